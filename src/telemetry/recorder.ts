@@ -1,0 +1,52 @@
+// What the data plane reports and to whom: one call for each event, made where the event ends.
+
+import type { Decision } from '../policy/decision.ts';
+
+/** Everything said about one request, once, when it is over: answered in full, refused or cut off. */
+export interface RequestRecord {
+  /** Name of the listener in the configuration. */
+  readonly listener: string;
+  /** Null when the proxy refused before it decided; such a request counts as denied for the reason `refusal`. */
+  readonly decision: Decision | null;
+  /**
+   * Component the request was routed to, or the listener's only one; null when that was not known yet. Read only when
+   * `decision` is null.
+   */
+  readonly target: string | null;
+  /** Why the proxy answered in the upstream's place, kebab-case from the closed list of the proxy; null when it did not. */
+  readonly refusal: string | null;
+  readonly decisionId: string;
+  /** The peer's SPIFFE ID; null when it proved none. */
+  readonly principal: string | null;
+  readonly method: string;
+  /** As received, without the query. */
+  readonly path: string;
+  readonly authority: string;
+  /** What the peer was sent; 0 when it was sent no status at all. */
+  readonly status: number;
+  /** As sent to the upstream; empty when there is none. */
+  readonly traceparent: string;
+  /** NaN when not timed: timing a decision costs about as much as making it. */
+  readonly decisionSeconds: number;
+  /** Time inside the proxy, without waiting for the upstream or the peer; NaN when not known. */
+  readonly overheadSeconds: number;
+  readonly durationSeconds: number;
+  /** NaN when no upstream was asked. */
+  readonly upstreamSeconds: number;
+  /** Body bytes received from the peer. */
+  readonly requestBytes: number;
+  /** Body bytes sent to the peer. */
+  readonly responseBytes: number;
+}
+
+export interface Recorder {
+  /** Once for each request. Reads `record` before it returns and keeps no reference, so the caller may use one object again. */
+  request(record: RequestRecord): void;
+  handshake(result: 'accepted' | 'refused', reason: string): void;
+  connectionOpened(): void;
+  connectionClosed(): void;
+  /** A connection the proxy ended for a reason of its own; `connectionClosed` is called for it as well. */
+  connectionTerminated(reason: string): void;
+  reload(what: 'policy' | 'identity' | 'trust-bundle', result: 'success' | 'failure'): void;
+  cacheDisagreement(): void;
+}
