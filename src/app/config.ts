@@ -1,8 +1,16 @@
 // The configuration file as the program uses it: every default applied, every path absolute, every rule checked.
 
-import type { SourcePosition } from '../core/source-position.ts';
+import { dirname, resolve } from 'node:path';
+import type { Problem, SourcePosition } from '../core/source-position.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
+import { DocumentError, parseYaml, positionAt, toPlain, type YamlNode } from '../yaml/located.ts';
+import { parseDocument } from './config-document.ts';
+import { findNode, toProblems } from './config-problems.ts';
+import { findConflicts, type RuleSource } from './config-rules.ts';
+import { LIMIT_DEFAULTS, PART_DEFAULTS, type ConfigDocument, type LimitsDocument } from './config-schema.ts';
 import type { TcpAddress, UnixAddress, Upstream } from './config-values.ts';
+
+type Path = readonly PropertyKey[];
 
 export interface Config {
   readonly trustDomain: TrustDomain;
@@ -45,13 +53,13 @@ export interface ListenerConfig {
   readonly bind: TcpAddress;
   /** The component served when there are no `routes:`; null when the routes name theirs. */
   readonly component: string | null;
-  /** Never empty; the first route that matches wins, and none is unreachable. Without `routes:` one route that matches everything. */
+  /** Never empty, no two alike; the most specific one that matches wins. Without `routes:` one route that matches everything. */
   readonly routes: readonly RouteConfig[];
   readonly limits: Limits;
 }
 
 export interface RouteConfig {
-  /** Exact host in lower case without port (IPv6 without brackets), or null for every host. */
+  /** Exact host in lower case without port, IPv6 in brackets, as in a request head; null for every host. */
   readonly host: string | null;
   /** `/a/b` matches itself and what is below it; unreserved characters and `/` only, no trailing slash; null for every path. */
   readonly pathPrefix: string | null;
@@ -121,6 +129,134 @@ export interface Limits {
   readonly minBodyBytesPerSecond: number;
   /** How long a request body may be slower than that. */
   readonly bodyGraceMs: number;
+  /** 0 is no maximum. */
+  readonly maxBodyBytes: number;
   readonly maxPipelinedRequests: number;
   readonly maxConnectionAgeMs: number;
+}
+
+/**
+ * Reads a configuration file. Relative paths in it begin at the directory of `file`.
+ * @throws {DocumentError} with everything that is wrong with it.
+ */
+export function parseConfig(bytes: Uint8Array, file: string): Config {
+  const root = parseYaml(bytes, file);
+  const directory = dirname(resolve(file));
+  const parsed = parseDocument(toPlain(root));
+  const source: RuleSource = { directory, locate: (path) => locate(root, path) };
+  const problems: readonly Problem[] = [
+    ...toProblems(parsed.issues, root),
+    ...findConflicts(parsed.sound, source).map(({ code, path, message }) => ({
+      code,
+      message,
+      position: positionAt(root, path),
+    })),
+  ];
+  if (parsed.document === null || problems.length > 0) throw new DocumentError(problems.toSorted(byPosition));
+  return toConfig(parsed.document, { directory, root });
+}
+
+function locate(root: YamlNode, path: Path): string {
+  return findNode(root, path) === null ? 'by default' : `on line ${positionAt(root, path).line}`;
+}
+
+function byPosition(a: Problem, b: Problem): number {
+  return a.position.line - b.position.line || a.position.column - b.position.column;
+}
+
+interface Origin {
+  readonly directory: string;
+  readonly root: YamlNode;
+}
+
+function toConfig(document: ConfigDocument, origin: Origin): Config {
+  const { trustDomain, identity, policy, admin, probes, decisionLog, log, cache, drain } = document;
+  const { directory } = origin;
+  const { certificate, privateKey, trustBundles } = identity.files;
+  return {
+    trustDomain,
+    identity: {
+      files: {
+        certificate: resolve(directory, certificate),
+        privateKey: resolve(directory, privateKey),
+        trustBundles: new Map([...trustBundles].map(([name, path]) => [name, resolve(directory, path)])),
+      },
+    },
+    policy: { path: resolve(directory, policy.path), mode: policy.mode },
+    listeners: document.listeners.map((listener, at) => ({
+      name: listener.name,
+      bind: listener.bind,
+      component: listener.component ?? null,
+      routes: toRoutes(listener, ['listeners', at], origin),
+      limits: toLimits({ ...document.limits, ...listener.limits }),
+    })),
+    admin: admin.bind === null ? null : { bind: resolveAddress(admin.bind, directory) },
+    probes: probes ?? null,
+    decisionLog,
+    log,
+    cache: {
+      ...cache,
+      maxEntriesPerPrincipal:
+        cache.maxEntriesPerPrincipal ?? Math.min(PART_DEFAULTS.cacheEntriesPerPrincipal, cache.maxEntries),
+    },
+    drain: { timeoutMs: drain.timeout },
+    upstream: toUpstreamConfig(document.upstream),
+    limits: toLimits(document.limits),
+  };
+}
+
+type ListenerDocument = ConfigDocument['listeners'][number];
+
+function toRoutes(listener: ListenerDocument, path: Path, { directory, root }: Origin): readonly RouteConfig[] {
+  const { component, upstream, routes } = listener;
+  if (routes !== undefined) {
+    return routes.map((route, at) => ({
+      host: route.host,
+      pathPrefix: route.pathPrefix,
+      component: route.component,
+      upstream: resolveAddress(route.upstream, directory),
+      position: positionAt(root, [...path, 'routes', at, 'component']),
+    }));
+  }
+  // The schema has proven that a listener without routes has both.
+  if (component === undefined || upstream === undefined) return [];
+  const position = positionAt(root, [...path, 'component']);
+  return [{ host: null, pathPrefix: null, component, upstream: resolveAddress(upstream, directory), position }];
+}
+
+function resolveAddress<Address extends TcpAddress | UnixAddress>(address: Address, directory: string): Address {
+  return address.kind === 'unix' ? { ...address, path: resolve(directory, address.path) } : address;
+}
+
+function toUpstreamConfig(document: ConfigDocument['upstream']): UpstreamConfig {
+  return {
+    connectTimeoutMs: document.connectTimeout,
+    responseHeadTimeoutMs: document.responseHeadTimeout,
+    idleTimeoutMs: document.idleTimeout,
+    bodyIdleTimeoutMs: document.bodyIdleTimeout,
+    maxConnections: document.maxConnections,
+    maxIdleConnections:
+      document.maxIdleConnections ?? Math.min(PART_DEFAULTS.idleUpstreamConnections, document.maxConnections),
+    maxPending: document.maxPending,
+    failuresToEject: document.failuresToEject,
+    ejectMs: document.eject,
+  };
+}
+
+function toLimits(own: LimitsDocument): Limits {
+  const limits = { ...LIMIT_DEFAULTS, ...own };
+  return {
+    maxConnections: limits.maxConnections,
+    maxConnectionsPerPrincipal: Math.min(limits.maxConnectionsPerPrincipal, limits.maxConnections),
+    handshakeTimeoutMs: limits.handshakeTimeout,
+    maxHeadBytes: limits.maxHeadBytes,
+    maxFieldCount: limits.maxFieldCount,
+    headTimeoutMs: limits.headTimeout,
+    idleTimeoutMs: limits.idleTimeout,
+    minBodyBytesPerSecond: limits.minBodyBytesPerSecond,
+    bodyGraceMs: limits.bodyGrace,
+    maxBodyBytes: limits.maxBodyBytes,
+    maxPipelinedRequests: limits.maxPipelinedRequests,
+    maxConnectionAgeMs: limits.maxConnectionAge,
+  };
 }

@@ -1,0 +1,109 @@
+// The kinds of field a configuration file has, as zod schemas whose messages say what was expected and what was found.
+
+import { z } from 'zod';
+import { SallyportError } from '../core/error.ts';
+import { findNearestName } from '../core/nearest-name.ts';
+import { quote } from '../core/quote.ts';
+import { formatDuration, formatSize, parseDuration, parseSize } from './config-values.ts';
+
+/** `expected …, found …`, or that the key is missing. */
+export function describeMismatch(expectation: string, found: unknown, key: PropertyKey | undefined): string {
+  if (found === undefined && key !== undefined) return `${quote(String(key))} is missing; expected ${expectation}`;
+  return `expected ${expectation}, found ${describe(found)}`;
+}
+
+function describe(value: unknown): string {
+  if (value === null) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  // A key pasted where a path belongs must not be told further.
+  if (typeof value === 'string') return value.includes('-----BEGIN') ? 'PEM text' : `the text ${quote(value)}`;
+  if (typeof value === 'number') return `the number \`${value}\``;
+  if (typeof value === 'boolean') return `\`${value}\``;
+  return 'a mapping';
+}
+
+interface MismatchIssue {
+  readonly input?: unknown;
+  readonly path?: PropertyKey[] | undefined;
+}
+
+function mismatch(expectation: string): (issue: MismatchIssue) => string {
+  return (issue) => describeMismatch(expectation, issue.input, issue.path?.at(-1));
+}
+
+/** An unknown key's message is a line of its own, in the order of the issue's `keys`. */
+export function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  const known = Object.keys(shape);
+  return z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code !== 'unrecognized_keys') return mismatch('a mapping')(issue);
+      return issue.keys.map((key) => describeUnknownKey(key, known)).join('\n');
+    },
+  });
+}
+
+function describeUnknownKey(key: string, known: readonly string[]): string {
+  const nearest = findNearestName(key, known);
+  const help = nearest === null ? `expected one of ${known.map(quote).join(', ')}` : `did you mean ${quote(nearest)}?`;
+  return `unknown key ${quote(key)}; ${help}`;
+}
+
+export function list<Element extends z.ZodType>(element: Element, expectation: string) {
+  return z
+    .array(element, { error: mismatch(expectation) })
+    .min(1, { error: 'the list is empty; it needs at least one entry' });
+}
+
+export function choice<const Names extends readonly string[]>(...names: Names) {
+  return z.enum(names, {
+    error: (issue) => {
+      const nearest = typeof issue.input === 'string' ? findNearestName(issue.input, names) : null;
+      const help = nearest === null ? '' : `; did you mean ${quote(nearest)}?`;
+      return mismatch(`one of ${names.map(quote).join(', ')}`)(issue) + help;
+    },
+  });
+}
+
+export function flag() {
+  return z.boolean({ error: mismatch('`true` or `false`') });
+}
+
+export function text<T>(expectation: string, parse: (text: string) => T) {
+  return z.string({ error: mismatch(expectation) }).transform((value, context): T => {
+    try {
+      return parse(value);
+    } catch (error) {
+      if (!(error instanceof SallyportError)) throw error;
+      context.addIssue({ code: 'custom', message: error.message, params: { code: error.code } });
+      return z.NEVER;
+    }
+  });
+}
+
+export function count(least: number, most: number) {
+  const error = mismatch(`a whole number from ${least} to ${most}`);
+  return z.number({ error }).refine((value) => Number.isInteger(value) && value >= least && value <= most, { error });
+}
+
+export function duration(least: string, most: string) {
+  return between(
+    text(`a duration such as \`10s\``, parseDuration),
+    [parseDuration(least), parseDuration(most)],
+    formatDuration,
+  );
+}
+
+export function size(least: string, most: string) {
+  return between(text(`a size such as \`16KiB\``, parseSize), [parseSize(least), parseSize(most)], formatSize);
+}
+
+function between<Amount extends z.ZodType<number>>(
+  amount: Amount,
+  [least, most]: readonly [number, number],
+  format: (amount: number) => string,
+) {
+  return amount.refine((value) => value >= least && value <= most, {
+    error: (issue) =>
+      `${quote(format(Number(issue.input)))} is not between ${quote(format(least))} and ${quote(format(most))}`,
+  });
+}

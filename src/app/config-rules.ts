@@ -1,0 +1,185 @@
+// What must hold between keys of the configuration file; each rule looks only at values that are sound in themselves.
+
+import { resolve } from 'node:path';
+import { isLoopbackHost } from '../core/loopback.ts';
+import { quote } from '../core/quote.ts';
+import type { Sound } from './config-document.ts';
+import { LIMIT_DEFAULTS, type ConfigDocument } from './config-schema.ts';
+import type { TcpAddress, UnixAddress, Upstream } from './config-values.ts';
+
+type Path = readonly PropertyKey[];
+
+export interface Conflict {
+  readonly code: string;
+  readonly path: Path;
+  readonly message: string;
+}
+
+export interface RuleSource {
+  /** Relative paths begin here. */
+  readonly directory: string;
+  /** `on line 7`, or `by default` when the file does not say it. */
+  locate(path: Path): string;
+}
+
+/** Every rule that the document breaks, in no particular order. */
+export function findConflicts(document: Sound<ConfigDocument>, source: RuleSource): readonly Conflict[] {
+  return [
+    ...findMissingBundle(document),
+    ...findRepeatedNames(document, source),
+    ...findSharedBinds(document, source),
+    ...findExposedAdmin(document),
+    ...findUpstreamConflicts(document, source),
+    ...findRepeatedRoutes(document, source),
+    ...findOversizedParts(document),
+  ];
+}
+
+// Everything below is verified against the bundle of an ID's own trust domain: without ours, no workload of ours gets in.
+function* findMissingBundle({ trustDomain, identity }: Sound<ConfigDocument>): Iterable<Conflict> {
+  const bundles = identity?.files?.trustBundles;
+  if (trustDomain === undefined || bundles === undefined || bundles.has(trustDomain)) return;
+  const message = `there is no bundle for the own trust domain ${quote(trustDomain)}; add \`${trustDomain}: FILE\``;
+  yield { code: 'missing-trust-bundle', path: ['identity', 'files', 'trustBundles'], message };
+}
+
+function* findRepeatedNames({ listeners }: Sound<ConfigDocument>, source: RuleSource): Iterable<Conflict> {
+  const firstByName = new Map<string, Path>();
+  for (const [at, listener] of (listeners ?? []).entries()) {
+    if (listener?.name === undefined) continue;
+    const path = ['listeners', at, 'name'];
+    const first = firstByName.get(listener.name);
+    if (first === undefined) firstByName.set(listener.name, path);
+    else {
+      const message = `the name ${quote(listener.name)} is already that of the listener ${source.locate(first)}`;
+      yield { code: 'duplicate-name', path, message };
+    }
+  }
+}
+
+function* findSharedBinds(document: Sound<ConfigDocument>, source: RuleSource): Iterable<Conflict> {
+  const binds: { readonly path: Path; readonly bind: TcpAddress | UnixAddress | null | undefined }[] = [
+    { path: ['admin', 'bind'], bind: document.admin?.bind },
+    { path: ['probes', 'bind'], bind: document.probes?.bind },
+    ...(document.listeners ?? []).map((listener, at) => ({ path: ['listeners', at, 'bind'], bind: listener?.bind })),
+  ];
+  for (const [at, { path, bind }] of binds.entries()) {
+    const earlier = binds.slice(0, at).find((other) => overlap(other.bind, bind));
+    if (earlier === undefined) continue;
+    const owner = `${quote(showPath(earlier.path))} ${source.locate(earlier.path)}`;
+    yield { code: 'duplicate-bind', path, message: `this address is already taken by ${owner}` };
+  }
+}
+
+/** A wildcard takes the port of every address; `::` also that of IPv4, since Node listens on both. */
+function overlap(
+  a: TcpAddress | UnixAddress | null | undefined,
+  b: TcpAddress | UnixAddress | null | undefined,
+): boolean {
+  if (a?.kind !== 'tcp' || b?.kind !== 'tcp' || a.port !== b.port || a.port === 0) return false;
+  if (a.host === b.host || a.host === '::' || b.host === '::') return true;
+  return (a.host === '0.0.0.0' && !b.host.includes(':')) || (b.host === '0.0.0.0' && !a.host.includes(':'));
+}
+
+function* findExposedAdmin({ admin }: Sound<ConfigDocument>): Iterable<Conflict> {
+  if (admin?.bind?.kind !== 'tcp' || isLoopbackHost(admin.bind.host) || admin.allowNonLoopback === true) return;
+  const message =
+    'the admin endpoints show configuration and policy and ask for no identity, so they stay on loopback or a unix socket; ' +
+    'let the kubelet and Prometheus use `probes`, or write `allowNonLoopback: true`';
+  yield { code: 'exposed-admin', path: ['admin', 'bind'], message };
+}
+
+interface RouteRow {
+  readonly path: Path;
+  readonly upstream: Upstream | undefined;
+  readonly allowsPlaintext: boolean;
+}
+
+function* findUpstreamConflicts({ listeners }: Sound<ConfigDocument>, source: RuleSource): Iterable<Conflict> {
+  for (const [at, listener] of (listeners ?? []).entries()) {
+    const ofListener = listener?.allowPlaintextUpstream ?? false;
+    const rows: readonly RouteRow[] = [
+      { path: ['listeners', at, 'upstream'], upstream: listener?.upstream, allowsPlaintext: ofListener },
+      ...(listener?.routes ?? []).map((route, index) => ({
+        path: ['listeners', at, 'routes', index, 'upstream'],
+        upstream: route?.upstream,
+        allowsPlaintext: route?.allowPlaintextUpstream ?? ofListener,
+      })),
+    ];
+    for (const row of rows) yield* findUpstreamConflict(row, source);
+  }
+}
+
+// A socket address holds 108 bytes with the NUL that ends it; longer paths are cut or refused by the system, late and obscurely.
+const MAX_SOCKET_PATH_BYTES = 107;
+
+function* findUpstreamConflict({ path, upstream, allowsPlaintext }: RouteRow, source: RuleSource): Iterable<Conflict> {
+  if (upstream?.kind === 'unix') {
+    const absolute = resolve(source.directory, upstream.path);
+    if (Buffer.byteLength(absolute) <= MAX_SOCKET_PATH_BYTES) return;
+    const message = `${quote(absolute)} is longer than the ${MAX_SOCKET_PATH_BYTES} bytes of a unix socket's path`;
+    yield { code: 'socket-path-too-long', path, message };
+  } else if (upstream !== undefined && !isLoopbackHost(upstream.host) && !allowsPlaintext) {
+    const message =
+      `${quote(upstream.host)} is not on this machine, and what is forwarded there is neither encrypted nor tied to an identity; ` +
+      'use loopback or a unix socket, or write `allowPlaintextUpstream: true`';
+    yield { code: 'plaintext-upstream', path, message };
+  }
+}
+
+// The most specific route wins, so a route is out of reach exactly when another has the same host and the same prefix.
+function* findRepeatedRoutes({ listeners }: Sound<ConfigDocument>, source: RuleSource): Iterable<Conflict> {
+  for (const [at, listener] of (listeners ?? []).entries()) {
+    const firstByKey = new Map<string, Path>();
+    for (const [index, route] of (listener?.routes ?? []).entries()) {
+      if (route?.host === undefined || route.pathPrefix === undefined) continue;
+      const path = ['listeners', at, 'routes', index];
+      const key = `${route.host ?? ''} ${route.pathPrefix ?? '/'}`;
+      const first = firstByKey.get(key);
+      if (first === undefined) firstByKey.set(key, path);
+      else {
+        const matched = `${route.host === null ? 'any host' : `host ${quote(route.host)}`} and ${route.pathPrefix === null ? 'any path' : `path prefix ${quote(route.pathPrefix)}`}`;
+        const message = `\`routes[${index}]\` is never reached: \`routes[${String(first.at(-1))}]\` ${source.locate(first)} also matches ${matched}`;
+        yield { code: 'unreachable-route', path, message };
+      }
+    }
+  }
+}
+
+function* findOversizedParts({ cache, upstream, limits, listeners }: Sound<ConfigDocument>): Iterable<Conflict> {
+  const parts: readonly { path: Path; part: number | undefined; whole: number | undefined; wholeKey: string }[] = [
+    {
+      path: ['cache', 'maxEntriesPerPrincipal'],
+      part: cache?.maxEntriesPerPrincipal,
+      whole: cache?.maxEntries,
+      wholeKey: 'maxEntries',
+    },
+    {
+      path: ['upstream', 'maxIdleConnections'],
+      part: upstream?.maxIdleConnections,
+      whole: upstream?.maxConnections,
+      wholeKey: 'maxConnections',
+    },
+    ...[
+      { path: [] as Path, own: limits },
+      ...(listeners ?? []).map((listener, at) => ({ path: ['listeners', at], own: listener?.limits })),
+    ].map(({ path, own }) => ({
+      path: [...path, 'limits', 'maxConnectionsPerPrincipal'],
+      part: own?.maxConnectionsPerPrincipal,
+      whole: own?.maxConnections ?? limits?.maxConnections ?? LIMIT_DEFAULTS.maxConnections,
+      wholeKey: 'maxConnections',
+    })),
+  ];
+  for (const { path, part, whole, wholeKey } of parts) {
+    if (part === undefined || whole === undefined || part <= whole) continue;
+    yield { code: 'part-above-whole', path, message: `\`${part}\` is above \`${wholeKey}\`, which is \`${whole}\`` };
+  }
+}
+
+function showPath(path: Path): string {
+  return path.reduce<string>(
+    (shown, step) =>
+      typeof step === 'number' ? `${shown}[${step}]` : `${shown === '' ? '' : `${shown}.`}${String(step)}`,
+    '',
+  );
+}

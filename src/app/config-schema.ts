@@ -1,0 +1,172 @@
+// The configuration file's shape: every key, its notation, its bounds and its default, and nothing about how keys fit together.
+
+import { z } from 'zod';
+import { SallyportError } from '../core/error.ts';
+import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
+import { choice, count, describeMismatch, duration, flag, list, mapping, size, text } from './config-fields.ts';
+import {
+  parseAdminBind,
+  parseBind,
+  parseDuration,
+  parseName,
+  parsePath,
+  parsePathPrefix,
+  parseRouteHost,
+  parseSize,
+  parseUpstream,
+} from './config-values.ts';
+
+const path = text('the path of a file', parsePath);
+
+const trustBundles = z.unknown().transform((value, context): ReadonlyMap<TrustDomain, string> => {
+  const bundles = new Map<TrustDomain, string>();
+  const refuse = (message: string, at: { key: string } | null, code: string): void => {
+    context.addIssue({ code: 'custom', message, path: at === null ? [] : [at.key], params: { code } });
+  };
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    refuse(describeMismatch('a mapping of trust domains to files', value, 'trustBundles'), null, 'wrong-type');
+    return bundles;
+  }
+  for (const [key, entry] of Object.entries(value)) {
+    try {
+      const file = path.safeParse(entry);
+      if (file.success) bundles.set(parseTrustDomain(key), file.data);
+      else refuse(file.error.issues[0]?.message ?? '', { key }, 'wrong-type');
+    } catch (error) {
+      if (!(error instanceof SallyportError)) throw error;
+      refuse(error.message, { key }, String(error.code));
+    }
+  }
+  return bundles;
+});
+
+const logAllow = z.unknown().transform((value, context): 'all' | 'none' | number => {
+  if (value === 'all' || value === 'none') return value;
+  if (typeof value === 'number' && value >= 0 && value <= 1) return value;
+  const message = describeMismatch('`all`, `none` or a share from 0 to 1 such as `0.01`', value, 'allow');
+  context.addIssue({ code: 'custom', message, params: { code: 'wrong-type' } });
+  return z.NEVER;
+});
+
+/** Of one listener, each key optional: the listener's own come before the file's `limits`, those before `LIMIT_DEFAULTS`. */
+const limits = mapping({
+  maxConnections: count(1, 1_000_000).exactOptional(),
+  maxConnectionsPerPrincipal: count(1, 1_000_000).exactOptional(),
+  handshakeTimeout: duration('10ms', '5m').exactOptional(),
+  maxHeadBytes: size('1KiB', '1MiB').exactOptional(),
+  maxFieldCount: count(8, 10_000).exactOptional(),
+  headTimeout: duration('10ms', '5m').exactOptional(),
+  idleTimeout: duration('10ms', '24h').exactOptional(),
+  minBodyBytesPerSecond: count(0, 1_000_000_000).exactOptional(),
+  bodyGrace: duration('10ms', '10m').exactOptional(),
+  maxBodyBytes: size('0B', '1024TiB').exactOptional(),
+  maxPipelinedRequests: count(1, 1_000).exactOptional(),
+  maxConnectionAge: duration('100ms', '168h').exactOptional(),
+});
+
+export const LIMIT_DEFAULTS = {
+  maxConnections: 10_000,
+  maxConnectionsPerPrincipal: 1_000,
+  handshakeTimeout: parseDuration('10s'),
+  maxHeadBytes: parseSize('16KiB'),
+  maxFieldCount: 100,
+  headTimeout: parseDuration('10s'),
+  idleTimeout: parseDuration('75s'),
+  minBodyBytesPerSecond: 240,
+  bodyGrace: parseDuration('5s'),
+  maxBodyBytes: 0,
+  maxPipelinedRequests: 16,
+  maxConnectionAge: parseDuration('1h'),
+} as const satisfies Required<z.output<typeof limits>>;
+
+const component = text('the name of a component', parseName);
+const upstream = text('an upstream such as `http://127.0.0.1:5000`', parseUpstream);
+
+const route = mapping({
+  host: text('a host name', parseRouteHost)
+    .optional()
+    .transform((host) => host ?? null),
+  pathPrefix: text('a path prefix such as `/api`', parsePathPrefix)
+    .optional()
+    .transform((prefix) => prefix ?? null),
+  component,
+  upstream,
+  allowPlaintextUpstream: flag().optional(),
+});
+
+const listener = mapping({
+  name: text('a name', parseName),
+  bind: text('an address such as `127.0.0.1:8443`', parseBind),
+  component: component.optional(),
+  upstream: upstream.optional(),
+  routes: list(route, 'a list of routes').optional(),
+  allowPlaintextUpstream: flag().optional(),
+  limits: limits.prefault({}),
+}).superRefine(checkWhatItServes, { when: ({ value }) => typeof value === 'object' && value !== null });
+
+/** What zod proves about one file; durations are milliseconds and sizes bytes, paths are still as written. */
+export const documentSchema = mapping({
+  trustDomain: text('a trust domain such as `ai.example`', parseTrustDomain),
+  identity: mapping({
+    files: mapping({ certificate: path, privateKey: path, trustBundles }),
+  }),
+  policy: mapping({
+    path: text('the path of a directory or file', parsePath),
+    mode: choice('enforce', 'shadow').prefault('enforce'),
+  }),
+  listeners: list(listener, 'a list of listeners'),
+  admin: mapping({
+    bind: text('an address such as `127.0.0.1:9901`, `unix:/path` or `none`', parseAdminBind).prefault(
+      '127.0.0.1:9901',
+    ),
+    allowNonLoopback: flag().prefault(false),
+  }).prefault({}),
+  probes: mapping({ bind: text('an address such as `0.0.0.0:9902`', parseBind) }).optional(),
+  decisionLog: mapping({
+    allow: logAllow.prefault(0.01),
+    queueEntries: count(64, 1_000_000).prefault(8_192),
+  }).prefault({}),
+  log: mapping({ level: choice('trace', 'debug', 'info', 'warn', 'error', 'fatal').prefault('info') }).prefault({}),
+  cache: mapping({
+    maxEntries: count(1, 10_000_000).prefault(100_000),
+    maxEntriesPerPrincipal: count(1, 10_000_000).optional(),
+    verifyEvery: count(0, 1_000_000_000).prefault(1_000),
+  }).prefault({}),
+  drain: mapping({ timeout: duration('0ms', '1h').prefault('30s') }).prefault({}),
+  upstream: mapping({
+    connectTimeout: duration('10ms', '5m').prefault('5s'),
+    responseHeadTimeout: duration('10ms', '24h').prefault('300s'),
+    idleTimeout: duration('10ms', '1h').prefault('60s'),
+    bodyIdleTimeout: duration('10ms', '24h').prefault('60s'),
+    maxConnections: count(1, 65_535).prefault(256),
+    maxIdleConnections: count(0, 65_535).optional(),
+    maxPending: count(0, 1_000_000).prefault(1_024),
+    failuresToEject: count(1, 1_000_000).prefault(5),
+    eject: duration('10ms', '10m').prefault('1s'),
+  }).prefault({}),
+  limits: limits.prefault({}),
+});
+
+/** Defaults of a part that must not be more than its whole, wherever the file sets the whole lower. */
+export const PART_DEFAULTS = { cacheEntriesPerPrincipal: 10_000, idleUpstreamConnections: 64 } as const;
+
+export type ConfigDocument = z.output<typeof documentSchema>;
+export type LimitsDocument = z.output<typeof limits>;
+
+/** Either `component` and `upstream`, or `routes`: here, since only here a key that is wrong differs from one that is not there. */
+function checkWhatItServes(value: object, context: z.RefinementCtx): void {
+  const refuse = (key: string, code: string, message: string): void => {
+    context.addIssue({ code: 'custom', path: [key], message, params: { code } });
+  };
+  const [hasComponent, hasUpstream, hasRoutes] = ['component', 'upstream', 'routes'].map((key) => key in value);
+  if (hasRoutes && (hasComponent || hasUpstream)) {
+    const message = 'a listener has either `component` and `upstream` or `routes`, not both';
+    refuse(hasComponent ? 'component' : 'upstream', 'conflict', message);
+  } else if (!hasRoutes && !hasComponent && !hasUpstream) {
+    refuse('component', 'missing-key', 'the listener serves nothing; add `component` and `upstream`, or `routes`');
+  } else if (!hasRoutes && !hasComponent) {
+    refuse('component', 'missing-key', '`component` is missing; expected the name of the component that `upstream` is');
+  } else if (!hasRoutes && !hasUpstream) {
+    refuse('upstream', 'missing-key', '`upstream` is missing; expected an upstream such as `http://127.0.0.1:5000`');
+  }
+}
