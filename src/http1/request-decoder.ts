@@ -1,82 +1,112 @@
 // Bytes of a connection to requests, pulled one event at a time.
 
-import type { HeadLimits, RequestHead } from './request-head.ts';
+import { BodyDecoder } from './body-decoder.ts';
+import { FieldSection } from './field-section.ts';
 import { Http1Error } from './http1-error.ts';
+import { InputQueue } from './input-queue.ts';
+import { octetAt, TOKEN } from './octets.ts';
+import type { HeadLimits, RequestHead } from './request-head.ts';
+import { parseRequestHead } from './request-head-parser.ts';
+import { SectionReader } from './section-reader.ts';
 
+/** 'head', then any number of 'data', then 'end', for each message; 'need-more' between any two octets. */
 export type DecoderEvent = 'head' | 'data' | 'end' | 'need-more';
 
+/** `closed`: after a request that is not persistent, further octets are discarded (RFC 9112 §9.6). */
+type RequestState = 'head' | 'body' | 'closed' | 'failed';
+
+/**
+ * Pull decoder without a socket. Whoever pushes may stop pulling: what is unread stays as it is, by reference. When next() has
+ * returned 'need-more' no pushed bytes are referred to any more, so a read buffer may then be reused.
+ */
 export class RequestDecoder {
-  #bytes: Buffer = Buffer.alloc(0);
+  readonly #input = new InputQueue();
+  readonly #section: SectionReader;
+  readonly #fields = new FieldSection();
+  readonly #body: BodyDecoder;
+  #state: RequestState = 'head';
   #head: RequestHead | null = null;
-  #inBody = false;
-  readonly #limits: HeadLimits;
+  #failure: unknown = null;
 
   constructor(limits: HeadLimits) {
-    this.#limits = limits;
+    this.#section = new SectionReader('request', limits);
+    this.#body = new BodyDecoder(this.#section);
   }
 
   push(bytes: Buffer): void {
-    this.#bytes = Buffer.concat([this.#bytes, bytes]);
+    this.#input.push(bytes);
   }
 
+  /** Throws Http1Error, and then every time: after a malformed octet nothing on the connection can be trusted. */
   next(): DecoderEvent {
-    if (this.#inBody) {
-      this.#inBody = false;
-      return 'end';
+    try {
+      switch (this.#state) {
+        case 'head':
+          return this.#nextHead();
+        case 'body':
+          return this.#nextOfBody();
+        case 'closed':
+          this.#input.clear();
+          return 'need-more';
+        case 'failed':
+          throw this.#failure;
+      }
+    } catch (error) {
+      this.#state = 'failed';
+      this.#failure = error;
+      this.#input.clear();
+      throw error;
     }
-    const end = this.#bytes.indexOf('\r\n\r\n');
-    if (end === -1) {
-      if (this.#bytes.length > this.#limits.maxHeadBytes) throw new Http1Error('head-too-large', 'request');
-      return 'need-more';
-    }
-    const lines = this.#bytes.toString('latin1', 0, end).split('\r\n');
-    this.#bytes = this.#bytes.subarray(end + 4);
-    const [method = '', target = ''] = (lines[0] ?? '').split(' ');
-    const fields: string[] = [];
-    let authority = '';
-    for (const line of lines.slice(1)) {
-      const colon = line.indexOf(':');
-      const name = line.slice(0, colon).toLowerCase();
-      const value = line.slice(colon + 1).trim();
-      if (name === 'host') authority = value;
-      else fields.push(name, value);
-    }
-    const mark = target.indexOf('?');
-    this.#inBody = true;
-    this.#head = {
-      method,
-      authority,
-      host: authority.split(':')[0] ?? '',
-      path: mark === -1 ? target : target.slice(0, mark),
-      query: mark === -1 ? null : target.slice(mark + 1),
-      fields,
-      body: { kind: 'none' },
-      persistent: true,
-      expectsContinue: false,
-      upgrade: null,
-      version: '1.1',
-    };
-    return 'head';
   }
 
+  /** The request of the last 'head' event. */
   get head(): RequestHead {
-    if (this.#head === null) throw new Error('no head yet');
+    if (this.#head === null) throw new TypeError('no request head has been decoded');
     return this.#head;
   }
 
+  /** The octets of the last 'data' event, without chunk framing: a view of what was pushed, never larger. */
   get data(): Buffer {
-    return this.#bytes;
+    return this.#body.data;
   }
 
+  /** Octets that were pushed and are neither delivered nor discarded. */
   get bufferedBytes(): number {
-    return this.#bytes.length;
+    return this.#input.length + this.#section.heldBytes;
   }
 
+  /** True between two requests while no octet of the next has arrived. */
   get atMessageBoundary(): boolean {
-    return !this.#inBody && this.#bytes.length === 0;
+    return this.#state === 'head' && this.bufferedBytes === 0;
   }
 
+  /** True when some octets of a head have arrived, decoded or not. */
   get receivingHead(): boolean {
-    return !this.#inBody && this.#bytes.length > 0;
+    return this.#state === 'head' && this.bufferedBytes > 0;
+  }
+
+  #nextHead(): DecoderEvent {
+    const section = this.#section;
+    // Told at the first octet, not at the end of the head: a TLS record or a binary protocol may never send an empty line. RFC
+    // 9112 §2.2 would have a leading empty line skipped; only clients of the last century sent one.
+    if (
+      section.heldBytes === 0 &&
+      this.#input.fill() &&
+      octetAt(TOKEN, octetAt(this.#input.chunk, this.#input.offset)) === 0
+    ) {
+      throw new Http1Error('invalid-method', 'request');
+    }
+    if (!section.read(this.#input)) return 'need-more';
+    this.#head = parseRequestHead(section, this.#fields);
+    section.release();
+    this.#body.begin(this.#head.body);
+    this.#state = 'body';
+    return 'head';
+  }
+
+  #nextOfBody(): DecoderEvent {
+    const event = this.#body.next(this.#input);
+    if (event === 'end') this.#state = this.head.persistent ? 'head' : 'closed';
+    return event;
   }
 }

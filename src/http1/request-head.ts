@@ -39,3 +39,8 @@ export interface RequestHead {
   readonly upgrade: string | null;
   readonly version: '1.0' | '1.1';
 }
+
+/** False also for an announced length of 0. */
+export function hasBody(framing: BodyFraming): boolean {
+  return framing.kind === 'chunked' || (framing.kind === 'length' && framing.bytes > 0);
+}
