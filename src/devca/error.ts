@@ -1,0 +1,17 @@
+// What the development CA refuses to make or to open.
+
+import { SallyportError } from '../core/error.ts';
+
+export type DevCaErrorCode =
+  | 'invalid-ttl'
+  | 'unknown-key-type'
+  | 'invalid-password'
+  | 'id-without-path'
+  | 'foreign-trust-domain'
+  | 'ttl-outlives-ca'
+  | 'invalid-ca-file'
+  | 'not-a-development-ca'
+  | 'ca-key-mismatch'
+  | 'ca-expired';
+
+export class DevCaError extends SallyportError<DevCaErrorCode> {}
