@@ -1,0 +1,72 @@
+// The one decide: from a verified principal and a request to the matrix's answer. Pure, never throws, starts from deny.
+
+import type { SpiffeId } from '../spiffe/spiffe-id.ts';
+import type { Decision } from './decision.ts';
+import { findOwner } from './id-table.ts';
+import { buildRow, judge, type CompiledPolicy, type Principal, type Row } from './matrix.ts';
+import { resolveRoute, type FurtherPermission } from './protocol.ts';
+import { findRequestPath, type RequestPath } from './request-path.ts';
+
+export interface AuthzRequest {
+  /** From a verified X.509-SVID only. */
+  readonly principal: SpiffeId;
+  /** The component that is asked for something. */
+  readonly target: string;
+  /** Compared exactly. */
+  readonly method: string;
+  /** As received, beginning with `/`; the caller has refused every path that is not canonical. */
+  readonly path: string;
+  /** Without `?`. */
+  readonly query: string | null;
+}
+
+export function decide(policy: CompiledPolicy, request: AuthzRequest): Decision {
+  return decideFor(policy, classify(policy, request.principal), request);
+}
+
+/** What the policy knows about a SPIFFE ID; constant as long as `policy` is, so a connection asks once. */
+export function classify(policy: CompiledPolicy, id: SpiffeId): Principal {
+  return findOwner(policy.ids, id) ?? policy.stranger;
+}
+
+/** `decide` for a principal already classified under the same policy. */
+export function decideFor(policy: CompiledPolicy, principal: Principal, request: AuthzRequest): Decision {
+  const row = principal.rows.get(request.target) ?? createRow(policy, principal, request.target);
+  if (row === null) return principal.unknownTarget;
+  if (principal.component === null) return row.refusals['unknown-principal'];
+  const path = findRequestPath(request.path);
+  if (path === null) return row.refusals['malformed-path'];
+  const resolution = resolveRoute(row.protocol, request, path);
+  if (resolution.kind === 'refused') return row.refusals[resolution.reason];
+  const decision = judgeVerb(row, resolution.route.verb, request.method, path);
+  return resolution.further.length === 0 ? decision : withFurther(row, decision, resolution.further);
+}
+
+/** The answer about one verb of one row. */
+function judgeVerb(row: Row, verb: number, method: string, path: RequestPath): Decision {
+  const cell = row.cells[verb];
+  // A verb is an index in VERBS and a row has a cell for each; were it not so, the answer is no.
+  return cell === undefined ? row.refusals['unknown-route'] : judge(cell, method, path);
+}
+
+/** All permissions are needed, so the most severe answer stands; of equals, the first. */
+function withFurther(row: Row, first: Decision, further: readonly FurtherPermission[]): Decision {
+  let decision = first;
+  for (const { verb, method, path } of further) {
+    const next = judgeVerb(row, verb, method, path);
+    if (SEVERITY[next.effect] > SEVERITY[decision.effect]) decision = next;
+  }
+  return decision;
+}
+
+const SEVERITY = { allow: 0, 'would-deny': 1, deny: 2 } as const;
+
+/** The row of a target that no rule of the principal names, kept so that its decisions are interned too. Null when the policy has no such target. */
+function createRow(policy: CompiledPolicy, principal: Principal, target: string): Row | null {
+  const protocol = policy.protocolOf.get(target);
+  if (protocol === undefined) return null;
+  const { component } = principal;
+  const row = buildRow([], protocol, { component, target, mode: policy.mode, digest: policy.digest });
+  principal.rows.set(target, row);
+  return row;
+}

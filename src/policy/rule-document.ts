@@ -1,0 +1,160 @@
+// One rule as its author wrote it: a target, a target with verbs, or a mapping with conditions.
+
+import { quote } from '../core/quote.ts';
+import type { SourcePosition } from '../core/source-position.ts';
+import type { YamlMapping, YamlNode } from '../yaml/located.ts';
+import { VERBS, type Verb } from './decision.ts';
+import {
+  didYouMean,
+  readBoolean,
+  readFilledList,
+  readKnownKeys,
+  readText,
+  requireEntry,
+  type LocatedText,
+  type Report,
+} from './fields.ts';
+import { parsePathPattern, PathPatternError, type PathPattern } from './path-pattern.ts';
+
+export interface RuleDeclaration {
+  readonly effect: 'allow' | 'deny';
+  readonly target: LocatedText;
+  /** In the order of `VERBS`, each once. */
+  readonly verbs: readonly Verb[];
+  /** Null: every method. */
+  readonly methods: readonly string[] | null;
+  /** Null: every path. */
+  readonly paths: readonly PathPattern[] | null;
+  readonly shadow: boolean;
+  /** The author's words on why the rule is there. */
+  readonly reason: string | null;
+  readonly position: SourcePosition;
+}
+
+// `admin` must be granted by name, and a bare deny is meant to leave nothing open.
+const BARE_VERBS: Record<'allow' | 'deny', readonly Verb[]> = { allow: ['read', 'write', 'infer'], deny: VERBS };
+const RULE_KEYS = ['target', 'verbs', 'methods', 'paths', 'shadow', 'reason'];
+// RFC 9110 §5.6.2: a method is a token.
+const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/** Null when the rule is reported as unusable. */
+export function readRule(node: YamlNode, effect: 'allow' | 'deny', report: Report): RuleDeclaration | null {
+  if (node.kind === 'mapping') {
+    const [only] = node.entries;
+    const isShorthand = node.entries.length === 1 && (only?.key !== 'target' || only.node.kind === 'sequence');
+    return isShorthand ? readShorthand(node, effect, report) : readFullRule(node, effect, report);
+  }
+  const target = readText(node, 'a rule', report);
+  return target === null ? null : unconditional(effect, target, BARE_VERBS[effect]);
+}
+
+function unconditional(effect: 'allow' | 'deny', target: LocatedText, verbs: readonly Verb[]): RuleDeclaration {
+  const { position } = target;
+  return { effect, target, verbs, methods: null, paths: null, shadow: false, reason: null, position };
+}
+
+function readShorthand(mapping: YamlMapping, effect: 'allow' | 'deny', report: Report): RuleDeclaration | null {
+  const [entry] = mapping.entries;
+  if (entry === undefined) return null;
+  const target = { text: entry.key, position: entry.keyPosition };
+  if (entry.node.kind !== 'sequence') {
+    const conditions = 'a rule with conditions is a mapping with the key `target`';
+    const message = `the verbs of ${quote(entry.key)} must be a list, like \`${entry.key}: [read]\`; ${conditions}`;
+    report('bad-rule', message, entry.node.position);
+    return null;
+  }
+  const verbs = readVerbs(entry.node, report);
+  return verbs === null ? null : unconditional(effect, target, verbs);
+}
+
+function readFullRule(mapping: YamlMapping, effect: 'allow' | 'deny', report: Report): RuleDeclaration | null {
+  const { position } = mapping;
+  if (!mapping.entries.some(({ key }) => RULE_KEYS.includes(key))) {
+    report('bad-rule', 'a rule names one target: write one list item for each', position);
+    return null;
+  }
+  const entries = readKnownKeys(mapping, RULE_KEYS, report);
+  const targetEntry = requireEntry(entries, 'target', { what: 'a rule', position, report });
+  const target = targetEntry === null ? null : readText(targetEntry.node, '`target`', report);
+  const verbsEntry = entries.get('verbs');
+  const methodsEntry = entries.get('methods');
+  const pathsEntry = entries.get('paths');
+  const shadowEntry = entries.get('shadow');
+  const reasonEntry = entries.get('reason');
+  const verbs = verbsEntry === undefined ? BARE_VERBS[effect] : readVerbs(verbsEntry.node, report);
+  const methods = methodsEntry === undefined ? null : readMethods(methodsEntry.node, report);
+  const paths = pathsEntry === undefined ? null : readPaths(pathsEntry.node, report);
+  const shadow = shadowEntry === undefined ? false : readBoolean(shadowEntry.node, '`shadow`', report);
+  const reason = reasonEntry === undefined ? null : readText(reasonEntry.node, '`reason`', report);
+  if (target === null || verbs === null || shadow === null) return null;
+  return { effect, target, verbs, methods, paths, shadow, reason: reason?.text ?? null, position };
+}
+
+function readVerbs(node: YamlNode, report: Report): readonly Verb[] | null {
+  const verbs = new Set<Verb>();
+  for (const child of readFilledList(node, '`verbs`', report) ?? []) {
+    const verb = readVerb(child, report);
+    if (verb !== null && verbs.has(verb)) report('duplicate-value', `verb \`${verb}\` is named twice`, child.position);
+    if (verb !== null) verbs.add(verb);
+  }
+  return verbs.size === 0 ? null : VERBS.filter((verb) => verbs.has(verb));
+}
+
+export function readVerb(node: YamlNode, report: Report): Verb | null {
+  const text = readText(node, 'a verb', report);
+  if (text === null) return null;
+  const verb = VERBS.find((known) => known === text.text);
+  if (verb !== undefined) return verb;
+  const hint = didYouMean(text.text, VERBS) || `; verbs are ${VERBS.join(', ')}`;
+  report('unknown-verb', `unknown verb ${quote(text.text)}${hint}`, text.position);
+  return null;
+}
+
+/** `*` is not a method here; a rule for every method has no `methods`. */
+export function readMethods(node: YamlNode, report: Report): readonly string[] | null {
+  const methods = new Set<string>();
+  for (const child of readFilledList(node, '`methods`', report) ?? []) {
+    const text = readText(child, 'a method', report);
+    if (text === null) continue;
+    const upper = text.text.toUpperCase();
+    if (text.text === '*') {
+      report('bad-method', '`*` is not a method; leave `methods` out to mean every method', text.position);
+    } else if (!METHOD.test(text.text)) {
+      report('bad-method', `${quote(text.text)} is not an HTTP method`, text.position);
+    } else if (text.text !== upper) {
+      // RFC 9110 §9.1: the method is case-sensitive, so this would silently never match.
+      report('bad-method', `methods are case-sensitive; write ${quote(upper)}`, text.position);
+    } else if (methods.has(upper)) {
+      report('duplicate-value', `method ${quote(upper)} is named twice`, text.position);
+    } else {
+      methods.add(upper);
+    }
+  }
+  return methods.size === 0 ? null : [...methods];
+}
+
+function readPaths(node: YamlNode, report: Report): readonly PathPattern[] | null {
+  const paths = new Map<string, PathPattern>();
+  for (const child of readFilledList(node, '`paths`', report) ?? []) {
+    const pattern = readPattern(child, (text) => parsePathPattern(text, 'rule'), report);
+    if (pattern === null) continue;
+    if (paths.has(pattern.text)) {
+      report('duplicate-value', `path ${quote(pattern.text)} is named twice`, child.position);
+    }
+    paths.set(pattern.text, pattern);
+  }
+  return paths.size === 0 ? null : [...paths.values()];
+}
+
+/** What `parse` makes of the node's text; its refusal becomes a problem. */
+export function readPattern<T>(node: YamlNode, parse: (text: string) => T, report: Report): T | null {
+  const text = readText(node, 'a path', report);
+  if (text === null) return null;
+  try {
+    return parse(text.text);
+  } catch (error) {
+    if (!(error instanceof PathPatternError)) throw error;
+    report('bad-path-pattern', error.message, text.position);
+    return null;
+  }
+}
