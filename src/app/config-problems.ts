@@ -17,7 +17,9 @@ export function toProblems(issues: readonly z.core.$ZodIssue[], root: YamlNode):
         position: keyPositionAt(root, [...issue.path, key]),
       }));
     }
-    return [{ code: codeOf(issue, root), message: issue.message, position: positionAt(root, issue.path) }];
+    const isAboutKey = issue.code === 'custom' && issue.params?.['at'] === 'key';
+    const position = isAboutKey ? keyPositionAt(root, issue.path) : positionAt(root, issue.path);
+    return [{ code: codeOf(issue, root), message: issue.message, position }];
   });
 }
 

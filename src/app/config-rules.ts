@@ -28,7 +28,7 @@ export function findConflicts(document: Sound<ConfigDocument>, source: RuleSourc
     ...findMissingBundle(document),
     ...findRepeatedNames(document, source),
     ...findSharedBinds(document, source),
-    ...findExposedAdmin(document),
+    ...findAdminConflicts(document, source),
     ...findUpstreamConflicts(document, source),
     ...findRepeatedRoutes(document, source),
     ...findOversizedParts(document),
@@ -81,12 +81,14 @@ function overlap(
   return (a.host === '0.0.0.0' && !b.host.includes(':')) || (b.host === '0.0.0.0' && !a.host.includes(':'));
 }
 
-function* findExposedAdmin({ admin }: Sound<ConfigDocument>): Iterable<Conflict> {
+function* findAdminConflicts({ admin }: Sound<ConfigDocument>, source: RuleSource): Iterable<Conflict> {
+  const path = ['admin', 'bind'];
+  if (admin?.bind?.kind === 'unix') yield* findLongSocketPath(path, admin.bind, source);
   if (admin?.bind?.kind !== 'tcp' || isLoopbackHost(admin.bind.host) || admin.allowNonLoopback === true) return;
   const message =
     'the admin endpoints show configuration and policy and ask for no identity, so they stay on loopback or a unix socket; ' +
     'let the kubelet and Prometheus use `probes`, or write `allowNonLoopback: true`';
-  yield { code: 'exposed-admin', path: ['admin', 'bind'], message };
+  yield { code: 'exposed-admin', path, message };
 }
 
 interface RouteRow {
@@ -110,21 +112,23 @@ function* findUpstreamConflicts({ listeners }: Sound<ConfigDocument>, source: Ru
   }
 }
 
+function* findUpstreamConflict({ path, upstream, allowsPlaintext }: RouteRow, source: RuleSource): Iterable<Conflict> {
+  if (upstream?.kind === 'unix') yield* findLongSocketPath(path, upstream, source);
+  if (upstream?.kind !== 'tcp' || isLoopbackHost(upstream.host) || allowsPlaintext) return;
+  const message =
+    `${quote(upstream.host)} is not on this machine, and what is forwarded there is neither encrypted nor tied to an identity; ` +
+    'use loopback or a unix socket, or write `allowPlaintextUpstream: true`';
+  yield { code: 'plaintext-upstream', path, message };
+}
+
 // A socket address holds 108 bytes with the NUL that ends it; longer paths are cut or refused by the system, late and obscurely.
 const MAX_SOCKET_PATH_BYTES = 107;
 
-function* findUpstreamConflict({ path, upstream, allowsPlaintext }: RouteRow, source: RuleSource): Iterable<Conflict> {
-  if (upstream?.kind === 'unix') {
-    const absolute = resolve(source.directory, upstream.path);
-    if (Buffer.byteLength(absolute) <= MAX_SOCKET_PATH_BYTES) return;
-    const message = `${quote(absolute)} is longer than the ${MAX_SOCKET_PATH_BYTES} bytes of a unix socket's path`;
-    yield { code: 'socket-path-too-long', path, message };
-  } else if (upstream !== undefined && !isLoopbackHost(upstream.host) && !allowsPlaintext) {
-    const message =
-      `${quote(upstream.host)} is not on this machine, and what is forwarded there is neither encrypted nor tied to an identity; ` +
-      'use loopback or a unix socket, or write `allowPlaintextUpstream: true`';
-    yield { code: 'plaintext-upstream', path, message };
-  }
+function* findLongSocketPath(path: Path, address: UnixAddress, { directory }: RuleSource): Iterable<Conflict> {
+  const absolute = resolve(directory, address.path);
+  if (Buffer.byteLength(absolute) <= MAX_SOCKET_PATH_BYTES) return;
+  const message = `${quote(absolute)} is longer than the ${MAX_SOCKET_PATH_BYTES} bytes of a unix socket's path`;
+  yield { code: 'socket-path-too-long', path, message };
 }
 
 // The most specific route wins, so a route is out of reach exactly when another has the same host and the same prefix.

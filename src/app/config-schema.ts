@@ -1,7 +1,6 @@
 // The configuration file's shape: every key, its notation, its bounds and its default, and nothing about how keys fit together.
 
 import { z } from 'zod';
-import { SallyportError } from '../core/error.ts';
 import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import { choice, count, describeMismatch, duration, flag, list, mapping, size, text } from './config-fields.ts';
 import {
@@ -16,26 +15,26 @@ import {
   parseUpstream,
 } from './config-values.ts';
 
+const trustDomain = text('a trust domain such as `ai.example`', parseTrustDomain);
 const path = text('the path of a file', parsePath);
 
 const trustBundles = z.unknown().transform((value, context): ReadonlyMap<TrustDomain, string> => {
   const bundles = new Map<TrustDomain, string>();
-  const refuse = (message: string, at: { key: string } | null, code: string): void => {
-    context.addIssue({ code: 'custom', message, path: at === null ? [] : [at.key], params: { code } });
-  };
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    refuse(describeMismatch('a mapping of trust domains to files', value, 'trustBundles'), null, 'wrong-type');
+    const message = describeMismatch('a mapping of trust domains to files', value, 'trustBundles');
+    context.addIssue({ code: 'custom', message, params: { code: value === undefined ? 'missing-key' : 'wrong-type' } });
     return bundles;
   }
   for (const [key, entry] of Object.entries(value)) {
-    try {
-      const file = path.safeParse(entry);
-      if (file.success) bundles.set(parseTrustDomain(key), file.data);
-      else refuse(file.error.issues[0]?.message ?? '', { key }, 'wrong-type');
-    } catch (error) {
-      if (!(error instanceof SallyportError)) throw error;
-      refuse(error.message, { key }, String(error.code));
-    }
+    const name = trustDomain.safeParse(key);
+    const file = path.safeParse(entry);
+    const refuse = (at: 'key' | 'value', issue: z.core.$ZodIssue): void => {
+      const code = issue.code === 'custom' ? issue.params?.['code'] : 'wrong-type';
+      context.addIssue({ code: 'custom', message: issue.message, path: [key], params: { code, at } });
+    };
+    for (const issue of name.error?.issues ?? []) refuse('key', issue);
+    for (const issue of file.error?.issues ?? []) refuse('value', issue);
+    if (name.success && file.success) bundles.set(name.data, file.data);
   }
   return bundles;
 });
@@ -106,7 +105,7 @@ const listener = mapping({
 
 /** What zod proves about one file; durations are milliseconds and sizes bytes, paths are still as written. */
 export const documentSchema = mapping({
-  trustDomain: text('a trust domain such as `ai.example`', parseTrustDomain),
+  trustDomain,
   identity: mapping({
     files: mapping({ certificate: path, privateKey: path, trustBundles }),
   }),
