@@ -2,6 +2,9 @@
 
 import type { Decision } from '../policy/decision.ts';
 
+/** Reason of a request with neither a decision nor a refusal: the peer went away before there was one. */
+export const ABANDONED = 'abandoned';
+
 /** Everything said about one request, once, when it is over: answered in full, refused or cut off. */
 export interface RequestRecord {
   /** Name of the listener in the configuration. */

@@ -1,0 +1,45 @@
+// The one place where what happened becomes metrics and log lines.
+
+import { DecisionLog, type DecisionLogOptions } from './decision-log.ts';
+import { createRegistry } from './exposition.ts';
+import { listMetrics, type MetricSources } from './metric-list.ts';
+import { Metrics } from './metrics.ts';
+import type { Recorder } from './recorder.ts';
+
+export interface TelemetryOptions {
+  readonly sources: MetricSources;
+  readonly decisionLog: DecisionLogOptions;
+}
+
+export interface Telemetry {
+  readonly recorder: Recorder;
+  /** The metrics as Prometheus reads them, and the media type of that. */
+  scrape(): Promise<{ readonly contentType: string; readonly text: string }>;
+  /** Hands the decision log's last records to its destination, which is flushed after this. */
+  flush(): void;
+}
+
+export function createTelemetry({ sources, decisionLog: logOptions }: TelemetryOptions): Telemetry {
+  const metrics = new Metrics();
+  const decisionLog = new DecisionLog(logOptions);
+  const registry = createRegistry(listMetrics(metrics, sources, () => decisionLog.dropped));
+  return {
+    recorder: {
+      request: (record) => {
+        metrics.request(record);
+        decisionLog.request(record);
+      },
+      handshake: (result, reason) => metrics.handshake(result, reason),
+      connectionOpened: () => metrics.connectionOpened(),
+      connectionClosed: () => metrics.connectionClosed(),
+      connectionTerminated: (reason) => metrics.connectionTerminated(reason),
+      reload: (what, result) => {
+        metrics.reload(what, result);
+        if (what === 'policy' && result === 'success') decisionLog.startPolicyEpoch();
+      },
+      cacheDisagreement: () => metrics.cacheDisagreement(),
+    },
+    scrape: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+    flush: () => decisionLog.flush(),
+  };
+}
