@@ -10,7 +10,7 @@ export type CertificateErrorCode =
   | 'not-der'
   /** Not version 3; extensions, and so SPIFFE IDs, exist in version 3 only. */
   | 'not-version-3'
-  /** Zero, negative or over 20 octets (§4.1.2.2). */
+  /** Negative, or over 20 octets (§4.1.2.2). */
   | 'serial-number'
   /** The algorithm inside the signed part differs from the one outside (§4.1.1.2). */
   | 'signature-algorithm-mismatch'

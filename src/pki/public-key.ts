@@ -1,14 +1,176 @@
 // The key inside a certificate: which kind, how large, and whether it is strong enough to prove anything.
+// RFC 3279 §2.3, RFC 5480 §2, RFC 4055 §1.2, RFC 8410 §4
+
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { DerError, type DerReader, TAG } from './der-reader.ts';
+
+export type EcCurve = 'P-256' | 'P-384' | 'P-521';
 
 export type PublicKeyAlgorithm =
-  | { readonly kind: 'ec'; readonly curve: 'P-256' | 'P-384' | 'P-521' }
-  | { readonly kind: 'rsa' | 'rsa-pss'; readonly modulusBits: number; readonly exponent: number }
+  | { readonly kind: 'ec'; readonly curve: EcCurve }
+  | { readonly kind: 'rsa' | 'rsa-pss'; readonly modulusBits: number; readonly exponent: Buffer }
   | { readonly kind: 'ed25519' }
-  /** Readable as SubjectPublicKeyInfo, of a kind this program does not verify with; `oid` names it. */
-  | { readonly kind: 'unsupported'; readonly oid: string };
+  /** Readable as SubjectPublicKeyInfo, of a kind this program does not verify with. */
+  | { readonly kind: 'unsupported'; readonly name: string };
 
 export interface SubjectPublicKey {
   /** The whole SubjectPublicKeyInfo. */
   readonly der: Buffer;
   readonly algorithm: PublicKeyAlgorithm;
+}
+
+export const MIN_RSA_BITS = 2048;
+/** A signature check costs time with the square of this; nothing issued for workloads comes near it. */
+export const MAX_RSA_BITS = 8192;
+
+const EC_PUBLIC_KEY = '1.2.840.10045.2.1';
+const RSA_ENCRYPTION = '1.2.840.113549.1.1.1';
+const RSASSA_PSS = '1.2.840.113549.1.1.10';
+const ED25519 = '1.3.101.112';
+const ED25519_OCTETS = 32;
+const UNCOMPRESSED_POINT = 0x04;
+
+const CURVES: ReadonlyMap<string, { readonly curve: EcCurve; readonly fieldOctets: number }> = new Map([
+  ['1.2.840.10045.3.1.7', { curve: 'P-256', fieldOctets: 32 }],
+  ['1.3.132.0.34', { curve: 'P-384', fieldOctets: 48 }],
+  ['1.3.132.0.35', { curve: 'P-521', fieldOctets: 66 }],
+]);
+
+const UNSUPPORTED_NAMES: ReadonlyMap<string, string> = new Map([
+  ['1.2.840.10045.3.1.1', 'P-192'],
+  ['1.3.132.0.33', 'P-224'],
+  ['1.3.132.0.10', 'secp256k1'],
+  ['1.2.840.10040.4.1', 'DSA'],
+  ['1.3.101.110', 'X25519'],
+  ['1.3.101.113', 'Ed448'],
+]);
+
+/**
+ * SubjectPublicKeyInfo of any kind; of the supported kinds, with the parameters and the shape their own RFC demands.
+ * @throws {DerError}
+ */
+export function readPublicKey(reader: DerReader): SubjectPublicKey {
+  const start = reader.offset;
+  const info = reader.enter(TAG.sequence);
+  const identifier = info.enter(TAG.sequence);
+  const oid = identifier.readObjectIdentifier();
+  const algorithm = readAlgorithm(oid, identifier, info);
+  if (algorithm.kind === 'unsupported') {
+    while (!identifier.isAtEnd) identifier.readAny();
+    while (!info.isAtEnd) info.readAny();
+  }
+  identifier.finish();
+  info.finish();
+  return { der: reader.bytes.subarray(start, reader.offset), algorithm };
+}
+
+/** Why a key proves nothing here, or null when it is strong enough. */
+export function findKeyWeakness(algorithm: PublicKeyAlgorithm): string | null {
+  switch (algorithm.kind) {
+    case 'ec':
+    case 'ed25519':
+      return null;
+    case 'unsupported':
+      return `a key of kind ${algorithm.name}; P-256, P-384, P-521, RSA and Ed25519 are accepted`;
+    case 'rsa':
+    case 'rsa-pss': {
+      const { modulusBits, exponent } = algorithm;
+      if (modulusBits < MIN_RSA_BITS) return `an RSA key of ${modulusBits} bits; at least ${MIN_RSA_BITS} are required`;
+      if (modulusBits > MAX_RSA_BITS) return `an RSA key of ${modulusBits} bits; at most ${MAX_RSA_BITS} are accepted`;
+      // An exponent of 1 signs nothing, an even one is none, and a long one makes checking as slow as signing.
+      const isOdd = ((exponent[exponent.length - 1] ?? 0) & 1) === 1;
+      if (!isOdd || exponent.length > 4 || (exponent.length === 1 && (exponent[0] ?? 0) < 3)) {
+        return 'an RSA key with an unusual public exponent';
+      }
+      return null;
+    }
+  }
+}
+
+export function formatKeyAlgorithm(algorithm: PublicKeyAlgorithm): string {
+  switch (algorithm.kind) {
+    case 'ec':
+      return `EC ${algorithm.curve}`;
+    case 'ed25519':
+      return 'Ed25519';
+    case 'rsa':
+      return `RSA ${algorithm.modulusBits}`;
+    case 'rsa-pss':
+      return `RSA-PSS ${algorithm.modulusBits}`;
+    case 'unsupported':
+      return algorithm.name;
+  }
+}
+
+const keyObjects = new WeakMap<SubjectPublicKey, KeyObject>();
+
+/** The key for node:crypto, made once per certificate; null when OpenSSL refuses it, as for a point that is not on its curve. */
+export function findKeyObject(key: SubjectPublicKey): KeyObject | null {
+  const existing = keyObjects.get(key);
+  if (existing !== undefined) return existing;
+  try {
+    const created = createPublicKey({ key: key.der, format: 'der', type: 'spki' });
+    keyObjects.set(key, created);
+    return created;
+  } catch {
+    return null;
+  }
+}
+
+function readAlgorithm(oid: string, identifier: DerReader, info: DerReader): PublicKeyAlgorithm {
+  switch (oid) {
+    case EC_PUBLIC_KEY:
+      return readEcKey(identifier, info);
+    case RSA_ENCRYPTION:
+      // RFC 3279 §2.3.1: the parameters are NULL.
+      identifier.readNull();
+      return { kind: 'rsa', ...readRsaKey(info) };
+    case RSASSA_PSS:
+      if (!identifier.isAtEnd) identifier.readAny();
+      return { kind: 'rsa-pss', ...readRsaKey(info) };
+    case ED25519: {
+      const start = info.offset;
+      if (info.readBitStringOctets().length === ED25519_OCTETS) return { kind: 'ed25519' };
+      throw new DerError('invalid-content', `an Ed25519 key that is not ${ED25519_OCTETS} octets`, start);
+    }
+    default:
+      return { kind: 'unsupported', name: UNSUPPORTED_NAMES.get(oid) ?? `\`${oid}\`` };
+  }
+}
+
+function readEcKey(identifier: DerReader, info: DerReader): PublicKeyAlgorithm {
+  // RFC 5480 §2.1.1: a named curve; explicit parameters let a forger choose the generator (CVE-2020-0601).
+  if (identifier.nextTag !== TAG.objectIdentifier) return { kind: 'unsupported', name: 'EC with explicit parameters' };
+  const oid = identifier.readObjectIdentifier();
+  const named = CURVES.get(oid);
+  if (named === undefined) return { kind: 'unsupported', name: UNSUPPORTED_NAMES.get(oid) ?? `EC on curve \`${oid}\`` };
+  const start = info.offset;
+  const point = info.readBitStringOctets();
+  if (point[0] !== UNCOMPRESSED_POINT)
+    return { kind: 'unsupported', name: `EC ${named.curve} with a compressed point` };
+  if (point.length !== 1 + 2 * named.fieldOctets) {
+    throw new DerError('invalid-content', `a point of ${named.curve} in ${point.length} octets`, start);
+  }
+  return { kind: 'ec', curve: named.curve };
+}
+
+function readRsaKey(info: DerReader): { readonly modulusBits: number; readonly exponent: Buffer } {
+  const start = info.offset;
+  const content = info.enterBitString();
+  const key = content.enter(TAG.sequence);
+  const modulus = readPositive(key, start);
+  const exponent = readPositive(key, start);
+  key.finish();
+  content.finish();
+  return { modulusBits: modulus.length * 8 - Math.clz32(modulus[0] ?? 0) + 24, exponent };
+}
+
+/** Without the sign octet. */
+function readPositive(reader: DerReader, start: number): Buffer {
+  const content = reader.readInteger();
+  const first = content[0] ?? 0;
+  if (first >= 0x80 || (first === 0 && content.length === 1)) {
+    throw new DerError('invalid-content', 'an RSA key with a number that is not positive', start);
+  }
+  return first === 0 ? content.subarray(1) : content;
 }

@@ -65,3 +65,14 @@ export type X509SvidErrorCode =
   | 'too-many-paths';
 
 export class X509SvidError extends SallyportError<X509SvidErrorCode> {}
+
+/** One reason as a value, for rules that are asked in turn. */
+export interface Refusal {
+  readonly code: X509SvidErrorCode;
+  readonly message: string;
+  readonly cause?: unknown;
+}
+
+export function toX509SvidError({ code, message, cause }: Refusal): X509SvidError {
+  return new X509SvidError(code, message, cause === undefined ? {} : { cause });
+}
