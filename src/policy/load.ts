@@ -7,33 +7,38 @@ import { readPolicyDocument, type PolicyDocument } from './document.ts';
 import { collectProblems, type ProblemCollector } from './fields.ts';
 import type { CompiledPolicy, PolicyMode } from './matrix.ts';
 import { readProtocolDocument, type ProtocolDocument } from './protocol-document.ts';
-import { validatePolicy } from './validate.ts';
+import { DEFAULT_PROTOCOL, validatePolicy } from './validate.ts';
 
 export interface PolicySource {
   /** As shown to people: stands in positions and decisions. A protocol's must end in `<protocol>.yaml`. */
   readonly file: string;
-  readonly kind: 'policy' | 'protocol';
+  /** A shipped protocol takes part when a component names it and no `protocol` has its name. */
+  readonly kind: 'policy' | 'protocol' | 'shipped-protocol';
   readonly bytes: Uint8Array;
 }
 
 /**
  * Merges all policy files into one matrix. `shadow` turns every denial into `would-deny`.
- * @throws {DocumentError} with every problem of every file.
+ * @throws {DocumentError} with every problem of every file that takes part.
  */
 export function loadPolicy(sources: readonly PolicySource[], mode: PolicyMode): CompiledPolicy {
   const collector = collectProblems();
   const ordered = sources.toSorted(compareSources);
   const documents: PolicyDocument[] = [];
   const protocols: ProtocolDocument[] = [];
+  const used: PolicySource[] = [];
   let isUnreadable = false;
-  for (const { file, kind, bytes } of ordered) {
-    const root = parse(bytes, file, collector);
+  // In the order policy, protocol, shipped-protocol: each decides which of the next take part.
+  for (const source of ordered) {
+    if (source.kind === 'shipped-protocol' && !isWanted(source, documents, protocols)) continue;
+    used.push(source);
+    const root = parse(source, collector);
     isUnreadable ||= root === null;
     if (root === null) continue;
-    if (kind === 'policy') {
-      documents.push(readPolicyDocument(root, file, collector.report));
+    if (source.kind === 'policy') {
+      documents.push(readPolicyDocument(root, source.file, collector.report));
     } else {
-      const protocol = readProtocolDocument(root, file, collector.report);
+      const protocol = readProtocolDocument(root, source.file, collector.report);
       if (protocol !== null) protocols.push(protocol);
     }
   }
@@ -49,10 +54,22 @@ export function loadPolicy(sources: readonly PolicySource[], mode: PolicyMode): 
   if (isUnreadable) throw new DocumentError(collector.problems);
   const policy = validatePolicy(documents, protocols, collector.report);
   if (policy === null || collector.problems.length > 0) throw new DocumentError(collector.problems);
-  return compilePolicy(policy, mode, digestOf(ordered));
+  return compilePolicy(policy, mode, digestOf(used));
 }
 
-function parse(bytes: Uint8Array, file: string, collector: ProblemCollector): YamlNode | null {
+function isWanted(
+  { file }: PolicySource,
+  documents: readonly PolicyDocument[],
+  protocols: readonly ProtocolDocument[],
+): boolean {
+  const name = baseName(file).replace(/\.yaml$/, '');
+  if (protocols.some((protocol) => protocol.name.text === name)) return false;
+  return documents.some(({ components }) =>
+    components.some(({ protocol }) => (protocol?.text ?? DEFAULT_PROTOCOL) === name),
+  );
+}
+
+function parse({ bytes, file }: PolicySource, collector: ProblemCollector): YamlNode | null {
   try {
     return parseYaml(bytes, file);
   } catch (error) {
@@ -62,7 +79,7 @@ function parse(bytes: Uint8Array, file: string, collector: ProblemCollector): Ya
   }
 }
 
-/** Policies before protocols, each by file name, so that the digest does not depend on who listed the files. */
+/** Policies, protocols, shipped protocols, each by file name, so that the digest does not depend on who listed the files. */
 function compareSources(left: PolicySource, right: PolicySource): number {
   if (left.kind !== right.kind) return left.kind < right.kind ? -1 : 1;
   const byName = compareText(baseName(left.file), baseName(right.file));
