@@ -13,9 +13,9 @@ export interface CredentialFile {
   readonly readers: 'owner' | 'everybody';
 }
 
-export type CredentialFileErrorCode = 'file-exists' | 'cannot-write';
+type CredentialFileErrorCode = 'file-exists' | 'cannot-write';
 
-export class CredentialFileError extends SallyportError<CredentialFileErrorCode> {}
+class CredentialFileError extends SallyportError<CredentialFileErrorCode> {}
 
 const MODES = { owner: 0o600, everybody: 0o644 };
 

@@ -340,8 +340,7 @@ describe('dev-ca issue', () => {
     mkdirSync(ca);
     const real = createTestAuthority('ai.example', { organization: 'Example Corp' });
     writeFileSync(join(ca, 'ca.pem'), real.certificatePem);
-    const key = real.keyPair.privateKey.export({ type: 'pkcs8', format: 'pem' });
-    writeFileSync(join(ca, 'ca.key'), key, { mode: 0o600 });
+    writeFileSync(join(ca, 'ca.key'), real.privateKeyPem, { mode: 0o600 });
     const outcome = await issue();
     expect(outcome.exitCode).toBe(1);
     expect(outcome.errors).toMatch(/ca\.pem: .*is not a development CA/);

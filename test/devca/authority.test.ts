@@ -173,8 +173,7 @@ describe('openAuthority', () => {
       organization: 'Example Corp',
       notAfterMs: NOW_MS + 3650 * DAY_MS,
     });
-    const privateKeyPem = foreign.keyPair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-    const source = sourceOf({ certificatePem: foreign.certificatePem, privateKeyPem });
+    const source = sourceOf(foreign);
     await expect(openAuthority(source, issuing)).rejects.toMatchObject({
       code: 'not-a-development-ca',
       message: expect.stringContaining('O=Example Corp'),
@@ -198,8 +197,7 @@ describe('openAuthority', () => {
       notAfterMs: NOW_MS + 3650 * DAY_MS,
       ...options,
     });
-    const privateKeyPem = odd.keyPair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-    const source = sourceOf({ certificatePem: odd.certificatePem, privateKeyPem });
+    const source = sourceOf(odd);
     await expect(openAuthority(source, issuing)).rejects.toMatchObject({
       code: 'invalid-ca-file',
       message: expect.stringMatching(/^ca\.pem: /),
@@ -244,15 +242,12 @@ describe('openAuthority', () => {
   });
 
   it('refuses a key type it does not make', async () => {
-    const keyPair = generateKeyPairSync('ed25519');
     const odd = createTestAuthority('ai.example', {
       organization: DEVELOPMENT_ORGANIZATION,
       notAfterMs: NOW_MS + 3650 * DAY_MS,
-      keyPair,
+      keys: 'Ed25519',
     });
-    const privateKeyPem = keyPair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-    const source = sourceOf({ certificatePem: odd.certificatePem, privateKeyPem });
-    await expect(openAuthority(source, issuing)).rejects.toMatchObject({
+    await expect(openAuthority(sourceOf(odd), issuing)).rejects.toMatchObject({
       code: 'invalid-ca-file',
       message: expect.stringMatching(/^ca\.key: /),
     });
