@@ -1,0 +1,88 @@
+// Header fields that tell the upstream who is calling: whatever the peer says of itself is taken out, what we proved is put in.
+
+import type { X509Svid } from '../spiffe/x509-svid.ts';
+
+// Compared after `_` and `.` became `-`: CGI-like upstreams cannot tell `X_Spiffe_Id` from `x-spiffe-id`.
+const STRIPPED_NAMES = new Set([
+  'forwarded',
+  'x-real-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'true-client-ip',
+  'cf-connecting-ip',
+  'x-spiffe-id',
+  'client-cert',
+  'client-cert-chain',
+  'x-client-cert',
+  'x-remote-user',
+  'remote-user',
+  'x-forwarded',
+  'x-original-url',
+  'x-rewrite-url',
+  'x-original-uri',
+  'x-original-method',
+  'x-http-method-override',
+  'x-http-method',
+  'x-method-override',
+  'proxy',
+  'http2-settings',
+]);
+const STRIPPED_PREFIXES = [
+  'x-forwarded-',
+  'x-sallyport-',
+  'x-spiffe-',
+  'x-envoy-',
+  'l5d-',
+  'x-ssl-',
+  'ssl-client-',
+  'x-client-cert-',
+  'x-auth-request-',
+  'x-authenticated-',
+];
+const MAX_REMEMBERED_NAMES = 512;
+
+/** Decides by name whether a peer's field may reach the upstream; remembers what it decided for names seen before. */
+export class IdentityFieldFilter {
+  readonly #verdicts = new Map<string, boolean>();
+
+  /** `name` in lower case. */
+  isStripped(name: string): boolean {
+    const known = this.#verdicts.get(name);
+    if (known !== undefined) return known;
+    const verdict = claimsIdentity(name);
+    if (this.#verdicts.size < MAX_REMEMBERED_NAMES) this.#verdicts.set(name, verdict);
+    return verdict;
+  }
+}
+
+function claimsIdentity(name: string): boolean {
+  const canonical = name.replaceAll(/[_.]/g, '-');
+  return STRIPPED_NAMES.has(canonical) || STRIPPED_PREFIXES.some((prefix) => canonical.startsWith(prefix));
+}
+
+/**
+ * The fields that are the same for every request of a connection, flat name and value.
+ * `x-forwarded-client-cert` has Envoy's format: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers#x-forwarded-client-cert
+ */
+export function connectionFields(
+  svid: Pick<X509Svid, 'id' | 'leafSha256'>,
+  ownId: string,
+  peerAddress: string,
+): readonly string[] {
+  return [
+    'x-forwarded-client-cert',
+    `By=${quoteElement(ownId)};Hash=${svid.leafSha256};URI=${quoteElement(svid.id)}`,
+    'x-spiffe-id',
+    svid.id,
+    'x-forwarded-for',
+    peerAddress,
+    'x-forwarded-proto',
+    'https',
+  ];
+}
+
+/** A value with `,`, `;` or `=` is quoted and its quotes are escaped, so that it stays one value of one element. */
+function quoteElement(value: string): string {
+  if (!/[,;="\\]/.test(value)) return value;
+  return `"${value.replaceAll(/["\\]/g, '\\$&')}"`;
+}

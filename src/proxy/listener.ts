@@ -1,0 +1,215 @@
+// Accepts TLS connections, authenticates who is at the other end, and watches over the connections while they live.
+
+import type { AddressInfo } from 'node:net';
+import { createServer, type Server, type TLSSocket } from 'node:tls';
+import type { SnapshotCell } from '../core/snapshot.ts';
+import type { CompiledPolicy } from '../policy/matrix.ts';
+import type { OwnIdentity } from '../spiffe/own-identity.ts';
+import type { SpiffeId } from '../spiffe/spiffe-id.ts';
+import type { TrustBundles } from '../spiffe/trust-bundle.ts';
+import type { VerifiedSvids } from '../spiffe/verified-svids.ts';
+import type { ListenerContext } from './context.ts';
+import { handshakeFailure } from './handshake-failure.ts';
+import { type AnonymousReason, authenticatePeer } from './peer.ts';
+import type { Refusal } from './refusal.ts';
+import { Session, type SessionHost } from './session.ts';
+import { ALPN_PROTOCOLS, tlsSettings } from './tls-settings.ts';
+import { refuseUnread } from './unread-request.ts';
+
+export interface ListenerOptions {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly context: ListenerContext;
+  readonly identity: SnapshotCell<OwnIdentity>;
+  readonly trust: SnapshotCell<TrustBundles>;
+  readonly policy: SnapshotCell<CompiledPolicy>;
+  readonly verified: VerifiedSvids;
+  /** Told of every connection whose peer could not be authenticated. */
+  readonly onAnonymous: (reason: AnonymousReason, detail: string) => void;
+}
+
+const SWEEP_INTERVAL_MS = 250;
+const REFUSED_LINGER_MS = 2_000;
+// Trust changes make every connection verify its peer again; in slices, so that requests in between are not held up.
+const REVERIFIED_PER_TURN = 100;
+
+export class Listener implements SessionHost {
+  readonly context: ListenerContext;
+  readonly trust: SnapshotCell<TrustBundles>;
+  readonly verified: VerifiedSvids;
+  readonly #options: ListenerOptions;
+  readonly #server: Server;
+  readonly #sessions = new Set<Session>();
+  readonly #sockets = new Set<TLSSocket>();
+  readonly #perPrincipal = new Map<SpiffeId, number>();
+  readonly #unsubscribe: readonly (() => void)[];
+  #sweeper: NodeJS.Timeout | null = null;
+  #sweptMs: number;
+  #draining = false;
+  #onEmpty: (() => void) | null = null;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.context = options.context;
+    this.trust = options.trust;
+    this.verified = options.verified;
+    this.#sweptMs = this.context.clock.monotonicMs();
+    this.#server = createServer({
+      ...this.#tlsSettings(),
+      ALPNProtocols: ALPN_PROTOCOLS,
+      handshakeTimeout: this.context.limits.handshakeTimeoutMs,
+      noDelay: true,
+    });
+    this.#server.maxConnections = this.context.limits.maxConnections;
+    this.#server.on('drop', () => this.context.recorder.handshake('refused', 'connection-limit'));
+    this.#server.on('tlsClientError', (error, socket) => {
+      this.context.recorder.handshake('refused', handshakeFailure(error));
+      // Node reports a handshake that timed out and leaves its socket open.
+      socket.destroy();
+    });
+    this.#server.on('secureConnection', (socket) => this.#accept(socket));
+    this.#unsubscribe = [
+      options.identity.subscribe(() => this.#server.setSecureContext(this.#tlsSettings())),
+      options.trust.subscribe(() => {
+        this.#server.setSecureContext(this.#tlsSettings());
+        this.#reverify([...this.#sessions]);
+      }),
+      options.policy.subscribe(() => {
+        for (const session of this.#sessions) session.connection.redecide();
+      }),
+    ];
+  }
+
+  get ownId(): string {
+    return this.#options.identity.current.value.svid.id;
+  }
+
+  get isDraining(): boolean {
+    return this.#draining;
+  }
+
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  /** @returns the address it listens on. @throws {Error} with the system's code when the address cannot be had. */
+  async listen(): Promise<AddressInfo> {
+    const { host, port } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host, port, backlog: 1024 }, () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
+    });
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS);
+    const address = this.#server.address();
+    if (address === null || typeof address === 'string') throw new Error('a TCP listener has no address');
+    return address;
+  }
+
+  /** Stops accepting; lets requests in flight finish until `deadlineMs` from now, then cuts them. */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#draining = true;
+    this.#server.close();
+    if (this.#sockets.size > 0) {
+      const empty = new Promise<void>((resolve) => {
+        this.#onEmpty = resolve;
+      });
+      const deadline = setTimeout(() => this.#cutAll(), deadlineMs);
+      await empty;
+      clearTimeout(deadline);
+    }
+    this.close();
+  }
+
+  /** Ends everything at once. */
+  close(): void {
+    this.#draining = true;
+    if (this.#sweeper !== null) clearInterval(this.#sweeper);
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #tlsSettings(): ReturnType<typeof tlsSettings> {
+    return tlsSettings(this.#options.identity.current.value, this.#options.trust.current.value);
+  }
+
+  #accept(socket: TLSSocket): void {
+    const { recorder, clock } = this.context;
+    this.#sockets.add(socket);
+    recorder.connectionOpened();
+    // What matters about an error is that 'close' follows it.
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.#forget(socket));
+    const trust = this.trust.current;
+    const peer = authenticatePeer(socket, this.verified, { trust, nowMs: clock.wallMs() });
+    if (peer.kind === 'anonymous') {
+      recorder.handshake('refused', peer.reason);
+      this.#options.onAnonymous(peer.reason, peer.detail);
+      this.#refuse(socket, { refusal: 'no-identity', principal: null });
+      return;
+    }
+    recorder.handshake('accepted', 'svid');
+    const principal = peer.svid.id;
+    const open = this.#perPrincipal.get(principal) ?? 0;
+    if (open >= this.context.limits.maxConnectionsPerPrincipal) {
+      this.#refuse(socket, { refusal: 'principal-connection-limit', principal });
+      return;
+    }
+    this.#perPrincipal.set(principal, open + 1);
+    const session = new Session(socket, this, { svid: peer.svid, trustEpoch: trust.epoch });
+    this.#sessions.add(session);
+    socket.on('close', () => {
+      this.#sessions.delete(session);
+      const left = (this.#perPrincipal.get(principal) ?? 1) - 1;
+      if (left === 0) this.#perPrincipal.delete(principal);
+      else this.#perPrincipal.set(principal, left);
+    });
+  }
+
+  /** Answers the first bytes of the peer, unread, with a refusal and closes; closes without a word if none come. */
+  #refuse(socket: TLSSocket, why: { readonly refusal: Refusal; readonly principal: SpiffeId | null }): void {
+    const silent = setTimeout(() => socket.destroy(), this.context.limits.headTimeoutMs);
+    let linger: NodeJS.Timeout | null = null;
+    socket.on('data', () => {
+      if (linger !== null) return;
+      clearTimeout(silent);
+      this.context.recorder.request(refuseUnread(this.context, socket, why));
+      this.context.recorder.connectionTerminated(why.principal === null ? 'no-identity' : 'limit');
+      socket.end();
+      linger = setTimeout(() => socket.destroy(), REFUSED_LINGER_MS);
+    });
+    socket.on('end', () => socket.destroy());
+    socket.on('close', () => {
+      clearTimeout(silent);
+      if (linger !== null) clearTimeout(linger);
+    });
+  }
+
+  #forget(socket: TLSSocket): void {
+    this.#sockets.delete(socket);
+    this.context.recorder.connectionClosed();
+    if (this.#sockets.size === 0) this.#onEmpty?.();
+  }
+
+  #sweep(): void {
+    const nowMs = this.context.clock.monotonicMs();
+    const elapsedMs = nowMs - this.#sweptMs;
+    this.#sweptMs = nowMs;
+    for (const session of this.#sessions) session.sweep(nowMs, elapsedMs);
+    for (const upstream of this.context.routes.upstreams) upstream.sweep(nowMs);
+  }
+
+  #reverify(sessions: Session[]): void {
+    for (const session of sessions.splice(0, REVERIFIED_PER_TURN)) session.reverify();
+    if (sessions.length > 0) setImmediate(() => this.#reverify(sessions));
+  }
+
+  #cutAll(): void {
+    for (const session of this.#sessions) session.connection.terminate('drain-deadline');
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}

@@ -1,0 +1,73 @@
+// Why the proxy answered, or ended a connection, by itself: one closed list, and the status each reason has on the wire.
+
+/** Reasons that are the answer to a request; the value is the HTTP status (RFC 9110 §15). */
+const STATUS_OF_REFUSAL = {
+  'no-identity': 401,
+  'identity-lapsed': 401,
+  denied: 403,
+  'no-route': 404,
+  misdirected: 421,
+  'ambiguous-request': 400,
+  'head-too-large': 431,
+  'target-too-long': 414,
+  'body-too-large': 413,
+  'expectation-failed': 417,
+  'method-not-implemented': 501,
+  'version-not-supported': 505,
+  'head-timeout': 408,
+  'body-timeout': 408,
+  'principal-connection-limit': 503,
+  'pipeline-limit': 503,
+  'upstream-saturated': 503,
+  'upstream-ejected': 503,
+  'upstream-unreachable': 502,
+  'upstream-reset': 502,
+  'upstream-invalid-response': 502,
+  'upstream-connect-timeout': 504,
+  'upstream-timeout': 504,
+  'internal-error': 500,
+} as const;
+
+/** A request that got no answer from us, or only a part of the upstream's. */
+export type Cut = 'peer-aborted' | 'peer-stalled' | 'drain-deadline';
+
+export type Refusal = keyof typeof STATUS_OF_REFUSAL;
+
+/** Why a connection was ended by us although the peer would have gone on. */
+export type Termination =
+  | 'idle-timeout'
+  | 'head-timeout'
+  | 'maximum-age'
+  | 'svid-expired'
+  | 'trust-changed'
+  | 'policy-changed'
+  | 'drain'
+  | 'drain-deadline'
+  | 'protocol-error'
+  | 'no-identity'
+  | 'refused-with-body'
+  | 'upstream-failed'
+  | 'peer-stalled'
+  | 'limit';
+
+export function statusOfRefusal(refusal: Refusal): number {
+  return STATUS_OF_REFUSAL[refusal];
+}
+
+/** nginx's number for a request whose peer went away before it was answered; only ever logged. */
+export const STATUS_PEER_ABORTED = 499;
+
+const REFUSAL_OF_STATUS = new Map<number, Refusal>([
+  [408, 'body-timeout'],
+  [413, 'body-too-large'],
+  [414, 'target-too-long'],
+  [417, 'expectation-failed'],
+  [431, 'head-too-large'],
+  [501, 'method-not-implemented'],
+  [505, 'version-not-supported'],
+]);
+
+/** The refusal for a request the codec could not accept; anything unlisted is ambiguous. */
+export function refusalOfCodecStatus(status: number): Refusal {
+  return REFUSAL_OF_STATUS.get(status) ?? 'ambiguous-request';
+}

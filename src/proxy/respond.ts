@@ -1,0 +1,36 @@
+// What the peer is told when the proxy answers by itself: the status, an opaque id, and nothing that helps an attacker.
+// application/problem+json, RFC 9457
+
+import { STATUS_CODES } from 'node:http';
+import { encodeResponseHead } from '../http1/encode.ts';
+import { type Refusal, statusOfRefusal } from './refusal.ts';
+
+const RETRY_AFTER_SECONDS = '1';
+
+export interface RefusalMessage {
+  readonly refusal: Refusal;
+  readonly decisionId: string;
+  readonly method: string;
+  readonly keepAlive: boolean;
+}
+
+/** The complete response as latin1 text. */
+export function encodeRefusal(message: RefusalMessage): string {
+  const status = statusOfRefusal(message.refusal);
+  const title = STATUS_CODES[status] ?? 'Error';
+  const body = `${JSON.stringify({ type: 'about:blank', title, status, decisionId: message.decisionId })}\n`;
+  const fields = [
+    'content-type',
+    'application/problem+json',
+    'content-length',
+    String(body.length),
+    'x-sallyport-decision-id',
+    message.decisionId,
+    'cache-control',
+    'no-store',
+  ];
+  if (status === 503) fields.push('retry-after', RETRY_AFTER_SECONDS);
+  if (!message.keepAlive) fields.push('connection', 'close');
+  const head = encodeResponseHead({ status, reason: title, fields });
+  return message.method === 'HEAD' ? head : head + body;
+}

@@ -1,0 +1,45 @@
+// Which component and upstream a request is for.
+
+import type { UpstreamPool } from './upstream-pool.ts';
+
+export interface Route {
+  /** As RequestHead.host; null matches any host. */
+  readonly host: string | null;
+  /** `/a/b`, matches on segment boundaries; null matches any path. */
+  readonly pathPrefix: string | null;
+  readonly component: string;
+  readonly upstream: UpstreamPool;
+}
+
+export class RouteTable {
+  readonly #routes: readonly Route[];
+  readonly #hasHosts: boolean;
+  readonly upstreams: ReadonlySet<UpstreamPool>;
+
+  /** The first route that matches wins. */
+  constructor(routes: readonly Route[]) {
+    this.#routes = routes;
+    this.#hasHosts = routes.some((route) => route.host !== null);
+    this.upstreams = new Set(routes.map((route) => route.upstream));
+  }
+
+  find(host: string, path: string): Route | null {
+    for (const route of this.#routes) {
+      if ((route.host === null || route.host === host) && coversPath(route.pathPrefix, path)) return route;
+    }
+    return null;
+  }
+
+  /**
+   * RFC 9110 §15.5.20: where routing is by host, a connection opened for one name must not carry requests for another, or
+   * whatever chose the connection by its name has chosen wrongly.
+   */
+  isMisdirected(serverName: string | null, host: string): boolean {
+    return this.#hasHosts && serverName !== null && serverName !== host;
+  }
+}
+
+function coversPath(prefix: string | null, path: string): boolean {
+  if (prefix === null) return true;
+  return path.startsWith(prefix) && (path.length === prefix.length || path.charCodeAt(prefix.length) === 0x2f);
+}

@@ -1,0 +1,44 @@
+// The TLS every listener speaks: client certificates asked of everyone, no resumption, nothing older than TLS 1.2.
+
+import { constants } from 'node:crypto';
+import type { TlsOptions } from 'node:tls';
+import { formatPem } from '../pki/pem.ts';
+import type { OwnIdentity } from '../spiffe/own-identity.ts';
+import type { TrustBundles } from '../spiffe/trust-bundle.ts';
+
+// AEAD with forward secrecy only: RFC 9325 §4.2. The TLS 1.3 suites come first.
+const CIPHERS = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':');
+
+/** ALPN protocols this data plane speaks; a peer that offers only others fails the handshake (RFC 7301 §3.2). */
+export const ALPN_PROTOCOLS = ['http/1.1'];
+
+/** What a TLS context is made of; made again whenever our SVID or a bundle changes. */
+export function tlsSettings(identity: OwnIdentity, bundles: TrustBundles): TlsOptions {
+  return {
+    cert: identity.certificatePem,
+    key: identity.privateKeyPem,
+    ca: [...bundles.values()].flatMap((bundle) =>
+      bundle.authorities.map((authority) => formatPem('CERTIFICATE', authority.der)),
+    ),
+    // A bundle may hold an intermediate as the authority (X509-SVID §5.1); OpenSSL alone would look for a self-signed root.
+    allowPartialTrustChain: true,
+    requestCert: true,
+    // Refused by authenticatePeer, which knows why; the listener never reads a request of a peer it did not authenticate.
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.2',
+    ciphers: CIPHERS,
+    honorCipherOrder: true,
+    // A resumed session skips certificate verification; an SVID that has lapsed since would go unnoticed.
+    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+  };
+}

@@ -1,0 +1,38 @@
+// The opaque ids decisions are known by, and W3C Trace Context for the requests they belong to.
+// https://www.w3.org/TR/trace-context/#traceparent-header
+
+const POOL_BYTES = 4096;
+const ID_BYTES = 16;
+const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** Unpredictable ids of 32 hex digits: they tell nobody how many decisions there were, and serve as trace ids as well. */
+export class DecisionIds {
+  readonly #pool = Buffer.alloc(POOL_BYTES);
+  readonly #fill: (pool: Buffer) => void;
+  #offset = POOL_BYTES;
+
+  /** `fill` overwrites the whole buffer with random bytes. */
+  constructor(fill: (pool: Buffer) => void) {
+    this.#fill = fill;
+  }
+
+  next(): string {
+    if (this.#offset === POOL_BYTES) {
+      this.#fill(this.#pool);
+      this.#offset = 0;
+    }
+    const end = this.#offset + ID_BYTES;
+    const id = this.#pool.toString('hex', this.#offset, end);
+    this.#offset = end;
+    return id;
+  }
+}
+
+/**
+ * The peer's `traceparent` as it is when it is well formed; otherwise a new trace named after the decision. We record no spans,
+ * so a continued trace keeps the peer's parent id and a new one is not marked as sampled.
+ */
+export function continueTrace(received: string | null, decisionId: string): string {
+  if (received !== null && TRACEPARENT.test(received)) return received;
+  return `00-${decisionId}-${decisionId.slice(0, 16)}-00`;
+}

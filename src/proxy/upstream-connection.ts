@@ -1,0 +1,214 @@
+// One connection to the upstream: carries one exchange at a time and is fit for another only after a response that was
+// fully framed and consumed.
+
+import { connect, type Socket } from 'node:net';
+import { chunkPrefix, CHUNK_END, LAST_CHUNK } from '../http1/encode.ts';
+import { Http1Error } from '../http1/http1-error.ts';
+import { type BodyFraming, hasBody, type HeadLimits } from '../http1/request-head.ts';
+import { ResponseDecoder } from '../http1/response-decoder.ts';
+import type { ResponseHead } from '../http1/response-head.ts';
+import type { Refusal } from './refusal.ts';
+
+export type UpstreamAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string };
+
+/** What an exchange hears from the upstream connection that carries it. */
+export interface UpstreamUser {
+  upstreamHead(head: ResponseHead): void;
+  /** `bytes` are read-only and lent until `release` is called, or until this returns true. Returns true if they were copied or are done with. */
+  upstreamData(bytes: Buffer): 'consumed' | 'retained';
+  upstreamEnd(): void;
+  /** What one read from the upstream brought has been handed over. */
+  upstreamFlush(): void;
+  upstreamFailed(refusal: Refusal): void;
+  upstreamDrained(): void;
+}
+
+/** How a connection tells its pool what became of it. */
+export interface UpstreamOwner {
+  connected(connection: UpstreamConnection): void;
+  /** Called once; `beforeFirstByte` when not a byte had come back for the exchange it carried, if any. */
+  closed(connection: UpstreamConnection): void;
+}
+
+const READ_BUFFER_BYTES = 256 * 1024;
+const RESPONSE_LIMITS: HeadLimits = { maxHeadBytes: 64 * 1024, maxFieldCount: 256 };
+
+export class UpstreamConnection {
+  readonly #socket: Socket;
+  readonly #owner: UpstreamOwner;
+  readonly #decoder = new ResponseDecoder(RESPONSE_LIMITS);
+  #user: UpstreamUser | null = null;
+  #buffer: Buffer | null = null;
+  #requestBody: BodyFraming['kind'] = 'none';
+  #requestComplete = true;
+  #paused = false;
+  #firstByteSeen = false;
+  #responseReusable = false;
+  #exchanges = 0;
+  #closed = false;
+  /** Monotonic ms; set by the pool: when it was asked for, later when it became idle. */
+  sinceMs = 0;
+
+  constructor(address: UpstreamAddress, owner: UpstreamOwner) {
+    this.#owner = owner;
+    const onread = {
+      buffer: () => (this.#buffer ??= Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)),
+      callback: (bytes: number, buffer: Uint8Array): boolean => this.#onRead(bytes, buffer),
+    };
+    this.#socket =
+      address.kind === 'tcp'
+        ? connect({ host: address.host, port: address.port, noDelay: true, onread })
+        : connect({ path: address.path, onread });
+    this.#socket.on('connect', () => this.#owner.connected(this));
+    this.#socket.on('drain', () => this.#user?.upstreamDrained());
+    this.#socket.on('end', () => this.#onEnd());
+    this.#socket.on('error', () => this.#fail('upstream-reset'));
+    this.#socket.on('close', () => this.#fail('upstream-reset'));
+    this.#socket.resume();
+  }
+
+  /** True when it has carried an exchange before: it may have died while it was idle. */
+  get isReused(): boolean {
+    return this.#exchanges > 1;
+  }
+
+  get firstByteSeen(): boolean {
+    return this.#firstByteSeen;
+  }
+
+  /** RFC 9112 §9.3: framed, consumed, persistent, nothing left over on either side. */
+  get isReusable(): boolean {
+    return !this.#closed && this.#responseReusable && this.#requestComplete && this.#decoder.bufferedBytes === 0;
+  }
+
+  /** Writes a request head; the caller has rendered it and declares how its body is framed. */
+  begin(
+    user: UpstreamUser,
+    request: { readonly method: string; readonly head: string; readonly body: BodyFraming },
+  ): void {
+    this.#user = user;
+    this.#exchanges += 1;
+    this.#firstByteSeen = false;
+    this.#responseReusable = false;
+    this.#requestBody = request.body.kind;
+    this.#requestComplete = !hasBody(request.body);
+    this.#decoder.begin(request.method);
+    if (this.#requestComplete) {
+      this.#socket.write(request.head, 'latin1');
+      return;
+    }
+    // The first bytes of the body are usually at hand already: send them with the head.
+    this.#socket.cork();
+    this.#socket.write(request.head, 'latin1');
+    process.nextTick(() => this.#socket.uncork());
+  }
+
+  /** @returns false when the caller should wait for upstreamDrained(). */
+  writeBody(bytes: Buffer): boolean {
+    if (this.#requestBody !== 'chunked') return this.#socket.write(bytes);
+    this.#socket.cork();
+    this.#socket.write(chunkPrefix(bytes.length), 'latin1');
+    this.#socket.write(bytes);
+    const accepted = this.#socket.write(CHUNK_END, 'latin1');
+    this.#socket.uncork();
+    return accepted;
+  }
+
+  endBody(): void {
+    if (this.#requestBody === 'chunked') this.#socket.write(LAST_CHUNK, 'latin1');
+    this.#requestComplete = true;
+  }
+
+  /** Stops reading from the upstream: the peer is slower than it. */
+  pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  /** Lets go of the exchange; what comes from the upstream after this is nobody's and closes the connection. */
+  detach(): void {
+    this.#user = null;
+  }
+
+  destroy(): void {
+    this.#user = null;
+    this.#socket.destroy();
+  }
+
+  unref(): void {
+    this.#socket.unref();
+  }
+
+  #onRead(count: number, buffer: Uint8Array): boolean {
+    const user = this.#user;
+    if (user === null) {
+      // Bytes nobody asked for: a second response, or a 408 on an idle connection.
+      this.#socket.destroy();
+      return false;
+    }
+    this.#firstByteSeen = true;
+    const bytes = Buffer.from(buffer.buffer, buffer.byteOffset, count);
+    this.#decoder.push(bytes);
+    this.#pump(user);
+    return !this.#paused;
+  }
+
+  #onEnd(): void {
+    const user = this.#user;
+    if (user !== null && !this.#decoder.isComplete) {
+      this.#decoder.eof();
+      this.#pump(user);
+    }
+    this.#fail('upstream-reset');
+  }
+
+  #pump(user: UpstreamUser): void {
+    let retained = false;
+    try {
+      for (let event = this.#decoder.next(); event !== 'need-more'; event = this.#decoder.next()) {
+        if (event === 'head') {
+          this.#responseReusable = this.#decoder.head.persistent;
+          user.upstreamHead(this.#decoder.head);
+        } else if (event === 'data') {
+          if (user.upstreamData(this.#decoder.data) === 'retained') retained = true;
+        } else {
+          this.#finish(user);
+          return;
+        }
+        if (this.#user !== user) return;
+      }
+      user.upstreamFlush();
+    } catch (error) {
+      if (!(error instanceof Http1Error)) throw error;
+      this.#fail(this.#firstByteSeen ? 'upstream-invalid-response' : 'upstream-reset');
+    } finally {
+      // What is still referred to must not be overwritten by the next read.
+      if (retained || this.#decoder.bufferedBytes > 0) this.#buffer = null;
+    }
+  }
+
+  #finish(user: UpstreamUser): void {
+    this.#user = null;
+    user.upstreamEnd();
+  }
+
+  #fail(refusal: Refusal): void {
+    const user = this.#user;
+    this.#user = null;
+    this.#responseReusable = false;
+    if (!this.#closed) {
+      this.#closed = true;
+      this.#socket.destroy();
+      this.#owner.closed(this);
+    }
+    user?.upstreamFailed(refusal);
+  }
+}

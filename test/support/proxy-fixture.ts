@@ -1,0 +1,388 @@
+// A real listener with real engines in front of a scripted upstream, and raw clients that say exactly the bytes a test wants.
+
+import { randomFillSync } from 'node:crypto';
+import { createServer, type Socket } from 'node:net';
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { type Clock, systemClock } from '../../src/core/clock.ts';
+import { EveryNth } from '../../src/core/every-nth.ts';
+import { SnapshotCell } from '../../src/core/snapshot.ts';
+import type { CompiledPolicy } from '../../src/policy/matrix.ts';
+import { DecisionCache } from '../../src/policy/decision-cache.ts';
+import { loadPolicy } from '../../src/policy/load.ts';
+import type { ListenerLimits, UpstreamDeadlines } from '../../src/proxy/context.ts';
+import { IdentityFieldFilter } from '../../src/proxy/identity-fields.ts';
+import { Listener } from '../../src/proxy/listener.ts';
+import { RouteTable } from '../../src/proxy/route.ts';
+import { DecisionIds } from '../../src/proxy/trace-context.ts';
+import { UpstreamPool, type UpstreamPoolOptions } from '../../src/proxy/upstream-pool.ts';
+import { type OwnIdentity, parseOwnIdentity } from '../../src/spiffe/own-identity.ts';
+import { parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
+import { parseTrustBundlePem, type TrustBundles } from '../../src/spiffe/trust-bundle.ts';
+import { VerifiedSvids } from '../../src/spiffe/verified-svids.ts';
+import type { Recorder, RequestRecord } from '../../src/telemetry/recorder.ts';
+import { type TestAuthority, testAuthority, type TestSvid } from './svid-fixtures.ts';
+
+export const ARTICLE_POLICY = `
+version: 1
+trustDomain: ai.example
+components:
+  training: {}
+  inference: {}
+  registry: {}
+  feature-store: {}
+access:
+  training:
+    allow: [registry, feature-store]
+  inference:
+    allow:
+      - registry: [read]
+`;
+
+export const TEST_LIMITS: ListenerLimits = {
+  maxConnections: 1000,
+  maxConnectionsPerPrincipal: 100,
+  handshakeTimeoutMs: 5_000,
+  maxHeadBytes: 16 * 1024,
+  maxFieldCount: 100,
+  headTimeoutMs: 10_000,
+  idleTimeoutMs: 60_000,
+  minBodyBytesPerSecond: 240,
+  bodyGraceMs: 5_000,
+  maxBodyBytes: 0,
+  maxPipelinedRequests: 16,
+  maxConnectionAgeMs: 3_600_000,
+};
+
+const POOL_OPTIONS: UpstreamPoolOptions = {
+  connectTimeoutMs: 2_000,
+  idleTimeoutMs: 60_000,
+  maxConnections: 64,
+  maxIdleConnections: 16,
+  maxPending: 64,
+  failuresToEject: 5,
+  ejectMs: 300,
+};
+
+/** Keeps what it is told, for tests to look at. */
+export class RecordingRecorder implements Recorder {
+  readonly requests: RequestRecord[] = [];
+  readonly handshakes: string[] = [];
+  readonly terminations: string[] = [];
+  open = 0;
+
+  request(record: RequestRecord): void {
+    // A copy: the caller may use its object again.
+    this.requests.push({ ...pick(record) });
+  }
+  handshake(result: 'accepted' | 'refused', reason: string): void {
+    this.handshakes.push(`${result}: ${reason}`);
+  }
+  connectionOpened(): void {
+    this.open += 1;
+  }
+  connectionClosed(): void {
+    this.open -= 1;
+  }
+  connectionTerminated(reason: string): void {
+    this.terminations.push(reason);
+  }
+  reload(): void {}
+  cacheDisagreement(): void {}
+}
+
+function pick(record: RequestRecord): RequestRecord {
+  const { listener, decision, target, refusal, decisionId, principal, method, path, authority, status } = record;
+  const {
+    traceparent,
+    decisionSeconds,
+    overheadSeconds,
+    durationSeconds,
+    upstreamSeconds,
+    requestBytes,
+    responseBytes,
+  } = record;
+  return {
+    listener,
+    decision,
+    target,
+    refusal,
+    decisionId,
+    principal,
+    method,
+    path,
+    authority,
+    status,
+    traceparent,
+    decisionSeconds,
+    overheadSeconds,
+    durationSeconds,
+    upstreamSeconds,
+    requestBytes,
+    responseBytes,
+  };
+}
+
+export function compilePolicy(text: string, mode: 'enforce' | 'shadow' = 'enforce'): CompiledPolicy {
+  return loadPolicy([{ file: 'policy.yaml', kind: 'policy', bytes: Buffer.from(text) }, GENERIC_PROTOCOL], mode);
+}
+
+const GENERIC_PROTOCOL = {
+  file: 'protocols/generic.yaml',
+  kind: 'protocol' as const,
+  bytes: Buffer.from(`protocol: generic
+routes:
+  - { path: /, methods: [GET, HEAD, OPTIONS], verb: read }
+  - { path: "/**", methods: [GET, HEAD, OPTIONS], verb: read }
+  - { path: /, methods: ["*"], verb: write }
+  - { path: "/**", methods: ["*"], verb: write }
+`),
+};
+
+export interface ProxyOptions {
+  readonly policy?: string;
+  readonly limits?: Partial<ListenerLimits>;
+  readonly deadlines?: Partial<UpstreamDeadlines>;
+  readonly pool?: Partial<UpstreamPoolOptions>;
+  readonly clock?: Clock;
+  readonly authority?: TestAuthority;
+  readonly bundles?: readonly TestAuthority[];
+  /** Host-based routes instead of one for everything; all lead to the same upstream. */
+  readonly routes?: readonly { host: string | null; pathPrefix: string | null; component: string }[];
+  readonly upstreamPort?: number;
+}
+
+export interface ProxyFixture {
+  readonly port: number;
+  readonly listener: Listener;
+  readonly recorder: RecordingRecorder;
+  readonly authority: TestAuthority;
+  readonly policy: SnapshotCell<CompiledPolicy>;
+  readonly trust: SnapshotCell<TrustBundles>;
+  readonly identity: SnapshotCell<OwnIdentity>;
+  readonly pool: UpstreamPool;
+  readonly anonymous: string[];
+  connect(svid: TestSvid | null, options?: ConnectionOptions): Promise<RawPeer>;
+  close(): Promise<void>;
+}
+
+export function bundlesOf(authorities: readonly TestAuthority[]): TrustBundles {
+  return new Map(
+    authorities.map((authority) => {
+      const trustDomain = parseTrustDomain(authority.trustDomain);
+      return [trustDomain, parseTrustBundlePem(trustDomain, Buffer.from(authority.certificatePem), 'bundle.pem')];
+    }),
+  );
+}
+
+export function identityOf(authority: TestAuthority, svid: TestSvid): OwnIdentity {
+  return parseOwnIdentity(
+    {
+      certificate: Buffer.from(svid.certificatePem),
+      certificateFile: 'own.pem',
+      privateKey: Buffer.from(svid.privateKeyPem),
+      privateKeyFile: 'own.key',
+    },
+    parseTrustDomain(authority.trustDomain),
+  );
+}
+
+/** A proxy for component `registry` in front of `upstreamPort`. */
+export async function startProxy(upstreamPort: number, options: ProxyOptions = {}): Promise<ProxyFixture> {
+  const clock = options.clock ?? systemClock;
+  const authority = options.authority ?? testAuthority();
+  const own = authority.issue('/registry/proxy', { dns: ['localhost'], ips: ['127.0.0.1'] });
+  const identity = new SnapshotCell(identityOf(authority, own));
+  const trust = new SnapshotCell(bundlesOf(options.bundles ?? [authority]));
+  const policy = new SnapshotCell(compilePolicy(options.policy ?? ARTICLE_POLICY));
+  const cache = new DecisionCache({
+    maxEntries: 10_000,
+    maxEntriesPerPrincipal: 1000,
+    verifyEvery: 0,
+    onDisagreement: () => undefined,
+  });
+  const recorder = new RecordingRecorder();
+  const pool = new UpstreamPool(
+    { kind: 'tcp', host: '127.0.0.1', port: upstreamPort },
+    { ...POOL_OPTIONS, ...options.pool },
+    clock,
+  );
+  const routes = options.routes ?? [{ host: null, pathPrefix: null, component: 'registry' }];
+  const anonymous: string[] = [];
+  const listener = new Listener({
+    host: '127.0.0.1',
+    port: 0,
+    identity,
+    trust,
+    policy,
+    verified: new VerifiedSvids(1000),
+    onAnonymous: (reason) => anonymous.push(reason),
+    context: {
+      name: 'registry',
+      component: 'registry',
+      routes: new RouteTable(routes.map((route) => ({ ...route, upstream: pool }))),
+      limits: { ...TEST_LIMITS, ...options.limits },
+      deadlines: { responseHeadTimeoutMs: 10_000, bodyIdleTimeoutMs: 10_000, ...options.deadlines },
+      clock,
+      recorder,
+      authorizer: {
+        admit: (svid, trustEpoch) => cache.admit(svid, trustEpoch),
+        decide: (partition, request) => cache.decide(partition, policy.current, request, clock.wallMs()),
+      },
+      timedDecisions: new EveryNth(16),
+      decisionIds: new DecisionIds(randomFillSync),
+      identityFields: new IdentityFieldFilter(),
+    },
+  });
+  const { port } = await listener.listen();
+  const peers: RawPeer[] = [];
+  return {
+    port,
+    listener,
+    recorder,
+    authority,
+    policy,
+    trust,
+    identity,
+    pool,
+    anonymous,
+    connect: async (svid, overrides = {}) => {
+      const peer = await connectPeer(port, svid, { ca: authority.certificatePem, ...overrides });
+      peers.push(peer);
+      return peer;
+    },
+    close: async () => {
+      for (const peer of peers) peer.socket.destroy();
+      listener.close();
+      pool.close();
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+}
+
+/** A TLS client that speaks in bytes. */
+export class RawPeer {
+  readonly socket: TLSSocket;
+  received = '';
+  ended = false;
+  #waiters: (() => void)[] = [];
+
+  constructor(socket: TLSSocket) {
+    this.socket = socket;
+    socket.on('data', (bytes: Buffer) => {
+      this.received += bytes.toString('latin1');
+      this.#wake();
+    });
+    socket.on('error', () => undefined);
+    socket.on('end', () => this.#end());
+    socket.on('close', () => this.#end());
+  }
+
+  send(text: string): void {
+    this.socket.write(text, 'latin1');
+  }
+
+  /** Sends a request without a body, fields beyond Host as given. */
+  request(method: string, target: string, fields = ''): void {
+    this.send(`${method} ${target} HTTP/1.1\r\nhost: registry\r\n${fields}\r\n`);
+  }
+
+  /** Waits until what was received satisfies `enough`, or until the connection has ended; returns all that was received. */
+  async until(enough: (received: string) => boolean): Promise<string> {
+    while (!enough(this.received) && !this.ended) {
+      await new Promise<void>((resolve) => this.#waiters.push(resolve));
+    }
+    return this.received;
+  }
+
+  /** One whole response with a Content-Length or no body; takes it out of what was received. */
+  async response(): Promise<{ status: number; head: string; body: string }> {
+    await this.until((received) => wholeResponse(received) !== null);
+    const whole = wholeResponse(this.received);
+    if (whole === null) throw new Error(`no whole response: ${JSON.stringify(this.received)}`);
+    this.received = this.received.slice(whole.head.length + whole.body.length);
+    return { status: Number(whole.head.slice(9, 12)), ...whole };
+  }
+
+  async closed(): Promise<string> {
+    return this.until(() => false);
+  }
+
+  #wake(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter();
+  }
+
+  #end(): void {
+    this.ended = true;
+    this.#wake();
+  }
+}
+
+function wholeResponse(received: string): { head: string; body: string } | null {
+  const end = received.indexOf('\r\n\r\n');
+  if (end < 0) return null;
+  const head = received.slice(0, end + 4);
+  const length = Number(/\r\ncontent-length: (\d+)\r\n/i.exec(head)?.[1] ?? 0);
+  const body = received.slice(head.length, head.length + length);
+  return body.length === length ? { head, body } : null;
+}
+
+export async function connectPeer(port: number, svid: TestSvid | null, options: ConnectionOptions): Promise<RawPeer> {
+  const credentials = svid === null ? {} : { cert: svid.certificatePem, key: svid.privateKeyPem };
+  const socket = connect({ host: '127.0.0.1', port, ...credentials, checkServerIdentity: () => undefined, ...options });
+  const peer = new RawPeer(socket);
+  await new Promise<void>((resolve, reject) => {
+    socket.once('secureConnect', resolve);
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('closed during the handshake')));
+  });
+  return peer;
+}
+
+/** An upstream that answers by script, one request head at a time, and remembers every byte it was sent. */
+export class ScriptedUpstream {
+  readonly port: number;
+  readonly sockets: Socket[] = [];
+  received = '';
+  readonly #close: () => void;
+
+  private constructor(port: number, close: () => void) {
+    this.port = port;
+    this.#close = close;
+  }
+
+  /** `answer` is called with each request head and its socket; it may write nothing, something, or end. */
+  static async start(answer: (head: string, socket: Socket) => void): Promise<ScriptedUpstream> {
+    const server = createServer({ noDelay: true });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    const upstream = new ScriptedUpstream(address.port, () => {
+      server.close();
+      for (const socket of upstream.sockets) socket.destroy();
+    });
+    server.on('connection', (socket) => {
+      upstream.sockets.push(socket);
+      socket.on('error', () => undefined);
+      let pending = '';
+      socket.on('data', (bytes) => {
+        const text = bytes.toString('latin1');
+        upstream.received += text;
+        pending += text;
+        for (let end = pending.indexOf('\r\n\r\n'); end >= 0; end = pending.indexOf('\r\n\r\n')) {
+          const head = pending.slice(0, end + 4);
+          pending = pending.slice(end + 4);
+          if (/^[A-Z]+ \//.test(head)) answer(head, socket);
+        }
+      });
+    });
+    return upstream;
+  }
+
+  close(): void {
+    this.#close();
+  }
+}
+
+export const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
