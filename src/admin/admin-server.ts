@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { BindAddress } from './bind-address.ts';
-import { createPageServer, JSON_TYPE, type Page, type PageServer, TEXT } from './page-server.ts';
+import { createPageServer, JSON_TYPE, type Page, type PageServer, type Reply, TEXT } from './page-server.ts';
 import { assessReadiness, type ReadinessCheck } from './readiness.ts';
 
 export interface ProbeServerOptions {
@@ -22,7 +22,7 @@ export interface AdminServerOptions extends Omit<ProbeServerOptions, 'clock'> {
 }
 
 /** The policy in force. */
-export interface PolicyReport {
+interface PolicyReport {
   readonly epoch: number;
   readonly digest: string;
   /** The access matrix as JSON. */
@@ -81,7 +81,7 @@ function policyPage({ epoch, digest, table, text }: PolicyReport, accept: string
   return { status: 200, contentType: TEXT, body: `epoch ${epoch}\nsha256 ${digest}\n\n${text.trimEnd()}\n` };
 }
 
-function json(status: number, value: unknown): { status: number; contentType: string; body: string } {
+function json(status: number, value: unknown): Reply {
   return { status, contentType: JSON_TYPE, body: `${JSON.stringify(value)}\n` };
 }
 

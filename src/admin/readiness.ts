@@ -6,7 +6,7 @@ export interface ReadinessCheck {
   readonly run: () => CheckResult;
 }
 
-export interface CheckResult {
+interface CheckResult {
   readonly ok: boolean;
   /** For people: what is missing, or what is there. */
   readonly detail: string;

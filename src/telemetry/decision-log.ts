@@ -8,7 +8,7 @@ import { FirstAllows } from './first-allows.ts';
 import type { LineSink } from './log-destination.ts';
 import type { Logger } from './logger.ts';
 import { RateLimit } from './rate-limit.ts';
-import type { RequestRecord } from './recorder.ts';
+import { PEER_ABORTED, type RequestRecord } from './recorder.ts';
 
 export interface DecisionLogOptions {
   /**
@@ -26,8 +26,6 @@ export interface DecisionLogOptions {
   readonly random: () => number;
 }
 
-/** nginx's status for a peer that was gone before its answer: it was told no decision id anybody could ask about. */
-const STATUS_PEER_GONE = 499;
 const MAX_PRINCIPALS = 50_000;
 /** Serialised in one turn of the event loop: about a millisecond. */
 const MAX_BATCH = 256;
@@ -89,8 +87,8 @@ export class DecisionLog {
   #isDue(record: RequestRecord): boolean {
     const { decision } = record;
     if (decision === null || decision.effect !== 'allow') return true;
-    // The proxy told the peer no after all, and gave it a decision id to ask about.
-    if (record.refusal !== null && record.status >= 400 && record.status !== STATUS_PEER_GONE) return true;
+    // The proxy said no after all, with a decision id to ask about, or cut off what was no longer allowed.
+    if (record.refusal !== null && record.refusal !== PEER_ABORTED) return true;
     const { allow, random } = this.#options;
     if (allow === 'all' || allow === 'none') return allow === 'all';
     return this.#firstAllows.isFirst(decision, record.principal ?? '') || random() < allow;

@@ -17,7 +17,7 @@ export interface MetricSources {
   readonly logWriteFailures: () => number;
 }
 
-export interface DecisionCacheFigures {
+interface DecisionCacheFigures {
   readonly hits: number;
   readonly misses: number;
   readonly stale: number;
@@ -60,7 +60,7 @@ function requestMetrics(metrics: Metrics): readonly (SampledMetric | HistogramMe
     {
       type: 'counter',
       name: 'sallyport_responses_total',
-      help: 'Requests by class of the status the peer was sent (1xx to 5xx, none when it was sent no status).',
+      help: 'Requests by class of the status the peer was sent; one that left before its answer counts as 4xx (499).',
       labelNames: ['listener', 'status'],
       read: () => metrics.responses.all(),
     },

@@ -2,6 +2,8 @@
 
 import type { Decision } from '../policy/decision.ts';
 
+/** The one refusal that is the peer's own doing: it went away before it had its answer. */
+export const PEER_ABORTED = 'peer-aborted';
 /** Reason of a request with neither a decision nor a refusal: the peer went away before there was one. */
 export const ABANDONED = 'abandoned';
 
@@ -16,7 +18,7 @@ export interface RequestRecord {
    * `decision` is null.
    */
   readonly target: string | null;
-  /** Why the proxy answered in the upstream's place, kebab-case from the closed list of the proxy; null when it did not. */
+  /** Why the proxy answered in the upstream's place or cut the answer off, kebab-case from its closed list; null when it did not. */
   readonly refusal: string | null;
   readonly decisionId: string;
   /** The peer's SPIFFE ID; null when it proved none. */
@@ -25,7 +27,7 @@ export interface RequestRecord {
   /** As received, without the query. */
   readonly path: string;
   readonly authority: string;
-  /** What the peer was sent; 0 when it was sent no status at all. */
+  /** What the peer was sent; 499 when it went away before that, 0 when it was sent none for another reason. */
   readonly status: number;
   /** As sent to the upstream; empty when there is none. */
   readonly traceparent: string;

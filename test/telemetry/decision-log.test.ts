@@ -103,6 +103,11 @@ describe('what is logged', () => {
       { decision: allowed, refusal: 'upstream-timeout', status: 504 },
       'request allowed',
     ],
+    [
+      'every allowed request that was cut off',
+      { decision: allowed, refusal: 'svid-expired', status: 200 },
+      'request allowed',
+    ],
   ];
   it.each(due)('logs %s, whatever is chosen for allows', (_, request, message) => {
     for (const allow of ['all', 'none', 0] as const) {

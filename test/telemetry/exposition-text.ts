@@ -1,7 +1,7 @@
 // The text exposition format read back, independently of what wrote it.
 // https://prometheus.io/docs/instrumenting/exposition_formats/
 
-export interface ExposedSample {
+interface ExposedSample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;

@@ -8,6 +8,7 @@ import { LogDestination } from '../../src/telemetry/log-destination.ts';
 import { createLogWriter, type LogWriter } from '../../src/telemetry/log-writer.ts';
 
 const MIB = 2 ** 20;
+const MKFIFO = 'mkfifo';
 const SOURCE = join(import.meta.dirname, '../../src/telemetry');
 let directory = '';
 let cleanUp: (() => void)[] = [];
@@ -46,7 +47,7 @@ interface Pipe {
 
 function toPipe(maxPendingBytes: number): Pipe {
   const path = join(directory, 'pipe');
-  execFileSync('mkfifo', [path]);
+  execFileSync(MKFIFO, [path]);
   const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const fd = openSync(path, constants.O_WRONLY);
   const stream = Object.assign(new Socket({ fd, readable: false, writable: true }), { fd });
