@@ -104,6 +104,20 @@ describe('createAuthority', () => {
     expect(certificatesOf(files.bundlePem)[0]?.subjectAltName).toBe(`URI:spiffe://${trustDomain}`);
     const opened = await openAuthority(sourceOf(files), issuing);
     expect(opened.trustDomain).toBe(trustDomain);
+    // RFC 5280 appendix A.1: ub-common-name.
+    expect(/CN=(.*)/.exec(certificatesOf(files.bundlePem)[0]?.subject ?? '')?.[1]?.length).toBeLessThanOrEqual(64);
+  });
+
+  it.each([
+    ['p256', 'ecdsa-with-SHA256'],
+    ['p384', 'ecdsa-with-SHA384'],
+    ['rsa2048', 'sha256WithRSAEncryption'],
+  ] as const)('signs with a digest as strong as its key: %s with %s', async (keyType, algorithm) => {
+    const { certificatePem } = toAuthorityFiles(await make({ keyType, signWith: 'intermediate' }));
+    expect(certificatesOf(certificatePem).map(({ signatureAlgorithm }) => signatureAlgorithm)).toEqual([
+      algorithm,
+      algorithm,
+    ]);
   });
 
   it.skipIf(!hasOpenssl)('marks what makes it an authority as critical (needs openssl)', async () => {
