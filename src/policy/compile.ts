@@ -43,6 +43,7 @@ export function compilePolicy(policy: ValidPolicy, mode: PolicyMode, digest: str
     mode,
     trustDomain: policy.trustDomain,
     components: policy.components.map(({ name }) => name),
+    declarations: new Map(policy.components.map((component) => [component.name, component])),
     protocols,
     protocolOf,
     principals,

@@ -8,6 +8,7 @@ import { buildPathTable, findMatches, type PathTable, type PathTableEntry } from
 import type { Protocol } from './protocol.ts';
 import type { RequestPath } from './request-path.ts';
 import type { RuleDeclaration } from './rule-document.ts';
+import type { ValidComponent } from './validate.ts';
 
 export type PolicyMode = 'enforce' | 'shadow';
 
@@ -65,6 +66,8 @@ export interface CompiledPolicy {
   /** Names, in the order of the files. */
   readonly components: readonly string[];
   readonly protocols: ReadonlyMap<string, Protocol>;
+  /** As declared, by name. */
+  readonly declarations: ReadonlyMap<string, ValidComponent>;
   /** By target component. */
   readonly protocolOf: ReadonlyMap<string, Protocol>;
   readonly principals: ReadonlyMap<string, Principal>;
