@@ -1,0 +1,246 @@
+// Our own SVID and key from files: everything that must be found before anything is served with them.
+
+import { execFileSync } from 'node:child_process';
+import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { PemError } from '../../src/pki/pem.ts';
+import {
+  DEVELOPMENT_ORGANIZATION,
+  type OwnIdentity,
+  OwnIdentityError,
+  parseOwnIdentity,
+} from '../../src/spiffe/own-identity.ts';
+import { parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
+import { X509SvidError } from '../../src/spiffe/x509-svid-error.ts';
+import {
+  issueAuthority,
+  issueSvid,
+  type KeyKind,
+  OID,
+  pemOf,
+  selfSigned,
+  type TestCertificate,
+  uriName,
+} from '../support/certificate-builder.ts';
+
+const ID = 'spiffe://ai.example/registry/main';
+const root = selfSigned();
+const intermediate = issueAuthority(root);
+const leaf = issueSvid(intermediate, ID);
+
+function parse(certificate: string, privateKey: string): OwnIdentity {
+  const source = {
+    certificate: Buffer.from(certificate),
+    certificateFile: 'own.pem',
+    privateKey: Buffer.from(privateKey),
+    privateKeyFile: 'own.key',
+  };
+  return parseOwnIdentity(source, parseTrustDomain('ai.example'));
+}
+
+function refusal(certificate: string, privateKey: string = leaf.privateKeyPem): OwnIdentityError | PemError {
+  try {
+    parse(certificate, privateKey);
+  } catch (error) {
+    if (error instanceof OwnIdentityError || error instanceof PemError) return error;
+    throw error;
+  }
+  throw new Error('the identity was accepted');
+}
+
+function exported(certificate: TestCertificate, type: 'sec1' | 'pkcs1' | 'pkcs8'): string {
+  const key = createPrivateKey(certificate.privateKeyPem);
+  return key.export({ type, format: 'pem' }).toString();
+}
+
+describe('parseOwnIdentity', () => {
+  it('takes a leaf, its intermediates and its key, and passes on nothing but those', () => {
+    const identity = parse(`# registry\n${pemOf(leaf, intermediate)}# end\n`, leaf.privateKeyPem);
+    expect(identity).toEqual({
+      svid: {
+        id: ID,
+        trustDomain: 'ai.example',
+        leafSha256: leaf.sha256,
+        notBeforeMs: expect.any(Number),
+        notAfterMs: expect.any(Number),
+      },
+      certificatePem: pemOf(leaf, intermediate),
+      privateKeyPem: leaf.privateKeyPem,
+      isDevelopment: false,
+    });
+  });
+
+  it.each(['P-256', 'P-384', 'RSA-2048', 'Ed25519'] as const satisfies readonly KeyKind[])(
+    'takes a key of kind %s',
+    (keys) => {
+      const own = issueSvid(root, ID, { keys });
+      expect(parse(own.pem, own.privateKeyPem).svid.leafSha256).toBe(own.sha256);
+    },
+  );
+
+  it('takes PKCS #8, SEC 1 with its parameters, and PKCS #1, and gives PKCS #8', () => {
+    const rsa = issueSvid(root, ID, { keys: 'RSA-2048' });
+    const parameters = '-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n';
+    expect(parse(leaf.pem, parameters + exported(leaf, 'sec1')).privateKeyPem).toBe(leaf.privateKeyPem);
+    expect(parse(rsa.pem, exported(rsa, 'pkcs1')).privateKeyPem).toBe(rsa.privateKeyPem);
+  });
+
+  it('takes an identity that has expired: whether that matters is for the caller', () => {
+    const notAfter = new Date(Math.floor(Date.now() / 1000) * 1000 - 1000);
+    const expired = issueSvid(root, ID, { notAfter });
+    expect(parse(expired.pem, expired.privateKeyPem).svid.notAfterMs).toBe(notAfter.getTime());
+  });
+
+  it('gives the validity of the whole chain', () => {
+    const second = Math.floor(Date.now() / 1000) * 1000;
+    const short = issueAuthority(root, { notBefore: new Date(second - 5000), notAfter: new Date(second + 5000) });
+    const own = issueSvid(short, ID);
+    const { svid } = parse(pemOf(own, short), own.privateKeyPem);
+    expect([svid.notBeforeMs, svid.notAfterMs]).toEqual([second - 5000, second + 5000]);
+  });
+
+  it('knows what the development CA issued, by leaf, intermediate or issuer', () => {
+    const subject = [['O', DEVELOPMENT_ORGANIZATION]] as const;
+    const development = selfSigned({ subject });
+    const below = issueAuthority(root, { subject });
+    const chains = [[issueSvid(root, ID, { subject })], [issueSvid(development, ID)], [issueSvid(below, ID), below]];
+    for (const chain of chains) expect(parse(pemOf(...chain), chain[0]?.privateKeyPem ?? '').isDevelopment).toBe(true);
+    const alike = issueSvid(root, ID, {
+      subject: [
+        ['CN', DEVELOPMENT_ORGANIZATION],
+        ['O', `${DEVELOPMENT_ORGANIZATION}!`],
+      ],
+    });
+    expect(parse(alike.pem, alike.privateKeyPem).isDevelopment).toBe(false);
+  });
+});
+
+describe('parseOwnIdentity refuses', () => {
+  it('a key of another certificate', () => {
+    const other = issueSvid(root, ID);
+    expect(refusal(leaf.pem, other.privateKeyPem)).toMatchObject({
+      code: 'identity-key-mismatch',
+      message: expect.stringMatching(/^own\.key: .* own\.pem/),
+    });
+    const rsa = issueSvid(root, ID, { keys: 'RSA-2048' });
+    expect(refusal(leaf.pem, rsa.privateKeyPem).code).toBe('identity-key-mismatch');
+  });
+
+  it('an ID of another trust domain', () => {
+    const other = issueSvid(root, 'spiffe://b.example/registry');
+    expect(refusal(other.pem, other.privateKeyPem).code).toBe('identity-trust-domain');
+  });
+
+  it.each([
+    ['two SPIFFE IDs', { names: [uriName(ID), uriName(`${ID}2`)] }, 'multiple-uri-names'],
+    [
+      'no SPIFFE ID',
+      { names: [], extensions: (usual) => usual.filter(({ oid }) => oid !== OID.subjectAltName) },
+      'no-spiffe-id',
+    ],
+    ['the ID of the trust domain', { names: [uriName('spiffe://ai.example')] }, 'spiffe-id-without-path'],
+    ['no key usage', { extensions: (usual) => usual.filter(({ oid }) => oid !== OID.keyUsage) }, 'leaf-key-usage'],
+    ['a weak key', { keys: 'RSA-1024' }, 'key-not-accepted'],
+  ] as const satisfies readonly (readonly [string, Parameters<typeof issueSvid>[2], string])[])(
+    'a leaf with %s',
+    (_name, spec, code) => {
+      const own = issueSvid(root, ID, spec);
+      const error = refusal(own.pem, own.privateKeyPem);
+      expect(error.code).toBe('identity-not-svid');
+      expect(error.cause).toBeInstanceOf(X509SvidError);
+      expect(error.cause).toHaveProperty('code', code);
+    },
+  );
+
+  it('a CA, which must not authenticate', () => {
+    const authority = selfSigned({ names: [uriName(ID)] });
+    expect(refusal(authority.pem, authority.privateKeyPem).cause).toHaveProperty('code', 'leaf-is-ca');
+  });
+
+  it('certificates that are not the issuers of the leaf in order', () => {
+    const upper = issueAuthority(root);
+    const lower = issueAuthority(upper);
+    const own = issueSvid(lower, ID);
+    expect(parse(pemOf(own, lower, upper, root), own.privateKeyPem).certificatePem).toBe(
+      pemOf(own, lower, upper, root),
+    );
+    for (const chain of [
+      [own, upper, lower],
+      [own, root],
+      [own, lower, intermediate],
+      [own, own],
+      [own, issueSvid(root, ID)],
+    ]) {
+      expect(refusal(pemOf(...chain), own.privateKeyPem).code).toBe('identity-chain');
+    }
+  });
+
+  it('an intermediate of the right name with another key', () => {
+    const impostor = selfSigned({
+      subject: intermediate.subject,
+      extensions: (usual) => usual.filter(({ oid }) => oid !== OID.subjectKeyIdentifier),
+    });
+    expect(refusal(pemOf(leaf, impostor)).code).toBe('identity-chain');
+  });
+
+  it('files without what belongs in them', () => {
+    expect(refusal('')).toMatchObject({ code: 'identity-certificate', message: expect.stringMatching(/^own\.pem: /) });
+    expect(refusal(leaf.privateKeyPem + leaf.pem).code).toBe('identity-certificate');
+    expect(refusal('-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n').code).toBe(
+      'identity-certificate',
+    );
+    expect(refusal(leaf.pem, '')).toMatchObject({
+      code: 'identity-private-key',
+      message: expect.stringMatching(/^own\.key: /),
+    });
+    expect(refusal(leaf.pem, leaf.pem).code).toBe('identity-private-key');
+    expect(refusal(leaf.pem, leaf.privateKeyPem + root.privateKeyPem).code).toBe('identity-private-key');
+    expect(refusal(leaf.pem, '-----BEGIN PRIVATE KEY-----\nMAMCAQE=\n-----END PRIVATE KEY-----\n').code).toBe(
+      'identity-private-key',
+    );
+  });
+
+  it('an encrypted key, of either kind', () => {
+    const key = createPrivateKey(leaf.privateKeyPem);
+    const encrypted = key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' }).toString();
+    expect(refusal(leaf.pem, encrypted)).toMatchObject({
+      code: 'identity-private-key',
+      message: expect.stringContaining('decrypt it first'),
+    });
+    const legacy = key.export({ type: 'sec1', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' }).toString();
+    expect(refusal(leaf.pem, legacy).code).toBe('pem-header');
+  });
+
+  it('without ever showing a byte of the key', () => {
+    const secret = leaf.privateKeyPem.split('\n').slice(1, -2);
+    const attempts = [
+      leaf.privateKeyPem.replace('A', '!'),
+      leaf.privateKeyPem.slice(0, -40),
+      leaf.privateKeyPem + leaf.privateKeyPem,
+    ];
+    for (const attempt of attempts) {
+      for (let error: unknown = refusal(leaf.pem, attempt); error instanceof Error; error = error.cause) {
+        for (const line of secret) expect(error.message).not.toContain(line);
+      }
+    }
+  });
+});
+
+describe('own identity beside OpenSSL', () => {
+  const hasOpenssl = (() => {
+    try {
+      execFileSync('openssl', ['version']);
+      return true;
+    } catch {
+      return false;
+    }
+  })();
+
+  it.skipIf(!hasOpenssl)('takes what `openssl ecparam -genkey` writes', () => {
+    const pem = execFileSync('openssl', ['ecparam', '-name', 'prime256v1', '-genkey']).toString();
+    const privateKey = createPrivateKey(pem);
+    const own = issueSvid(root, ID, { keys: { privateKey, publicKey: createPublicKey(privateKey) } });
+    expect(pem).toContain('EC PARAMETERS');
+    expect(parse(own.pem, pem).svid.id).toBe(ID);
+  });
+});
