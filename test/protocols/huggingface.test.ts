@@ -183,7 +183,7 @@ const OTHER_ROUTES = table(`
   unknown-route POST /api/repos/delete
   unknown-route GET /api/repos/move
   unknown-route POST /api/models/org/m/like
-  unknown-route GET /api/kernels/k
+  unknown-route GET /api/kernels
   unknown-route POST /uploads
 `);
 

@@ -14,9 +14,9 @@ export type Preset = (typeof PRESETS)[number];
 /** What a table expects of a request: its verb, or the reason it has none. */
 export type Expected = Verb | DecisionReason;
 
-const SHIPPED = PRESETS.map((name): PolicySource => {
+export const SHIPPED = PRESETS.map((name): PolicySource => {
   const file = `policies/protocols/${name}.yaml`;
-  return { file, kind: 'protocol', bytes: readFileSync(new URL(`../../${file}`, import.meta.url)) };
+  return { file, kind: 'shipped-protocol', bytes: readFileSync(new URL(`../../${file}`, import.meta.url)) };
 });
 const EVERYTHING = '{ target: service, verbs: [read, write, infer, admin] }';
 const PEER = parseSpiffeId('spiffe://ai.example/peer/job');
