@@ -1,0 +1,81 @@
+// The few questions that are put to the file system, as a port, so that tests can change files between any two of them.
+
+import { constants } from 'node:fs';
+import { lstat, open, readdir, readlink } from 'node:fs/promises';
+
+export interface FileStat {
+  readonly kind: 'file' | 'directory' | 'other';
+  readonly mode: number;
+  readonly size: number;
+  /** Differs whenever contents or metadata do, as far as the file system's clock can tell. */
+  readonly version: string;
+}
+
+export interface FileSystem {
+  /** The target of the symbolic link at `path`; null when there is none there. */
+  readLink(path: string): Promise<string | null>;
+  /** Of `path` itself, not of what it links to. */
+  stat(path: string): Promise<FileStat>;
+  /** At most `maxBytes` bytes; none of what is not a regular file. */
+  read(path: string, maxBytes: number): Promise<Buffer>;
+  /** Names in a directory, in no particular order. */
+  list(path: string): Promise<readonly string[]>;
+}
+
+export const nodeFileSystem: FileSystem = {
+  async readLink(path) {
+    try {
+      return await readlink(path);
+    } catch {
+      // Not a link, or not there, or not allowed: whichever it is, the `stat` that follows says so.
+      return null;
+    }
+  },
+
+  async stat(path) {
+    return toFileStat(await lstat(path, { bigint: true }));
+  },
+
+  async read(path, maxBytes) {
+    // Never waits for the writer of a pipe that was put here since the path was looked at.
+    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const stat = toFileStat(await handle.stat({ bigint: true }));
+      const buffer = Buffer.alloc(stat.kind === 'file' ? Math.min(stat.size, maxBytes) : 0);
+      let filled = 0;
+      while (filled < buffer.length) {
+        const { bytesRead } = await handle.read(buffer, filled, buffer.length - filled, filled);
+        if (bytesRead === 0) break;
+        filled += bytesRead;
+      }
+      return buffer.subarray(0, filled);
+    } finally {
+      await handle.close();
+    }
+  },
+
+  list: (path) => readdir(path),
+};
+
+interface BigStat {
+  isFile(): boolean;
+  isDirectory(): boolean;
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly size: bigint;
+  readonly mode: bigint;
+  readonly uid: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
+
+// The change time is in it because nobody can set that one: `touch -r` and `cp -p` keep the modification time of other contents.
+function toFileStat(stat: BigStat): FileStat {
+  const { dev, ino, size, mode, uid, mtimeNs, ctimeNs } = stat;
+  return {
+    kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : 'other',
+    mode: Number(mode & 0o7777n),
+    size: Number(size),
+    version: [dev, ino, size, mode, uid, mtimeNs, ctimeNs].join(':'),
+  };
+}

@@ -1,0 +1,95 @@
+// Our own X.509-SVID and the trust bundles from files: two groups, so that a broken bundle does not hold up a rotated key.
+
+import { SallyportError } from '../core/error.ts';
+import { quote } from '../core/quote.ts';
+import { parseOwnIdentity, type OwnIdentity } from '../spiffe/own-identity.ts';
+import type { TrustDomain } from '../spiffe/spiffe-id.ts';
+import { parseTrustBundlePem, type TrustBundle, type TrustBundles } from '../spiffe/trust-bundle.ts';
+import { FileError } from './file-error.ts';
+import type { FileGroup, FileWarning, GroupFile, GroupReading } from './file-group.ts';
+
+/** Absolute paths of PEM files. */
+export interface OwnIdentityFiles {
+  readonly certificate: string;
+  readonly privateKey: string;
+}
+
+export type TrustBundleFiles = ReadonlyMap<TrustDomain, string>;
+
+/** The message has a line for each file that is wrong, which begins with the file and, where the contents are, the line. */
+export class TrustBundleFilesError extends SallyportError<'invalid-trust-bundles'> {
+  readonly errors: readonly SallyportError<string>[];
+
+  constructor(errors: readonly SallyportError<string>[]) {
+    super('invalid-trust-bundles', errors.map(({ message }) => message).join('\n'));
+    this.errors = errors;
+  }
+}
+
+export interface LoadedOwnIdentity {
+  readonly identity: OwnIdentity;
+  readonly warnings: readonly FileWarning[];
+}
+
+/** Certificate and key are one group: a key is only ever served with its own certificate. */
+export function ownIdentityGroup({ certificate, privateKey }: OwnIdentityFiles): FileGroup {
+  return { paths: [certificate, privateKey], accepts: null };
+}
+
+export function trustBundleGroup(files: TrustBundleFiles): FileGroup {
+  return { paths: [...files.values()], accepts: null };
+}
+
+/** @throws {OwnIdentityError | PemError | FileError} */
+export function parseOwnIdentityFiles(
+  reading: GroupReading,
+  files: OwnIdentityFiles,
+  trustDomain: TrustDomain,
+): LoadedOwnIdentity {
+  const certificate = fileAt(reading, files.certificate);
+  const privateKey = fileAt(reading, files.privateKey);
+  const source = {
+    certificate: certificate.bytes,
+    certificateFile: certificate.path,
+    privateKey: privateKey.bytes,
+    privateKeyFile: privateKey.path,
+  };
+  return {
+    identity: parseOwnIdentity(source, trustDomain),
+    warnings: [...reading.warnings, ...judgePrivateKey(privateKey)],
+  };
+}
+
+/**
+ * All bundles or none: with one of them missing its whole trust domain would be refused.
+ * @throws {TrustBundleFilesError} with every file that is wrong.
+ */
+export function parseTrustBundleFiles(reading: GroupReading, files: TrustBundleFiles): TrustBundles {
+  const bundles = new Map<TrustDomain, TrustBundle>();
+  const errors: SallyportError<string>[] = [];
+  for (const [trustDomain, path] of files) {
+    try {
+      bundles.set(trustDomain, parseTrustBundlePem(trustDomain, fileAt(reading, path).bytes, path));
+    } catch (error) {
+      if (!(error instanceof SallyportError)) throw error;
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw new TrustBundleFilesError(errors);
+  return bundles;
+}
+
+function fileAt(reading: GroupReading, path: string): GroupFile {
+  const file = reading.files.find((candidate) => candidate.path === path);
+  if (file === undefined) throw new FileError('not-found', path);
+  return file;
+}
+
+const GROUP_OR_OTHERS_MAY_READ = 0o044;
+
+// Only a warning: volumes of Kubernetes give the group of the pod read permission, and cannot be told otherwise.
+function judgePrivateKey({ path, mode }: GroupFile): readonly FileWarning[] {
+  if ((mode & GROUP_OR_OTHERS_MAY_READ) === 0) return [];
+  const message = `the private key ${quote(path)} may be read by more than its owner; its permissions are 0${mode.toString(8)}, 0600 is enough`;
+  return [{ code: 'readable-private-key', message }];
+}
