@@ -77,11 +77,11 @@ export function createPageServer(
     close: () =>
       new Promise((resolve) => {
         const deadline = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+        // Ends idle connections by itself.
         server.close(() => {
           clearTimeout(deadline);
           resolve();
         });
-        server.closeIdleConnections();
       }),
   };
 }

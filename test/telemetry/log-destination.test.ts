@@ -168,6 +168,23 @@ describe('a pipe', () => {
     expect(read()).toBe('later\n');
   });
 
+  it('that still owes the rest of a line takes no other line in a synchronous flush', async () => {
+    const { destination, read } = toPipe(4 * MIB);
+    const line = `${'x'.repeat(MIB)}\n`;
+    destination.write(line, never);
+    await destination.flush(10);
+    let received = read();
+    const onLost = vi.fn<() => void>();
+    destination.write('second\n', onLost);
+    destination.flushSync(0);
+    expect(onLost).toHaveBeenCalledTimes(1);
+    while (received.length < line.length) {
+      received += read();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(received).toBe(line);
+  });
+
   it('EX-173 that is closed costs the lines, counted, and neither throws nor waits', async () => {
     const { destination, breakOff } = toPipe(MIB);
     breakOff();

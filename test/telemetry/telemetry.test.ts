@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import type { Decision } from '../../src/policy/decision.ts';
+import type { DecisionLogOptions } from '../../src/telemetry/decision-log.ts';
 import type { Recorder, RequestRecord } from '../../src/telemetry/recorder.ts';
 import { createTelemetry, type Telemetry } from '../../src/telemetry/telemetry.ts';
 import { type ExposedFamily, parseExposition } from './exposition-text.ts';
@@ -42,17 +43,15 @@ const PROCESS_METRICS = [
   'nodejs_gc_duration_seconds',
 ];
 
-function telemetry(lines = new KeptLines()): Telemetry {
+const authorities = new Map<string, number>();
+
+function telemetry(lines = new KeptLines(), options: Partial<DecisionLogOptions> = {}): Telemetry {
   return createTelemetry({
     sources: {
       version: '1.2.3',
       policyEpoch: () => 7,
       svidNotAfterMs: () => 1_700_000_000_500,
-      trustBundleAuthorities: () =>
-        new Map([
-          ['ai.example', 2],
-          ['__proto__', 0],
-        ]),
+      trustBundleAuthorities: () => authorities,
       decisionCache: () => ({ hits: 11, misses: 12, stale: 13, entries: 14 }),
       logWriteFailures: () => 15,
     },
@@ -63,6 +62,7 @@ function telemetry(lines = new KeptLines()): Telemetry {
       destination: lines,
       clock: new ManualClock(),
       random: () => 0.5,
+      ...options,
     },
   });
 }
@@ -77,9 +77,18 @@ async function samples(source: Telemetry, name: string): Promise<readonly string
   return (family?.samples ?? []).map(({ labels, value }) => `${Object.values(labels).join(' ')} ${value}`.trim());
 }
 
-function collectGarbage(): void {
+async function collectGarbage(): Promise<void> {
+  // A WeakRef that was made or read holds its target until the turn is over.
+  await new Promise((resolve) => setImmediate(resolve));
   setFlagsFromString('--expose-gc');
   runInNewContext('gc')();
+}
+
+/** Reports a request with a decision nobody else holds. */
+function reportFresh(recorder: Recorder): WeakRef<Decision> {
+  const fresh = decision();
+  recorder.request(record({ decision: fresh }));
+  return new WeakRef(fresh);
 }
 
 /** One of everything that can be reported. */
@@ -97,6 +106,7 @@ function reportAll(recorder: Recorder): void {
 describe('a scrape', () => {
   it('shows every metric of the contract with its type and labels, and no other of ours', async () => {
     const subject = telemetry();
+    authorities.set('ai.example', 1);
     reportAll(subject.recorder);
     const exposed = [...(await scrape(subject)).values()].filter(({ name }) => name.startsWith('sallyport_'));
     const shown = exposed.map(({ name, type, samples }) => {
@@ -124,6 +134,10 @@ describe('a scrape', () => {
 
   it('shows figures others keep as they are at that moment', async () => {
     const subject = telemetry();
+    authorities.set('ai.example', 1).set('partner.example', 1);
+    await subject.scrape();
+    authorities.clear();
+    authorities.set('ai.example', 2).set('__proto__', 0);
     expect(await samples(subject, 'sallyport_policy_epoch')).toEqual(['7']);
     expect(await samples(subject, 'sallyport_svid_expiry_timestamp_seconds')).toEqual(['1700000000.5']);
     expect(await samples(subject, 'sallyport_trust_bundle_authorities')).toEqual(['ai.example 2', '__proto__ 0']);
@@ -307,21 +321,50 @@ describe('policies that replace each other', () => {
     expect(await samples(subject, 'sallyport_decisions_total')).toEqual(expected);
   });
 
+  it('are not kept once another is in force', async () => {
+    const subject = telemetry(new KeptLines(), { allow: 0 });
+    const first = reportFresh(subject.recorder);
+    await collectGarbage();
+    expect(first.deref()).toBeDefined();
+    subject.recorder.reload('policy', 'failure');
+    await collectGarbage();
+    expect(first.deref()).toBeDefined();
+    subject.recorder.reload('policy', 'success');
+    await collectGarbage();
+    expect(first.deref()).toBeUndefined();
+  });
+
   it('are not kept when nobody announces the next or nobody interns', async () => {
     const subject = telemetry();
-    const report = (): WeakRef<Decision> => {
-      const fresh = decision();
-      subject.recorder.request(record({ decision: fresh }));
-      return new WeakRef(fresh);
-    };
-    const first = report();
-    for (let request = 1; request < 30_000; request += 1) report();
-    // A WeakRef holds what it was made for until the turn is over.
-    await new Promise((resolve) => setImmediate(resolve));
-    collectGarbage();
+    const first = reportFresh(subject.recorder);
+    for (let request = 1; request < 30_000; request += 1) reportFresh(subject.recorder);
+    await collectGarbage();
     expect(first.deref()).toBeUndefined();
     const expected = ['registry training registry read allow allowed-by-rule 30000'];
     expect(await samples(subject, 'sallyport_decisions_total')).toEqual(expected);
+  });
+});
+
+describe('the decision log', () => {
+  it('hears of requests and of new policies, and is flushed', () => {
+    const lines = new KeptLines();
+    const subject = telemetry(lines, { allow: 0 });
+    const allowed = decision();
+    for (const result of ['failure', 'success'] as const) {
+      subject.recorder.request(record({ decision: allowed }));
+      subject.recorder.reload('policy', result);
+      subject.recorder.reload('identity', 'success');
+    }
+    subject.recorder.request(record({ decision: allowed }));
+    expect(lines.chunks).toEqual([]);
+    subject.flush();
+    expect(lines.parsed.map(({ msg }) => msg)).toEqual(['request allowed', 'request allowed']);
+  });
+
+  it('has what it dropped counted', async () => {
+    const subject = telemetry(new KeptLines(), { queueEntries: 1 });
+    for (let index = 0; index < 5; index += 1) subject.recorder.request(record({ refusal: 'no-route' }));
+    expect(await samples(subject, 'sallyport_decision_log_dropped_total')).toEqual(['4']);
   });
 });
 
