@@ -16,35 +16,79 @@ const MARKS: Readonly<Record<CellAnswer, string>> = { none: '·', deny: '×', al
 const GAP = '  ';
 
 export function renderTable(policy: CompiledPolicy, options: TableOptions): string {
-  const { components } = policy;
-  const rowWidth = Math.max(...components.map((name) => name.length), 'from \\ to'.length);
-  const columns = components.map((target) => {
-    const cells = components.map((component) => describeCell(policy, component, target));
-    return { target, cells, width: Math.max(target.length, ...cells.map(textWidth)) };
-  });
-  const blocks: (typeof columns)[] = [];
+  const rows = policy.components.filter((name) => policy.declarations.get(name)?.rules.length !== 0);
+  const idle = policy.components.filter((name) => !rows.includes(name));
+  const rowWidth = Math.max(...rows.map((name) => name.length), CORNER.length);
+  const toColumns = (stack: (name: string) => readonly string[]): readonly Column[] =>
+    policy.components.map((target) => {
+      const cells = rows.map((component) => describeCell(policy, component, target));
+      const header = stack(target);
+      return { header, cells, width: Math.max(...header.map((line) => line.length), ...cells.map(textWidth)) };
+    });
+  const wide = toColumns((name) => [name]);
+  const isTooWide = rowWidth + wide.reduce((sum, { width }) => sum + GAP.length + width, 0) > options.width;
+  const columns = isTooWide ? toColumns(stackName) : wide;
+  const blocks = splitColumns(columns, { rowWidth, width: options.width });
+  const text = rows.length === 0 ? [] : blocks.map((block) => renderBlock({ block, rows, rowWidth }, options));
+  if (idle.length > 0) text.push(`nothing granted to: ${idle.join(', ')}`);
+  const marks = columns.flatMap(({ cells }) => cells.flat());
+  return `${[...text, legend(policy, marks)].join('\n\n')}\n`;
+}
+
+interface Column {
+  /** One or more lines. */
+  readonly header: readonly string[];
+  /** One for each row. */
+  readonly cells: readonly (readonly Mark[])[];
+  readonly width: number;
+}
+
+const CORNER = 'from \\ to';
+
+/** `feature-store` → `feature-`, `store`. */
+function stackName(name: string): readonly string[] {
+  return name.match(/[^-_.]*[-_.]|[^-_.]+$/g) ?? [name];
+}
+
+function splitColumns(
+  columns: readonly Column[],
+  { rowWidth, width }: { readonly rowWidth: number; readonly width: number },
+): readonly (readonly Column[])[] {
+  const blocks: Column[][] = [];
   let used = Number.POSITIVE_INFINITY;
   for (const column of columns) {
     const needed = GAP.length + column.width;
-    if (used + needed > options.width) {
+    if (used + needed > width) {
       blocks.push([]);
       used = rowWidth;
     }
     blocks.at(-1)?.push(column);
     used += needed;
   }
-  const rendered = blocks.map((block) => {
-    const header = ['from \\ to'.padEnd(rowWidth), ...block.map(({ target, width }) => target.padEnd(width))];
-    const rows = components.map((component, index) => {
-      const cells = block.map(({ cells, width }) => paintCell(cells[index] ?? [], width, options));
-      return [component.padEnd(rowWidth), ...cells].join(GAP).trimEnd();
-    });
-    return [header.join(GAP).trimEnd(), ...rows].join('\n');
-  });
-  return `${rendered.join('\n\n')}\n\n${legend(
-    policy,
-    columns.flatMap(({ cells }) => cells.flat()),
-  )}\n`;
+  return blocks;
+}
+
+function renderBlock(
+  {
+    block,
+    rows,
+    rowWidth,
+  }: { readonly block: readonly Column[]; readonly rows: readonly string[]; readonly rowWidth: number },
+  options: TableOptions,
+): string {
+  const height = Math.max(...block.map(({ header }) => header.length));
+  const lines: string[] = [];
+  for (let line = 0; line < height; line += 1) {
+    const isLast = line === height - 1;
+    // Headers stand on the rows: short ones are empty at the top.
+    const names = block.map(({ header, width }) => (header[line - height + header.length] ?? '').padEnd(width));
+    lines.push([(isLast ? CORNER : '').padEnd(rowWidth), ...names].join(GAP).trimEnd());
+  }
+  for (const [index, component] of rows.entries()) {
+    const cells = block.map(({ cells, width }) => paintCell(cells[index] ?? [], width, options));
+    lines.push([component.padEnd(rowWidth), ...cells].join(GAP).trimEnd());
+  }
+  return lines.join('\n');
 }
 
 interface Mark {
