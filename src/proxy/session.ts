@@ -28,6 +28,8 @@ export class Session implements ConnectionOwner {
   readonly #host: SessionHost;
   #peer: ExchangePeer;
   #trustEpoch: number;
+  /** Monotonic: an identity that has ended does not come back when the wall clock is set back. */
+  #endsMs = 0;
 
   /** `svid` was verified against the trust bundles of `trustEpoch`. */
   constructor(
@@ -53,7 +55,8 @@ export class Session implements ConnectionOwner {
   lapse(): Termination | null {
     const { context, trust, verified } = this.#host;
     const nowMs = context.clock.wallMs();
-    if (nowMs >= this.#peer.svid.notAfterMs) return 'svid-expired';
+    const { notAfterMs } = this.#peer.svid;
+    if (nowMs >= notAfterMs || context.clock.monotonicMs() >= this.#endsMs) return 'svid-expired';
     const current = trust.current;
     if (current.epoch === this.#trustEpoch) return null;
     const peer = authenticatePeer(this.#socket, verified, { trust: current, nowMs });
@@ -75,10 +78,12 @@ export class Session implements ConnectionOwner {
   }
 
   #admit(svid: X509Svid): ExchangePeer {
+    const { clock, authorizer } = this.#host.context;
+    this.#endsMs = clock.monotonicMs() + svid.notAfterMs - clock.wallMs();
     const serverName = this.#socket.servername;
     return {
       svid,
-      partition: this.#host.context.authorizer.admit(svid, this.#trustEpoch),
+      partition: authorizer.admit(svid, this.#trustEpoch),
       connectionFields: connectionFields(svid, this.#host.ownId, this.#socket.remoteAddress ?? 'unknown'),
       serverName: typeof serverName === 'string' && serverName !== '' ? serverName.toLowerCase() : null,
     };

@@ -345,7 +345,9 @@ export class ScriptedUpstream {
   readonly port: number;
   readonly sockets: Socket[] = [];
   received = '';
+  receivedBytes = 0;
   readonly #close: () => void;
+  #waiters: (() => void)[] = [];
 
   private constructor(port: number, close: () => void) {
     this.port = port;
@@ -368,21 +370,36 @@ export class ScriptedUpstream {
       let pending = '';
       socket.on('data', (bytes) => {
         const text = bytes.toString('latin1');
-        upstream.received += text;
-        pending += text;
+        upstream.receivedBytes += bytes.length;
+        if (upstream.received.length < MAX_REMEMBERED) upstream.received += text;
+        pending = (pending + text).slice(-MAX_REMEMBERED);
         for (let end = pending.indexOf('\r\n\r\n'); end >= 0; end = pending.indexOf('\r\n\r\n')) {
           const head = pending.slice(0, end + 4);
           pending = pending.slice(end + 4);
           if (/^[A-Z]+ \//.test(head)) answer(head, socket);
         }
+        upstream.#wake();
       });
     });
     return upstream;
   }
 
+  /** Waits until what was received, on all connections, satisfies `enough`. */
+  async until(enough: (upstream: ScriptedUpstream) => boolean): Promise<void> {
+    while (!enough(this)) await new Promise<void>((resolve) => this.#waiters.push(resolve));
+  }
+
   close(): void {
     this.#close();
   }
+
+  #wake(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter();
+  }
 }
+
+const MAX_REMEMBERED = 256 * 1024;
 
 export const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
