@@ -25,3 +25,9 @@ export function formatPosition(position: SourcePosition): string {
 export function formatProblem(problem: Problem): string {
   return `${formatPosition(problem.position)}: ${problem.message} [${problem.code}]`;
 }
+
+/** By file name, then in the order of the text. */
+export function comparePositions(left: SourcePosition, right: SourcePosition): number {
+  if (left.file !== right.file) return left.file < right.file ? -1 : 1;
+  return left.line - right.line || left.column - right.column;
+}

@@ -1,7 +1,7 @@
 // What a valid policy says that its author may not have meant. Nothing here changes a decision.
 
 import { quote } from '../core/quote.ts';
-import { formatPosition, type Problem, type SourcePosition } from '../core/source-position.ts';
+import { comparePositions, formatPosition, type Problem, type SourcePosition } from '../core/source-position.ts';
 import type { CompiledPolicy } from './matrix.ts';
 import { overlaps } from './path-pattern.ts';
 import type { Protocol } from './protocol.ts';
@@ -45,7 +45,7 @@ export function lintPolicy(policy: CompiledPolicy): readonly Problem[] {
       position,
     );
   }
-  return warnings.toSorted(byPosition);
+  return warnings.toSorted((left, right) => comparePositions(left.position, right.position));
 }
 
 type Warn = (code: PolicyWarningCode, message: string, position: SourcePosition) => void;
@@ -116,11 +116,4 @@ function canMeet(
     return false;
   if (paths === null || patterns === null) return true;
   return paths.some((path) => patterns.some((pattern) => overlaps(path, pattern)));
-}
-
-function byPosition(left: Problem, right: Problem): number {
-  const a = left.position;
-  const b = right.position;
-  if (a.file !== b.file) return a.file < b.file ? -1 : 1;
-  return a.line - b.line || a.column - b.column;
 }

@@ -1,6 +1,7 @@
 // From the bytes of policy and protocol files to a compiled policy, or to everything that is wrong with them.
 
 import { createHash } from 'node:crypto';
+import { comparePositions, type Problem } from '../core/source-position.ts';
 import { DocumentError, parseYaml, type YamlNode } from '../yaml/located.ts';
 import { compilePolicy } from './compile.ts';
 import { readPolicyDocument, type PolicyDocument } from './document.ts';
@@ -51,9 +52,9 @@ export function loadPolicy(sources: readonly PolicySource[], mode: PolicyMode): 
     });
   }
   // References into a file that could not be read would all look undefined.
-  if (isUnreadable) throw new DocumentError(collector.problems);
+  if (isUnreadable) throw toDocumentError(collector.problems);
   const policy = validatePolicy(documents, protocols, collector.report);
-  if (policy === null || collector.problems.length > 0) throw new DocumentError(collector.problems);
+  if (policy === null || collector.problems.length > 0) throw toDocumentError(collector.problems);
   return compilePolicy(policy, mode, digestOf(used));
 }
 
@@ -67,6 +68,10 @@ function isWanted(
   return documents.some(({ components }) =>
     components.some(({ protocol }) => (protocol?.text ?? DEFAULT_PROTOCOL) === name),
   );
+}
+
+function toDocumentError(problems: readonly Problem[]): DocumentError {
+  return new DocumentError(problems.toSorted((left, right) => comparePositions(left.position, right.position)));
 }
 
 function parse({ bytes, file }: PolicySource, collector: ProblemCollector): YamlNode | null {

@@ -37,7 +37,7 @@ const RULE_KEYS = ['target', 'verbs', 'methods', 'paths', 'shadow', 'reason'];
 // RFC 9110 §5.6.2: a method is a token.
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-/** Null when the rule is reported as unusable. */
+/** Null when it cannot be told what the rule is about. Whatever is left out of the answer has been reported, so it is never loaded. */
 export function readRule(node: YamlNode, effect: 'allow' | 'deny', report: Report): RuleDeclaration | null {
   if (node.kind === 'mapping') {
     const [only] = node.entries;
@@ -63,8 +63,7 @@ function readShorthand(mapping: YamlMapping, effect: 'allow' | 'deny', report: R
     report('bad-rule', message, entry.node.position);
     return null;
   }
-  const verbs = readVerbs(entry.node, report);
-  return verbs === null ? null : unconditional(effect, target, verbs);
+  return unconditional(effect, target, readVerbs(entry.node, report));
 }
 
 function readFullRule(mapping: YamlMapping, effect: 'allow' | 'deny', report: Report): RuleDeclaration | null {
@@ -86,18 +85,18 @@ function readFullRule(mapping: YamlMapping, effect: 'allow' | 'deny', report: Re
   const paths = pathsEntry === undefined ? null : readPaths(pathsEntry.node, report);
   const shadow = shadowEntry === undefined ? false : readBoolean(shadowEntry.node, '`shadow`', report);
   const reason = reasonEntry === undefined ? null : readText(reasonEntry.node, '`reason`', report);
-  if (target === null || verbs === null || shadow === null) return null;
-  return { effect, target, verbs, methods, paths, shadow, reason: reason?.text ?? null, position };
+  if (target === null) return null;
+  return { effect, target, verbs, methods, paths, shadow: shadow ?? false, reason: reason?.text ?? null, position };
 }
 
-function readVerbs(node: YamlNode, report: Report): readonly Verb[] | null {
+function readVerbs(node: YamlNode, report: Report): readonly Verb[] {
   const verbs = new Set<Verb>();
   for (const child of readFilledList(node, '`verbs`', report) ?? []) {
     const verb = readVerb(child, report);
     if (verb !== null && verbs.has(verb)) report('duplicate-value', `verb \`${verb}\` is named twice`, child.position);
     if (verb !== null) verbs.add(verb);
   }
-  return verbs.size === 0 ? null : VERBS.filter((verb) => verbs.has(verb));
+  return VERBS.filter((verb) => verbs.has(verb));
 }
 
 export function readVerb(node: YamlNode, report: Report): Verb | null {

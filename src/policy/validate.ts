@@ -2,7 +2,7 @@
 
 import { quote } from '../core/quote.ts';
 import { formatPosition, type SourcePosition } from '../core/source-position.ts';
-import type { TrustDomain } from '../spiffe/spiffe-id.ts';
+import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { ComponentDeclaration, PolicyDocument } from './document.ts';
 import { didYouMean, type LocatedText, type Report } from './fields.ts';
 import { defaultIdPattern, IdPatternError, parseIdPattern, type IdPattern } from './id-pattern.ts';
@@ -47,11 +47,12 @@ export function validatePolicy(
     const name = protocol ?? { text: DEFAULT_PROTOCOL, position };
     checkDefined(name, { what: 'protocol', code: 'unknown-protocol', known: protocols }, report);
   }
-  if (trustDomain === null) return null;
+  // Without a trust domain IDs are still looked through, so that everything is reported at once.
+  const own = trustDomain ?? parseTrustDomain('unknown');
   const components = [...declarations.values()].map((declaration) => ({
     name: declaration.name,
     position: declaration.position,
-    ids: readIds(declaration, trustDomain, report),
+    ids: readIds(declaration, own, report),
     protocol: declaration.protocol?.text ?? DEFAULT_PROTOCOL,
     rules: rules.get(declaration.name) ?? [],
   }));
@@ -59,7 +60,7 @@ export function validatePolicy(
     components.flatMap(({ ids }) => ids),
     report,
   );
-  return { trustDomain, components, protocols };
+  return trustDomain === null ? null : { trustDomain, components, protocols };
 }
 
 function mergeTrustDomains(documents: readonly PolicyDocument[], report: Report): TrustDomain | null {
