@@ -183,8 +183,6 @@ function toReportedName(name: GeneralName): ReportedName {
     case 'directory':
       return { form: name.form, value: formatName(name.name) };
     case 'other':
-    case 'x400':
-    case 'edi-party':
     case 'registered-id':
       return { form: name.form, value: null };
   }

@@ -124,6 +124,13 @@ export class DerReader {
     return this.bytes.subarray(this.#contentStart, end);
   }
 
+  /** Content octets of the next element, whatever its tag; `nextTag` tells it before. */
+  readAnyContent(): Buffer {
+    const tag = this.nextTag;
+    if (tag < 0) throw new DerError('unexpected-tag', 'the end where an element was expected', this.#offset);
+    return this.readContent(tag);
+  }
+
   /** The next element whole, header included, as a view; whatever it holds is checked to be DER. */
   readAny(): Buffer {
     const start = this.#offset;
@@ -250,13 +257,40 @@ export class DerReader {
 
   #skip(): void {
     const tag = this.nextTag;
-    if (tag < 0) throw new DerError('unexpected-tag', 'the end where an element was expected', this.#offset);
-    if ((tag & CONSTRUCTED) === 0) {
-      this.#advance(tag);
-      return;
+    switch (tag) {
+      case TAG.boolean:
+        this.#skipBoolean();
+        return;
+      case TAG.integer:
+        this.readInteger();
+        return;
+      case TAG.bitString:
+        this.readBitString();
+        return;
+      case TAG.null:
+        this.readNull();
+        return;
+      case TAG.objectIdentifier:
+        this.readObjectIdentifier();
+        return;
+      default:
+        if ((tag & CONSTRUCTED) === 0 || tag < 0) {
+          this.readAnyContent();
+          return;
+        }
+        this.#skipInside(this.enter(tag));
     }
-    const inside = this.enter(tag);
+  }
+
+  #skipInside(inside: DerReader): void {
     while (!inside.isAtEnd) inside.#skip();
+  }
+
+  #skipBoolean(): void {
+    const start = this.#offset;
+    const content = this.readContent(TAG.boolean);
+    if (content.length === 1 && (content[0] === 0 || content[0] === 0xff)) return;
+    throw new DerError('invalid-boolean', 'a BOOLEAN that is not one octet 0x00 or 0xff', start);
   }
 }
 

@@ -1,6 +1,7 @@
 // Distinguished names: checked for structure when read, compared as bytes, turned into text for people only.
 // RFC 5280 §4.1.2.4, RFC 4514
 
+import { isAscii, isUtf8 } from 'node:buffer';
 import { DerError, DerReader, TAG } from './der-reader.ts';
 
 export interface NameAttribute {
@@ -29,7 +30,6 @@ const SHORT_NAMES: ReadonlyMap<string, string> = new Map([
   [ATTRIBUTE.emailAddress, 'emailAddress'],
 ]);
 const MAX_ATTRIBUTES = 64;
-const CONSTRUCTED = 0x20;
 
 /**
  * The whole Name as a view, after a check of its structure.
@@ -71,10 +71,10 @@ function readAttributes(names: DerReader, visit: (type: string, tag: number, con
       const attribute = set.enter(TAG.sequence);
       const type = attribute.readObjectIdentifier();
       const tag = attribute.nextTag;
-      if (tag < 0 || (tag & CONSTRUCTED) !== 0) {
-        throw new DerError('invalid-content', 'a name attribute whose value is not a string', attribute.offset);
+      const content = attribute.readAnyContent();
+      if (!isWellFormedString(tag, content)) {
+        throw new DerError('invalid-content', 'a name attribute whose value is not a well-formed string', start);
       }
-      const content = attribute.readContent(tag);
       attribute.finish();
       const whole = set.bytes.subarray(start, set.offset);
       // X.690 §11.6: a SET OF has one order, so that one name has one encoding.
@@ -91,9 +91,35 @@ function readAttributes(names: DerReader, visit: (type: string, tag: number, con
   }
 }
 
+const NUMERIC_STRING = 0x12;
+const PRINTABLE_STRING = 0x13;
+const TELETEX_STRING = 0x14;
+const IA5_STRING = 0x16;
+const UNIVERSAL_STRING = 0x1c;
+const BMP_STRING = 0x1e;
+
+/** Text that one reader repairs and another refuses is two names. */
+function isWellFormedString(tag: number, content: Buffer): boolean {
+  switch (tag) {
+    case TAG.utf8String:
+      return isUtf8(content);
+    case NUMERIC_STRING:
+    case PRINTABLE_STRING:
+    case IA5_STRING:
+      return isAscii(content);
+    case TELETEX_STRING:
+      return true;
+    case UNIVERSAL_STRING:
+      return content.length % 4 === 0;
+    case BMP_STRING:
+      return content.length % 2 === 0;
+    default:
+      return false;
+  }
+}
+
 function decodeText(tag: number, content: Buffer): string {
-  const BMP_STRING = 0x1e;
   if (tag === TAG.utf8String) return content.toString('utf8');
-  if (tag === BMP_STRING && content.length % 2 === 0) return Buffer.from(content).swap16().toString('utf16le');
+  if (tag === BMP_STRING) return Buffer.from(content).swap16().toString('utf16le');
   return content.toString('latin1');
 }

@@ -10,14 +10,12 @@ export type GeneralName =
   /** 4 or 16 octets; in a name constraint 8 or 32, address and mask. */
   | { readonly form: 'ip'; readonly octets: Buffer }
   | { readonly form: 'directory'; readonly name: Buffer }
-  | { readonly form: 'other' | 'x400' | 'edi-party' | 'registered-id' };
+  | { readonly form: 'other' | 'registered-id' };
 
 const OTHER = contextTag(0, 'constructed');
 const EMAIL = contextTag(1, 'primitive');
 const DNS = contextTag(2, 'primitive');
-const X400 = contextTag(3, 'constructed');
 const DIRECTORY = contextTag(4, 'constructed');
-const EDI_PARTY = contextTag(5, 'constructed');
 const URI = contextTag(6, 'primitive');
 const IP = contextTag(7, 'primitive');
 const REGISTERED_ID = contextTag(8, 'primitive');
@@ -50,19 +48,14 @@ export function readGeneralName(reader: DerReader, addressForm: AddressForm): Ge
       return { form: 'directory', name };
     }
     case OTHER:
-      reader.readAny();
+      readOtherName(reader.enter(OTHER));
       return { form: 'other' };
-    case X400:
-      reader.readAny();
-      return { form: 'x400' };
-    case EDI_PARTY:
-      reader.readAny();
-      return { form: 'edi-party' };
     case REGISTERED_ID:
       reader.readObjectIdentifier(REGISTERED_ID);
       return { form: 'registered-id' };
     default:
-      throw new DerError('unexpected-tag', 'an element that is no form of GeneralName', start);
+      // x400Address and ediPartyName too: no certificate has them, and a form nobody reads is a form nobody checks.
+      throw new DerError('unexpected-tag', 'an element that is no supported form of GeneralName', start);
   }
 }
 
@@ -73,6 +66,14 @@ export function readGeneralNames(reader: DerReader): readonly GeneralName[] {
     names.push(readGeneralName(reader, 'address'));
   } while (!reader.isAtEnd);
   return names;
+}
+
+function readOtherName(name: DerReader): void {
+  name.readObjectIdentifier();
+  const value = name.enter(contextTag(0, 'constructed'));
+  value.readAny();
+  value.finish();
+  name.finish();
 }
 
 function readIa5(reader: DerReader, tag: number): string {

@@ -84,8 +84,6 @@ function hasNameOfForm(certificate: Certificate, form: GeneralName['form']): boo
     case 'uri':
     case 'ip':
     case 'other':
-    case 'x400':
-    case 'edi-party':
     case 'registered-id':
       return false;
   }

@@ -53,13 +53,9 @@ export function readPublicKey(reader: DerReader): SubjectPublicKey {
   const start = reader.offset;
   const info = reader.enter(TAG.sequence);
   const identifier = info.enter(TAG.sequence);
-  const oid = identifier.readObjectIdentifier();
-  const algorithm = readAlgorithm(oid, identifier, info);
-  if (algorithm.kind === 'unsupported') {
-    while (!identifier.isAtEnd) identifier.readAny();
-    while (!info.isAtEnd) info.readAny();
-  }
+  const declared = readDeclaration(identifier);
   identifier.finish();
+  const algorithm = readKey(declared, info);
   info.finish();
   return { der: reader.bytes.subarray(start, reader.offset), algorithm };
 }
@@ -117,41 +113,66 @@ export function findKeyObject(key: SubjectPublicKey): KeyObject | null {
   }
 }
 
-function readAlgorithm(oid: string, identifier: DerReader, info: DerReader): PublicKeyAlgorithm {
+/** What the AlgorithmIdentifier says the key is. */
+type Declaration =
+  | { readonly kind: 'ec'; readonly curve: EcCurve; readonly fieldOctets: number }
+  | { readonly kind: 'rsa' | 'rsa-pss' | 'ed25519' }
+  | { readonly kind: 'unsupported'; readonly name: string };
+
+function readDeclaration(identifier: DerReader): Declaration {
+  const oid = identifier.readObjectIdentifier();
   switch (oid) {
     case EC_PUBLIC_KEY:
-      return readEcKey(identifier, info);
+      return readCurve(identifier);
     case RSA_ENCRYPTION:
       // RFC 3279 §2.3.1: the parameters are NULL.
       identifier.readNull();
-      return { kind: 'rsa', ...readRsaKey(info) };
+      return { kind: 'rsa' };
     case RSASSA_PSS:
       if (!identifier.isAtEnd) identifier.readAny();
-      return { kind: 'rsa-pss', ...readRsaKey(info) };
-    case ED25519: {
-      const start = info.offset;
-      if (info.readBitStringOctets().length === ED25519_OCTETS) return { kind: 'ed25519' };
-      throw new DerError('invalid-content', `an Ed25519 key that is not ${ED25519_OCTETS} octets`, start);
-    }
+      return { kind: 'rsa-pss' };
+    case ED25519:
+      return { kind: 'ed25519' };
     default:
+      if (!identifier.isAtEnd) identifier.readAny();
       return { kind: 'unsupported', name: UNSUPPORTED_NAMES.get(oid) ?? `\`${oid}\`` };
   }
 }
 
-function readEcKey(identifier: DerReader, info: DerReader): PublicKeyAlgorithm {
-  // RFC 5480 §2.1.1: a named curve; explicit parameters let a forger choose the generator (CVE-2020-0601).
-  if (identifier.nextTag !== TAG.objectIdentifier) return { kind: 'unsupported', name: 'EC with explicit parameters' };
+function readCurve(identifier: DerReader): Declaration {
+  if (identifier.nextTag === TAG.sequence || identifier.nextTag === TAG.null) {
+    // RFC 5480 §2.1.1: a named curve; explicit parameters let a forger choose the generator (CVE-2020-0601).
+    identifier.readAny();
+    return { kind: 'unsupported', name: 'EC with explicit parameters' };
+  }
   const oid = identifier.readObjectIdentifier();
   const named = CURVES.get(oid);
-  if (named === undefined) return { kind: 'unsupported', name: UNSUPPORTED_NAMES.get(oid) ?? `EC on curve \`${oid}\`` };
+  if (named !== undefined) return { kind: 'ec', ...named };
+  return { kind: 'unsupported', name: UNSUPPORTED_NAMES.get(oid) ?? `EC on curve \`${oid}\`` };
+}
+
+function readKey(declared: Declaration, info: DerReader): PublicKeyAlgorithm {
   const start = info.offset;
-  const point = info.readBitStringOctets();
-  if (point[0] !== UNCOMPRESSED_POINT)
-    return { kind: 'unsupported', name: `EC ${named.curve} with a compressed point` };
-  if (point.length !== 1 + 2 * named.fieldOctets) {
-    throw new DerError('invalid-content', `a point of ${named.curve} in ${point.length} octets`, start);
+  switch (declared.kind) {
+    case 'rsa':
+    case 'rsa-pss':
+      return { kind: declared.kind, ...readRsaKey(info) };
+    case 'unsupported':
+      info.readBitString();
+      return declared;
+    case 'ed25519':
+      if (info.readBitStringOctets().length === ED25519_OCTETS) return { kind: 'ed25519' };
+      throw new DerError('invalid-content', `an Ed25519 key that is not ${ED25519_OCTETS} octets`, start);
+    case 'ec': {
+      const { curve, fieldOctets } = declared;
+      const point = info.readBitStringOctets();
+      if (point[0] !== UNCOMPRESSED_POINT) {
+        return { kind: 'unsupported', name: `EC ${curve} with a compressed point` };
+      }
+      if (point.length === 1 + 2 * fieldOctets) return { kind: 'ec', curve };
+      throw new DerError('invalid-content', `a point of ${curve} in ${point.length} octets`, start);
+    }
   }
-  return { kind: 'ec', curve: named.curve };
 }
 
 function readRsaKey(info: DerReader): { readonly modulusBits: number; readonly exponent: Buffer } {

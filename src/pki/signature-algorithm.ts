@@ -84,7 +84,7 @@ function readAlgorithm(oid: string, identifier: DerReader): SignatureAlgorithm {
   if (ecdsa !== undefined) return { kind: 'ecdsa', hash: ecdsa };
   if (oid === ED25519) return { kind: 'ed25519' };
   if (oid === RSASSA_PSS) return readPss(identifier.enter(TAG.sequence));
-  while (!identifier.isAtEnd) identifier.readAny();
+  if (!identifier.isAtEnd) identifier.readAny();
   return { kind: 'refused', name: REFUSED_NAMES.get(oid) ?? `\`${oid}\`` };
 }
 
@@ -102,7 +102,8 @@ function readPss(parameters: DerReader): SignatureAlgorithm {
   const mask = maskField.enter(TAG.sequence);
   const maskOid = mask.readObjectIdentifier();
   const maskHash = maskOid === MGF1 ? readHash(mask) : undefined;
-  while (!mask.isAtEnd) mask.readAny();
+  if (!mask.isAtEnd) mask.readAny();
+  mask.finish();
   maskField.finish();
   const saltStart = saltField.offset;
   const saltBytes = saltField.readSmallInteger();
