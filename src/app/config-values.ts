@@ -132,12 +132,12 @@ export function parseUpstream(text: string): Upstream {
   return port === 0 ? wrong('has no port between 1 and 65535') : { kind: 'tcp', host, port };
 }
 
-/** The host of a route as `RequestHead.host` gives it: lower case, an IPv6 address in brackets, no port. */
+/** The host of a route: lower case, no port, an IPv6 address without brackets. */
 export function parseRouteHost(text: string): string {
   const wrong = (help: string): never => refuse('invalid-host', `${quote(text)} ${help}`);
   if (text.includes('*')) return wrong('has a wildcard; a route names one host, exactly');
   const ip = text.startsWith('[') && text.endsWith(']') ? canonicalIp(text.slice(1, -1)) : canonicalIp(text);
-  if (ip !== null) return isIPv6(ip) ? `[${ip}]` : ip;
+  if (ip !== null) return ip;
   if (text.includes(':')) return wrong('has a port or a scheme; write the host alone');
   return canonicalHostName(text) ?? wrong('is not a host name or an IP address');
 }

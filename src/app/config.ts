@@ -59,7 +59,7 @@ export interface ListenerConfig {
 }
 
 export interface RouteConfig {
-  /** Exact host in lower case without port, IPv6 in brackets, as in a request head; null for every host. */
+  /** Exact host in lower case without port, IPv6 without brackets; null for every host. */
   readonly host: string | null;
   /** `/a/b` matches itself and what is below it; unreserved characters and `/` only, no trailing slash; null for every path. */
   readonly pathPrefix: string | null;

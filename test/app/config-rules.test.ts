@@ -155,7 +155,7 @@ describe('routes', () => {
     ],
     ['the same host', 'host: a.b', 'host: a.b, pathPrefix: /', 'host `a.b` and any path'],
     ['the same prefix', 'pathPrefix: /x', 'pathPrefix: /x', 'any host and path prefix `/x`'],
-    ['one address in two spellings', 'host: "::1"', 'host: "[0::1]"', 'host `[::1]` and any path'],
+    ['one address in two spellings', 'host: "::1"', 'host: "[0::1]"', 'host `::1` and any path'],
   ])('cannot have %s twice', (_, first, second, matched) => {
     expect(problemsOf(routes(first, 'host: other', second))).toEqual([
       `14:9 unreachable-route: \`routes[2]\` is never reached: \`routes[0]\` on line 12 also matches ${matched}`,

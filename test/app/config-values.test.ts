@@ -250,8 +250,8 @@ describe('routes, names and paths', () => {
     ['models.ai.example', 'models.ai.example'],
     ['Models.AI.Example', 'models.ai.example'],
     ['127.0.0.1', '127.0.0.1'],
-    ['::1', '[::1]'],
-    ['[0::1]', '[::1]'],
+    ['::1', '::1'],
+    ['[0::1]', '::1'],
   ])('reads the host %s', (text, host) => {
     expect(parseRouteHost(text)).toBe(host);
   });
