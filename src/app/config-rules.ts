@@ -30,7 +30,7 @@ export function findConflicts(document: Sound<ConfigDocument>, source: RuleSourc
     ...findSharedBinds(document, source),
     ...findAdminConflicts(document, source),
     ...findUpstreamConflicts(document, source),
-    ...findRepeatedRoutes(document, source),
+    ...findUnreachableRoutes(document, source),
     ...findOversizedParts(document),
   ];
 }
@@ -131,23 +131,28 @@ function* findLongSocketPath(path: Path, address: UnixAddress, { directory }: Ru
   yield { code: 'socket-path-too-long', path, message };
 }
 
-// The most specific route wins, so a route is out of reach exactly when another has the same host and the same prefix.
-function* findRepeatedRoutes({ listeners }: Sound<ConfigDocument>, source: RuleSource): Iterable<Conflict> {
+// The first route that matches wins, so a route is out of reach when an earlier one takes all that it would.
+function* findUnreachableRoutes({ listeners }: Sound<ConfigDocument>, source: RuleSource): Iterable<Conflict> {
   for (const [at, listener] of (listeners ?? []).entries()) {
-    const firstByKey = new Map<string, Path>();
-    for (const [index, route] of (listener?.routes ?? []).entries()) {
-      if (route?.host === undefined || route.pathPrefix === undefined) continue;
+    const routes = listener?.routes ?? [];
+    for (const [index, route] of routes.entries()) {
+      const earlier = routes.slice(0, index).findIndex((other) => covers(other, route));
+      if (earlier < 0) continue;
       const path = ['listeners', at, 'routes', index];
-      const key = `${route.host ?? ''} ${route.pathPrefix ?? '/'}`;
-      const first = firstByKey.get(key);
-      if (first === undefined) firstByKey.set(key, path);
-      else {
-        const matched = `${route.host === null ? 'any host' : `host ${quote(route.host)}`} and ${route.pathPrefix === null ? 'any path' : `path prefix ${quote(route.pathPrefix)}`}`;
-        const message = `\`routes[${index}]\` is never reached: \`routes[${String(first.at(-1))}]\` ${source.locate(first)} also matches ${matched}`;
-        yield { code: 'unreachable-route', path, message };
-      }
+      const place = source.locate(['listeners', at, 'routes', earlier]);
+      const message = `\`routes[${index}]\` is never reached: \`routes[${earlier}]\` ${place} takes all of its requests first; move it up or take it out`;
+      yield { code: 'unreachable-route', path, message };
     }
   }
+}
+
+type SoundRoute = Sound<NonNullable<ConfigDocument['listeners'][number]['routes']>[number]> | undefined;
+
+function covers(earlier: SoundRoute, later: SoundRoute): boolean {
+  if (earlier?.host === undefined || earlier.pathPrefix === undefined) return false;
+  if (later?.host === undefined || later.pathPrefix === undefined) return false;
+  if (earlier.host !== null && earlier.host !== later.host) return false;
+  return earlier.pathPrefix === null || `${later.pathPrefix ?? ''}/`.startsWith(`${earlier.pathPrefix}/`);
 }
 
 function* findOversizedParts({ cache, upstream, limits, listeners }: Sound<ConfigDocument>): Iterable<Conflict> {

@@ -53,7 +53,7 @@ export interface ListenerConfig {
   readonly bind: TcpAddress;
   /** The component served when there are no `routes:`; null when the routes name theirs. */
   readonly component: string | null;
-  /** Never empty, no two alike; the most specific one that matches wins. Without `routes:` one route that matches everything. */
+  /** Never empty; the first one that matches wins, and every one can. Without `routes:` one route that matches everything. */
   readonly routes: readonly RouteConfig[];
   readonly limits: Limits;
 }
