@@ -163,8 +163,7 @@ export class DecisionCache {
     const { target } = request;
     const links = { used: false, older: null, newer: null };
     const entry = { leaf: partition.leaf, target, method, key: ownKey, keyHasQuery, ...memory, ...links };
-    this.#store.add(partition.id, entry);
-    partition.recent = entry;
+    if (this.#store.add(partition.id, entry)) partition.recent = entry;
   }
 
   /** One decide, differentially: what is remembered must be what the matrix says now. */

@@ -63,10 +63,10 @@ export class DecisionStore {
     return this.#principals.get(id)?.leaves.get(leafSha256) ?? null;
   }
 
-  /** Adds an entry whose key `entry.leaf` does not hold yet, making room first. The leaf is the one `findLeaf` answers, or a new one. */
-  add(id: SpiffeId, entry: StoredDecision): void {
+  /** Adds an entry whose key `entry.leaf` does not hold yet, making room first. The leaf is the one `findLeaf` answers, or a new one. False when there can be no room. */
+  add(id: SpiffeId, entry: StoredDecision): boolean {
     const { leaf } = entry;
-    if (this.#limits.maxEntries < 1 || this.#limits.maxEntriesPerPrincipal < 1) return;
+    if (this.#limits.maxEntries < 1 || this.#limits.maxEntriesPerPrincipal < 1) return false;
     let share = this.#principals.get(id);
     if (share !== undefined && share.count >= this.#limits.maxEntriesPerPrincipal) this.#evictWithin(id, share, leaf);
     if (this.#count >= this.#limits.maxEntries) this.#evictForeign(id, leaf);
@@ -78,6 +78,7 @@ export class DecisionStore {
     leaf.count += 1;
     share.count += 1;
     this.#count += 1;
+    return true;
   }
 
   dropLeaf(id: SpiffeId, leaf: LeafPartition): void {
