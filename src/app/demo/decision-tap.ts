@@ -1,0 +1,60 @@
+// Listens in on what the sidecar records, so that the demo can say of each request what was decided, why, and at what cost.
+
+import type { Effect } from '../../policy/decision.ts';
+import type { RequestRecord } from '../../telemetry/recorder.ts';
+
+/** One request, as its record told it. */
+export interface Observation {
+  /** `refuse`: the sidecar answered before the matrix was asked. */
+  readonly effect: Effect | 'refuse';
+  /** Of the decision; of a peer without identity, why it has none; else why the sidecar refused. */
+  readonly reason: string;
+  readonly status: number;
+  /** NaN when there was no request to measure. */
+  readonly overheadSeconds: number;
+}
+
+/** `record` must not be kept. */
+export type ObservationListener = (observation: Observation, record: RequestRecord) => void;
+
+/** Knows a request by its decision id until so many others have come. */
+const MAX_OBSERVATIONS = 64;
+
+export class DecisionTap {
+  readonly #anonymousReason: () => string;
+  readonly #observations = new Map<string, Observation>();
+  #onRequest: ObservationListener = () => undefined;
+
+  /** `anonymousReason`: of the peer that was not authenticated last. */
+  constructor(anonymousReason: () => string) {
+    this.#anonymousReason = anonymousReason;
+  }
+
+  request(record: RequestRecord): void {
+    const observation = this.#observe(record);
+    this.#observations.set(record.decisionId, observation);
+    if (this.#observations.size > MAX_OBSERVATIONS) {
+      const [oldest] = this.#observations.keys();
+      if (oldest !== undefined) this.#observations.delete(oldest);
+    }
+    this.#onRequest(observation, record);
+  }
+
+  find(decisionId: string): Observation | undefined {
+    return this.#observations.get(decisionId);
+  }
+
+  /** Calls `onRequest`, and nobody else any more, with each request from now on. */
+  listen(onRequest: ObservationListener): void {
+    this.#onRequest = onRequest;
+  }
+
+  #observe(record: RequestRecord): Observation {
+    const { decision, refusal, status, overheadSeconds } = record;
+    const measured = { status, overheadSeconds };
+    if (decision !== null) return { effect: decision.effect, reason: decision.reason, ...measured };
+    // A peer is told no right after its handshake, so the last reason is this one's.
+    const reason = refusal === 'no-identity' ? this.#anonymousReason() : (refusal ?? 'unknown');
+    return { effect: 'refuse', reason, ...measured };
+  }
+}

@@ -1,0 +1,80 @@
+// Asks every question of the demo for real, and compares what came of it with what has to.
+
+import { createHash } from 'node:crypto';
+import type { Observation } from './decision-tap.ts';
+import { IDENTITIES } from './identities.ts';
+import type { PeerAnswer } from './peer-client.ts';
+import type { Scenario, ScenarioGroup } from './scenarios.ts';
+import type { Stage } from './stage.ts';
+
+/** `complaint`: what is not as expected, in words; null when everything is. */
+export interface Outcome {
+  readonly scenario: Scenario;
+  readonly actual: Observation | { readonly effect: 'fail'; readonly reason: string };
+  readonly complaint: string | null;
+}
+
+export interface OutcomeGroup {
+  readonly title: string;
+  readonly outcomes: readonly Outcome[];
+}
+
+type Scene = Pick<Stage, 'clientFor' | 'services' | 'tap'>;
+
+/** One request after another, in order: later ones read what earlier ones wrote. Stops in between when told to. */
+export async function runScenarios(
+  groups: readonly ScenarioGroup[],
+  scene: Scene,
+  stop: AbortSignal,
+): Promise<readonly OutcomeGroup[]> {
+  const ran: OutcomeGroup[] = [];
+  for (const { title, scenarios } of groups) {
+    const outcomes: Outcome[] = [];
+    for (const scenario of scenarios) {
+      if (stop.aborted) return ran;
+      outcomes.push(await runScenario(scenario, scene));
+    }
+    ran.push({ title, outcomes });
+  }
+  return ran;
+}
+
+async function runScenario(scenario: Scenario, { clientFor, services, tap }: Scene): Promise<Outcome> {
+  const service = services[scenario.to];
+  const before = service.requests;
+  let answer: PeerAnswer;
+  try {
+    answer = await clientFor(scenario.as, scenario.to).ask(scenario);
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    return { scenario, actual: { effect: 'fail', reason: 'no-answer' }, complaint: `there was no answer: ${why}` };
+  }
+  const observation = tap.find(answer.decisionId ?? answer.caller?.decisionId ?? '');
+  if (observation === undefined) {
+    const complaint = `the sidecar recorded no decision for the answer ${answer.status}`;
+    return { scenario, actual: { effect: 'fail', reason: 'no-record' }, complaint };
+  }
+  const reached = service.requests - before;
+  return { scenario, actual: observation, complaint: findComplaint(scenario, { answer, observation, reached }) };
+}
+
+interface Happened {
+  readonly answer: PeerAnswer;
+  readonly observation: Observation;
+  /** Requests that came to the service meanwhile. */
+  readonly reached: number;
+}
+
+function findComplaint({ expected, as }: Scenario, { answer, observation, reached }: Happened): string | null {
+  if (answer.status !== expected.status) return `the status is ${answer.status}, not ${expected.status}`;
+  if (observation.effect !== expected.effect) return `the effect is ${observation.effect}, not ${expected.effect}`;
+  if (observation.reason !== expected.reason) return `the reason is ${observation.reason}, not ${expected.reason}`;
+  if (expected.effect !== 'allow') return reached === 0 ? null : 'the request reached the service all the same';
+  if (reached !== 1) return `the request reached the service ${reached} times`;
+  const id = as === null ? null : IDENTITIES[as].id;
+  const told = answer.caller?.spiffeId ?? null;
+  if (told === null || told !== id) return `the service was told that ${told ?? 'nobody'} is calling`;
+  const { sha256 } = expected;
+  const isWhole = sha256 === undefined || createHash('sha256').update(answer.body).digest('hex') === sha256;
+  return isWhole ? null : 'the bytes that came back are not those that were stored';
+}
