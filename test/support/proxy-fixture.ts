@@ -376,7 +376,7 @@ export class ScriptedUpstream {
         for (let end = pending.indexOf('\r\n\r\n'); end >= 0; end = pending.indexOf('\r\n\r\n')) {
           const head = pending.slice(0, end + 4);
           pending = pending.slice(end + 4);
-          if (/^[A-Z]+ \//.test(head)) answer(head, socket);
+          if (/^[A-Za-z]+ \//.test(head)) answer(head, socket);
         }
         upstream.#wake();
       });
