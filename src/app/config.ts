@@ -30,19 +30,19 @@ export interface Config {
   readonly limits: Limits;
 }
 
-export interface IdentityConfig {
+interface IdentityConfig {
   readonly files: IdentityFilesConfig;
 }
 
 /** Absolute paths of PEM files. */
-export interface IdentityFilesConfig {
+interface IdentityFilesConfig {
   readonly certificate: string;
   readonly privateKey: string;
   /** Has an entry for the configuration's own trust domain. */
   readonly trustBundles: ReadonlyMap<TrustDomain, string>;
 }
 
-export interface PolicyConfig {
+interface PolicyConfig {
   /** Absolute path of a policy directory or file. */
   readonly path: string;
   readonly mode: 'enforce' | 'shadow';
@@ -69,39 +69,39 @@ export interface RouteConfig {
   readonly position: SourcePosition;
 }
 
-export interface AdminConfig {
+interface AdminConfig {
   readonly bind: TcpAddress | UnixAddress;
 }
 
-export interface ProbesConfig {
+interface ProbesConfig {
   readonly bind: TcpAddress;
 }
 
-export interface DecisionLogConfig {
+interface DecisionLogConfig {
   /** Which allowed requests are logged after the first of each principal, target and verb; a number is the sampled share. */
   readonly allow: 'all' | 'none' | number;
   readonly queueEntries: number;
 }
 
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
-export interface LogConfig {
+interface LogConfig {
   readonly level: LogLevel;
 }
 
-export interface CacheConfig {
+interface CacheConfig {
   readonly maxEntries: number;
   readonly maxEntriesPerPrincipal: number;
   /** Every how many hits a decision is made again and compared; 0 is never. */
   readonly verifyEvery: number;
 }
 
-export interface DrainConfig {
+interface DrainConfig {
   readonly timeoutMs: number;
 }
 
 /** Bounds and deadlines towards one upstream address. */
-export interface UpstreamConfig {
+interface UpstreamConfig {
   readonly connectTimeoutMs: number;
   readonly responseHeadTimeoutMs: number;
   /** How long a pooled connection is kept without a request. */
@@ -117,7 +117,7 @@ export interface UpstreamConfig {
 }
 
 /** Bounds on what peers may use of one listener. */
-export interface Limits {
+interface Limits {
   readonly maxConnections: number;
   readonly maxConnectionsPerPrincipal: number;
   readonly handshakeTimeoutMs: number;
