@@ -60,7 +60,7 @@ export class BodyDecoder {
   next(input: InputQueue): BodyEvent {
     while (this.#state !== 'ended') {
       if (this.#state === 'trailer-section') {
-        if (!this.#section.read(input)) break;
+        if (!this.#section.read(input, 'trailers')) break;
         this.#dropTrailers();
         this.#state = 'ended';
         continue;

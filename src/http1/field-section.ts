@@ -128,15 +128,21 @@ export class FieldSection {
   }
 
   #readConnection(section: SectionReader, value: string): void {
-    for (const element of value.split(',')) {
-      const option = trimOws(element).toLowerCase();
-      if (!isToken(option)) throw section.refusal('invalid-connection');
-      if (option === 'close') this.close = true;
-      else if (option === 'keep-alive') this.keepAlive = true;
-      else if (option === 'upgrade') this.nominatesUpgrade = true;
-      else if (!mayNominate(option)) throw section.refusal('forbidden-connection-option');
-      else this.#nominated = (this.#nominated ?? new Set()).add(option);
+    const options = value.toLowerCase();
+    if (options.includes(',')) {
+      for (const element of options.split(',')) this.#readConnectionOption(section, trimOws(element));
+    } else {
+      this.#readConnectionOption(section, options);
     }
+  }
+
+  #readConnectionOption(section: SectionReader, option: string): void {
+    if (option === 'keep-alive') this.keepAlive = true;
+    else if (option === 'close') this.close = true;
+    else if (option === 'upgrade') this.nominatesUpgrade = true;
+    else if (!isToken(option)) throw section.refusal('invalid-connection');
+    else if (!mayNominate(option)) throw section.refusal('forbidden-connection-option');
+    else this.#nominated = (this.#nominated ?? new Set()).add(option);
   }
 }
 

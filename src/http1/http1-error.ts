@@ -17,7 +17,10 @@ interface Refusal {
 const REFUSALS = {
   // Start line: RFC 9112 §3 and §4.
   'invalid-method': { status: 400, sentence: 'the message does not begin with a method token (RFC 9112 §3.1)' },
-  'method-not-supported': { status: 501, sentence: 'CONNECT and TRACE are not proxied (RFC 9110 §9.3.6, §9.3.8)' },
+  'method-not-supported': {
+    status: 501,
+    sentence: 'CONNECT, TRACE and PRI are not proxied (RFC 9110 §9.3.6, §9.3.8, RFC 9113 §11.6)',
+  },
   'http2-preface': { status: 505, sentence: 'an HTTP/2 connection preface arrived on HTTP/1.1 (RFC 9113 §3.4)' },
   'invalid-request-line': {
     status: 400,
@@ -52,8 +55,8 @@ const REFUSALS = {
   // Field section: RFC 9112 §5, RFC 9110 §5.
   'bare-cr': { status: 400, sentence: 'a CR is not followed by LF (RFC 9112 §2.2)' },
   'bare-lf': { status: 400, sentence: 'an LF is not preceded by CR (RFC 9112 §2.2)' },
-  'head-too-large': { status: 431, sentence: 'the head is too large (RFC 6585 §5)' },
-  'too-many-fields': { status: 431, sentence: 'the head has too many fields (RFC 6585 §5)' },
+  'head-too-large': { status: 431, sentence: 'the head or trailer section is too large (RFC 6585 §5)' },
+  'too-many-fields': { status: 431, sentence: 'the head or trailer section has too many fields (RFC 6585 §5)' },
   'invalid-field-name': { status: 400, sentence: 'a field name is not a token (RFC 9110 §5.1)' },
   'space-before-colon': {
     status: 400,
@@ -90,6 +93,7 @@ const REFUSALS = {
   'invalid-chunk-end': { status: 400, sentence: 'chunk data is not followed by CRLF (RFC 9112 §7.1)' },
   'forbidden-trailer': { status: 400, sentence: 'a trailer field changes framing or routing (RFC 9110 §6.5.1)' },
   // Only a response can be these.
+  'closing-informational': { status: 502, sentence: 'a 1xx response says that it is the last on its connection' },
   'too-many-informational': { status: 502, sentence: 'too many 1xx responses came before the final one' },
   'unexpected-response': { status: 502, sentence: 'bytes arrived that answer no request' },
   'no-response': { status: 502, sentence: 'the connection ended before the first octet of a response' },

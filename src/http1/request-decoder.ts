@@ -96,7 +96,7 @@ export class RequestDecoder {
     ) {
       throw new Http1Error('invalid-method', 'request');
     }
-    if (!section.read(this.#input)) return 'need-more';
+    if (!section.read(this.#input, 'head')) return 'need-more';
     this.#head = parseRequestHead(section, this.#fields);
     section.release();
     this.#body.begin(this.#head.body);

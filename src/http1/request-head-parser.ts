@@ -31,7 +31,7 @@ export function parseRequestHead(section: SectionReader, fields: FieldSection): 
   while (octetAt(bytes, at) > SP) at += 1;
   const targetEnd = at;
   const version = parseVersion(section, text, targetEnd);
-  if (method === 'CONNECT' || method === 'TRACE') throw section.refusal('method-not-supported');
+  if (method === 'CONNECT' || method === 'TRACE' || method === 'PRI') throw section.refusal('method-not-supported');
   // absolute-form, authority-form and asterisk-form name another authority or none (RFC 9112 §3.2).
   if (octetAt(bytes, targetStart) !== SLASH) throw section.refusal('target-form');
   if (targetEnd - targetStart > MAX_TARGET_OCTETS) throw section.refusal('target-too-long');
@@ -65,8 +65,9 @@ export function parseRequestHead(section: SectionReader, fields: FieldSection): 
     query,
     fields: fields.fields,
     body,
-    // RFC 9112 §9.3: a proxy does not keep a connection with an HTTP/1.0 client alive.
-    persistent: version === '1.1' && !fields.close,
+    // RFC 9112 §9.3: a proxy does not keep a connection with an HTTP/1.0 client alive. Behind a request to upgrade, even to h2c,
+    // it depends on the answer whether the next octet is HTTP: nothing there is read as a request.
+    persistent: version === '1.1' && !fields.close && !(fields.upgrade !== null && fields.nominatesUpgrade),
     // RFC 9110 §10.1.1: an expectation in HTTP/1.0 is ignored; without a body there is nothing to wait for.
     expectsContinue: version === '1.1' && fields.expect !== null && body.kind !== 'none',
     upgrade: fields.upgrade === null ? null : parseUpgrade(section, fields, version),

@@ -31,7 +31,7 @@ export interface RequestHead {
   readonly fields: readonly string[];
   /** `length` with 0 bytes is kept apart from `none`: an upstream may insist on a Content-Length. */
   readonly body: BodyFraming;
-  /** Whether another request may follow on this connection. */
+  /** Whether another request may follow on this connection; false for a request to upgrade, whatever becomes of it. */
   readonly persistent: boolean;
   /** The peer waits for 100 (Continue) before it sends the body. */
   readonly expectsContinue: boolean;

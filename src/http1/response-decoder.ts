@@ -100,7 +100,7 @@ export class ResponseDecoder {
     if (section.heldBytes === 0 && this.#input.fill() && octetAt(this.#input.chunk, this.#input.offset) !== LETTER_H) {
       throw new Http1Error('invalid-status-line', 'response');
     }
-    if (!section.read(this.#input)) {
+    if (!section.read(this.#input, 'head')) {
       if (this.#hasEnded) throw new Http1Error(this.#isUntouched ? 'no-response' : 'truncated-head', 'response');
       return 'need-more';
     }

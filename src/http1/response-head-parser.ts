@@ -34,6 +34,8 @@ export function parseResponseHead(section: SectionReader, fields: FieldSection, 
   if (fields.isChunked && version === '1.0') throw section.refusal('transfer-encoding-in-http-1-0');
   const body = bodyFraming(section, fields, { status, requestMethod });
   const wantsPersistence = version === '1.1' ? !fields.close : fields.keepAlive && !fields.close;
+  // Something must follow, on the connection that this says is at its end.
+  if (status < 200 && status !== 101 && !wantsPersistence) throw section.refusal('closing-informational');
   return {
     status,
     reason,

@@ -5,6 +5,9 @@ import type { InputQueue } from './input-queue.ts';
 import { CR, LF, octetAt } from './octets.ts';
 import type { HeadLimits } from './request-head.ts';
 
+/** A head begins with a start line, a trailer section does not. */
+export type SectionKind = 'head' | 'trailers';
+
 const TERMINATOR = Buffer.from('\r\n\r\n', 'latin1');
 const NOTHING = Buffer.alloc(0);
 /** Room for a small head that spans pushes; grows by doubling. */
@@ -31,9 +34,9 @@ export class SectionReader {
   }
 
   /** True when a whole section stands in bytes[start, end); false when everything pushed is consumed and held. */
-  read(input: InputQueue): boolean {
+  read(input: InputQueue, kind: SectionKind): boolean {
     while (input.fill()) {
-      if (this.#heldBytes > 0 ? this.#extend(input) : this.#find(input)) return true;
+      if (this.#heldBytes > 0 ? this.#extend(input, kind) : this.#find(input, kind)) return true;
     }
     return false;
   }
@@ -50,10 +53,10 @@ export class SectionReader {
     this.end = 0;
   }
 
-  #find(input: InputQueue): boolean {
+  #find(input: InputQueue, kind: SectionKind): boolean {
     const { chunk, offset } = input;
     const at = chunk.indexOf(TERMINATOR, offset);
-    if (at === -1 || at + TERMINATOR.length - offset > this.limits.maxHeadBytes) return this.#extend(input);
+    if (at === -1 || at + TERMINATOR.length - offset > this.limits.maxHeadBytes) return this.#extend(input, kind);
     this.bytes = chunk;
     this.start = offset;
     this.end = at + TERMINATOR.length;
@@ -61,7 +64,7 @@ export class SectionReader {
     return true;
   }
 
-  #extend(input: InputQueue): boolean {
+  #extend(input: InputQueue, kind: SectionKind): boolean {
     const before = this.#heldBytes;
     const copied = this.#hold(input);
     // The terminator may have begun in an earlier push.
@@ -80,7 +83,7 @@ export class SectionReader {
     const resumeAt = before > 0 && this.#held[before - 1] === CR ? before - 1 : before;
     const lineBreak = bareLineBreak(this.#held, resumeAt, this.#heldBytes);
     if (lineBreak !== null) throw new Http1Error(lineBreak, this.side);
-    if (this.#heldBytes === this.limits.maxHeadBytes) throw new Http1Error(this.#overflow(), this.side);
+    if (this.#heldBytes === this.limits.maxHeadBytes) throw new Http1Error(this.#overflow(kind), this.side);
     return false;
   }
 
@@ -101,9 +104,9 @@ export class SectionReader {
   }
 
   /** RFC 9112 §3: a request line that alone exceeds the limit is the target's fault. */
-  #overflow(): Http1ErrorCode {
-    const hasLine = this.#held.subarray(0, this.#heldBytes).includes(LF);
-    return this.side === 'request' && !hasLine ? 'target-too-long' : 'head-too-large';
+  #overflow(kind: SectionKind): Http1ErrorCode {
+    const isOneLine = !this.#held.subarray(0, this.#heldBytes).includes(LF);
+    return this.side === 'request' && kind === 'head' && isOneLine ? 'target-too-long' : 'head-too-large';
   }
 }
 
