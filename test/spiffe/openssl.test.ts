@@ -12,14 +12,9 @@ import { X509SvidError } from '../../src/spiffe/x509-svid-error.ts';
 import {
   basicConstraints,
   type CertificateSpec,
-  dnsName,
-  type ExtensionSpec,
   extendedKeyUsage,
   issueAuthority,
   issueSvid,
-  type KeyKind,
-  keyIdentifier,
-  keyPairOf,
   keyUsage,
   nameConstraints,
   OID,
@@ -29,6 +24,7 @@ import {
   uriName,
 } from '../support/certificate-builder.ts';
 import { nullValue } from '../support/der-writer.ts';
+import { chainPlan, makeChain, type PresentedChain, replacing, without } from '../support/random-chains.ts';
 import { bundlesOf } from '../support/trust.ts';
 
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
@@ -43,16 +39,10 @@ beforeAll(() => {
 
 afterAll(() => rmSync(directory, { recursive: true }));
 
-interface Presented {
-  readonly chain: readonly TestCertificate[];
-  readonly authorities: readonly TestCertificate[];
-  readonly trustDomain: string;
-}
-
-function ours({ chain, authorities, trustDomain }: Presented): string {
+function ours({ chain, authorities }: PresentedChain): string {
   try {
     const der = chain.map((certificate) => certificate.der);
-    verifyX509Svid(der, bundlesOf({ [trustDomain]: authorities }), now);
+    verifyX509Svid(der, bundlesOf({ 'ai.example': authorities }), now);
     return 'accepted';
   } catch (error) {
     // A bundle of something that is no CA is refused before any chain is.
@@ -61,7 +51,7 @@ function ours({ chain, authorities, trustDomain }: Presented): string {
   }
 }
 
-function theirs({ chain, authorities }: Presented): string {
+function theirs({ chain, authorities }: PresentedChain): string {
   const file = (name: string, contents: string): string => {
     const path = join(directory, name);
     writeFileSync(path, contents);
@@ -84,31 +74,22 @@ function theirs({ chain, authorities }: Presented): string {
   return 'accepted';
 }
 
-const without =
-  (...oids: readonly string[]) =>
-  (usual: readonly ExtensionSpec[]): readonly ExtensionSpec[] =>
-    usual.filter(({ oid }) => !oids.includes(oid));
-const replacing =
-  (extension: ExtensionSpec) =>
-  (usual: readonly ExtensionSpec[]): readonly ExtensionSpec[] => [...without(extension.oid)(usual), extension];
-
 describe.skipIf(!hasOpenssl)('beside `openssl verify` (skipped when openssl is missing)', () => {
   const root = selfSigned();
   const presented = (
     chain: readonly TestCertificate[],
     authorities: readonly TestCertificate[] = [root],
-  ): Presented => ({
+  ): PresentedChain => ({
     chain,
     authorities,
-    trustDomain: 'ai.example',
   });
-  const below = (spec: CertificateSpec): Presented => {
+  const below = (spec: CertificateSpec): PresentedChain => {
     const intermediate = issueAuthority(root, spec);
     return presented([issueSvid(intermediate, ID), intermediate]);
   };
-  const leaf = (spec: CertificateSpec): Presented => presented([issueSvid(root, ID, spec)]);
+  const leaf = (spec: CertificateSpec): PresentedChain => presented([issueSvid(root, ID, spec)]);
 
-  const agreed: readonly (readonly [name: string, presented: () => Presented, refused: boolean])[] = [
+  const agreed: readonly (readonly [name: string, presented: () => PresentedChain, refused: boolean])[] = [
     ['a leaf below the authority', () => leaf({}), false],
     ['an intermediate', () => below({}), false],
     [
@@ -187,96 +168,12 @@ describe.skipIf(!hasOpenssl)('beside `openssl verify` (skipped when openssl is m
     expect([ours(chain) !== 'accepted', theirs(chain) !== 'accepted']).toEqual([refused, refused]);
   });
 
-  interface Plan {
-    readonly depth: number;
-    readonly rootKeys: KeyKind;
-    readonly leafKeys: KeyKind;
-    readonly flaws: readonly (readonly [at: number, flaw: Flaw])[];
-    readonly trusted: 'root' | 'first intermediate' | 'stranger';
-    readonly addRoot: boolean;
-    readonly reversed: boolean;
-    readonly edit: readonly [at: number, octet: number] | null;
-  }
-
-  const flaws = {
-    expired: { notAfter: new Date(now - 1000) },
-    future: { notBefore: new Date(now + 60_000) },
-    sha1: { hash: 'sha1' },
-    sha384: { hash: 'sha384' },
-    'no key usage': { extensions: without(OID.keyUsage) },
-    'no basic constraints': { extensions: without(OID.basicConstraints) },
-    'not a CA': { extensions: replacing(basicConstraints({ isCa: false })) },
-    CA: { extensions: replacing(basicConstraints({ isCa: true })) },
-    'path length 0': { extensions: replacing(basicConstraints({ isCa: true, pathLength: 0 })) },
-    'path length 1': { extensions: replacing(basicConstraints({ isCa: true, pathLength: 1 })) },
-    'no signing': { extensions: replacing(keyUsage(['cRLSign'])) },
-    'server only': { extensions: replacing(extendedKeyUsage([OID.serverAuth])) },
-    'both purposes': { extensions: replacing(extendedKeyUsage([OID.serverAuth, OID.clientAuth])) },
-    permitted: { extensions: replacing(nameConstraints({ permitted: [uriName('ai.example')] })) },
-    'permitted elsewhere': { extensions: replacing(nameConstraints({ permitted: [uriName('b.example')] })) },
-    excluded: { extensions: replacing(nameConstraints({ excluded: [uriName('.example')] })) },
-    'excluded elsewhere': { extensions: replacing(nameConstraints({ excluded: [uriName('.ai.example')] })) },
-    'DNS constraint': { extensions: replacing(nameConstraints({ permitted: [dnsName('ai.example')] })) },
-    'critical extension': { extensions: replacing({ oid: '1.2.3.4', critical: true, value: nullValue() }) },
-    'other extension': { extensions: replacing({ oid: '1.2.3.4', critical: false, value: nullValue() }) },
-    'no key identifiers': { extensions: without(OID.authorityKeyIdentifier, OID.subjectKeyIdentifier) },
-    'another key identifier': { extensions: replacing(keyIdentifier(OID.authorityKeyIdentifier, keyPairOf('P-256'))) },
-    'another name of the issuer': { issuerName: [['CN', 'someone']] },
-    'the same name': { subject: [['CN', 'the same']] },
-    'no name': { subject: [] },
-    'SPIFFE ID': { names: [uriName('spiffe://ai.example')] },
-    'DNS name': { names: [uriName(ID), dnsName('job.b.example')] },
-  } as const satisfies Record<string, CertificateSpec>;
-  type Flaw = keyof typeof flaws;
-
-  const plan: fc.Arbitrary<Plan> = fc.record({
-    depth: fc.nat({ max: 3 }),
-    rootKeys: fc.constantFrom<KeyKind>('P-256', 'P-384', 'RSA-2048', 'Ed25519'),
-    leafKeys: fc.constantFrom<KeyKind>('P-256', 'P-256', 'P-521', 'RSA-2048', 'RSA-1024', 'Ed25519'),
-    flaws: fc.array(fc.tuple(fc.nat({ max: 4 }), fc.constantFrom(...(Object.keys(flaws) as Flaw[]))), { maxLength: 3 }),
-    trusted: fc.constantFrom('root', 'root', 'root', 'first intermediate', 'stranger'),
-    addRoot: fc.boolean(),
-    reversed: fc.boolean(),
-    edit: fc.option(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { freq: 3 }),
-  });
-
-  /** Position 0 is the leaf, the highest is the root. */
-  function make(planned: Plan): Presented {
-    const specOf = (position: number): CertificateSpec => {
-      const chosen = planned.flaws
-        .filter(([at]) => Math.min(at, planned.depth + 1) === position)
-        .map(([, flaw]) => flaws[flaw]);
-      const extensions = (usual: readonly ExtensionSpec[]): readonly ExtensionSpec[] =>
-        chosen.reduce((list, spec) => ('extensions' in spec ? spec.extensions(list) : list), usual);
-      return Object.assign({}, ...chosen, { extensions });
-    };
-    const authority = selfSigned({ keys: planned.rootKeys, ...specOf(planned.depth + 1) });
-    const intermediates: TestCertificate[] = [];
-    for (let position = planned.depth; position > 0; position -= 1) {
-      intermediates.unshift(issueAuthority(intermediates[0] ?? authority, specOf(position)));
-    }
-    const { edit } = planned;
-    const editSignedBytes = (tbs: Buffer): Buffer => {
-      if (edit === null) return tbs;
-      const edited = Buffer.from(tbs);
-      edited[edit[0] % edited.length] = edit[1];
-      return edited;
-    };
-    const own = issueSvid(intermediates[0] ?? authority, ID, { keys: planned.leafKeys, editSignedBytes, ...specOf(0) });
-    const presentedLast = planned.addRoot ? [authority] : [];
-    const others = planned.reversed
-      ? [...presentedLast, ...intermediates.toReversed()]
-      : [...intermediates, ...presentedLast];
-    const trusted = { root: authority, 'first intermediate': intermediates[0] ?? authority, stranger: selfSigned() };
-    return presented([own, ...others], [trusted[planned.trusted]]);
-  }
-
   it('whatever we accept of random chains, right and wrong, OpenSSL accepts', () => {
     let accepted = 0;
     const codes = new Set<string>();
     fc.assert(
-      fc.property(plan, (planned) => {
-        const chain = make(planned);
+      fc.property(chainPlan(now), (plan) => {
+        const chain = makeChain(plan);
         const decision = ours(chain);
         codes.add(decision);
         if (decision !== 'accepted') return;
