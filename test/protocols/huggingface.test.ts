@@ -107,6 +107,9 @@ const OTHER_ROUTES = table(`
   read GET /api/datasets/org/d/leaderboard
   read GET /api/spaces/org/s/runtime
   read GET /api/spaces/semantic-search?q=x
+  read GET /api/spaces/hardware
+  read GET /api/spaces/templates
+  read GET /api/spaces/zero-gpu/quota
   read GET /api/resolve-cache/models/org/m/0a1b/config.json?etag=x
   read HEAD /api/resolve-cache/models/org/m/0a1b/config.json
   read GET /api/collections
@@ -114,9 +117,12 @@ const OTHER_ROUTES = table(`
   read GET /api/users/u/overview
   read GET /api/organizations/o/overview
   read GET /api/papers/2401.00001
+  read GET /api/papers/search?q=x
+  read GET /api/daily_papers
   read POST /api/validate-yaml
   read GET /api/buckets/org
   read GET /api/buckets/org/b
+  read GET /api/buckets/org/b/tree
   read GET /api/buckets/org/b/tree/data
   read POST /api/buckets/org/b/paths-info
   read GET /api/buckets/org/b/xet-read-token
@@ -127,18 +133,24 @@ const OTHER_ROUTES = table(`
   write PATCH /api/collections/org/best-0a1b
   write DELETE /api/collections/org/best-0a1b
   write POST /api/collections/org/best-0a1b/items
+  write PATCH /api/collections/org/best-0a1b/items/0a
   write DELETE /api/collections/org/best-0a1b/items/0a
   write POST /api/buckets/org/b
   write POST /api/buckets/org/b/batch
   write GET /api/buckets/org/b/xet-write-token
   admin DELETE /api/repos/delete
   admin POST /api/repos/move
+  admin POST /api/collections/org/best-0a1b/resource-group
   admin DELETE /api/buckets/org/b
   admin PUT /api/buckets/org/b/settings
   admin GET /api/spaces/org/s/secrets
   admin POST /api/spaces/org/s/secrets
   admin DELETE /api/spaces/org/s/secrets
   admin POST /api/spaces/org/s/variables
+  admin GET /api/spaces/org/s/variables
+  admin POST /api/spaces/org/s/hardware
+  admin POST /api/spaces/org/s/sleeptime
+  admin POST /api/spaces/org/s/pause
   admin POST /api/spaces/org/s/restart?factory=true
   admin POST /api/spaces/org/s/dev-mode
   admin GET /api/spaces/org/s/logs/run

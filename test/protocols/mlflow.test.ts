@@ -18,6 +18,30 @@ describe('the mlflow protocol', () => {
     },
   );
 
+  describe('knows the routes of older servers', () => {
+    const rows = table(`
+      read  POST   /api/2.0/mlflow/traces/search
+      read  GET    /api/2.0/mlflow/traces/0a
+      read  GET    /api/2.0/mlflow/traces/0a/assessments/0b
+      write POST   /api/2.0/mlflow/traces/0a/assessments
+      write PATCH  /api/2.0/mlflow/traces/0a/assessments/0b
+      write DELETE /api/2.0/mlflow/traces/0a/assessments/0b
+      read  GET    /metrics
+      admin GET    /api/2.0/mlflow/experiments/permissions/get
+      admin POST   /api/2.0/mlflow/experiments/permissions/create
+      admin PATCH  /api/2.0/mlflow/registered-models/permissions/update
+      admin DELETE /api/2.0/mlflow/registered-models/permissions/delete
+      admin GET    /api/3.0/mlflow/scorers/permissions/get
+      admin POST   /api/3.0/mlflow/gateway/endpoints/permissions/create
+      admin GET    /api/3.0/mlflow/workspaces/w/permissions
+      admin POST   /api/3.0/mlflow/workspaces/w/permissions
+      admin GET    /api/3.0/mlflow/workspace-permissions
+    `);
+    it.each(rows)('is %s: %s', (expected, line) => {
+      expect(verbOf(policy, line)).toBe(expected);
+    });
+  });
+
   describe('PA-103 a delete is never reached by GET, nor by the method of another route', () => {
     const rows = table(`
       unknown-route GET /api/2.0/mlflow/runs/delete
