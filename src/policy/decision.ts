@@ -21,7 +21,8 @@ export const DECISION_REASONS = {
   'unknown-principal': 'the SPIFFE ID belongs to no component',
   'unknown-target': 'the policy has no component of that name',
   'unknown-route': "the target's protocol knows no such method and path",
-  'malformed-path': 'the path does not begin with `/` or its percent-encoding is not valid UTF-8',
+  'malformed-path':
+    'the path is not made of plain segments: not absolute, not valid UTF-8, or with empty or dot segments',
   'ambiguous-query': 'a query parameter the route reads is given twice, or in a form two readers can take differently',
   'missing-parameter': 'the request needs a further permission on what a query parameter names, and it is not there',
   'unsafe-parameter':

@@ -26,10 +26,13 @@ export function toPlainPath(text: string): RequestPath {
   return new PlainPath(text);
 }
 
-/** Null when the path does not begin with `/` or its percent-encoding is not valid UTF-8. */
+/**
+ * Null when the path is not one of plain segments: it does not begin with `/`, its percent-encoding is not valid UTF-8, or it has
+ * empty or dot segments, which mean another path to many servers. Callers have refused such paths before; decide does not rely on it.
+ */
 export function findRequestPath(text: string): RequestPath | null {
   if (text.charCodeAt(0) !== 0x2f) return null;
-  if (!text.includes('%')) return new PlainPath(text);
+  if (!text.includes('%')) return text.includes('//') || hasDotSegment(text) ? null : new PlainPath(text);
   let segments: readonly string[];
   try {
     segments = text.slice(1).split('/').map(decodeURIComponent);
@@ -37,5 +40,10 @@ export function findRequestPath(text: string): RequestPath | null {
     // Not a fail-open: the caller denies with `malformed-path`.
     return null;
   }
-  return { text, segments: () => segments };
+  if (segments.indexOf('') < segments.length - 1 && segments.includes('')) return null;
+  return segments.includes('.') || segments.includes('..') ? null : { text, segments: () => segments };
+}
+
+function hasDotSegment(text: string): boolean {
+  return text.includes('/.') && /\/\.{1,2}(?:\/|$)/.test(text);
 }

@@ -102,23 +102,40 @@ describe('decide', () => {
     });
   });
 
-  it.each(['', 'x', '%', '/%', '/%zz', '/%c0%af', '/%ed%a0%80', '*', 'http://a/'])(
-    'denies the malformed path `%s`',
-    (path) => {
-      const policy = load(shippedMatrix());
-      const request = {
-        principal: parseSpiffeId('spiffe://ai.example/training/a'),
-        target: 'data-store',
-        method: 'GET',
-        query: null,
-      };
-      expect(decide(policy, { ...request, path })).toMatchObject({
-        effect: 'deny',
-        reason: 'malformed-path',
-        verb: null,
-      });
-    },
-  );
+  it.each([
+    '',
+    'x',
+    '%',
+    '/%',
+    '/%zz',
+    '/%c0%af',
+    '/%ed%a0%80',
+    '*',
+    'http://a/',
+    '//',
+    '/a//b',
+    '//a',
+    '/a/..',
+    '/../a',
+    '/./a',
+    '/.',
+    '/%2e%2e/a',
+    '/a/%2e',
+    '/%20//a',
+  ])('denies the malformed path `%s`', (path) => {
+    const policy = load(shippedMatrix());
+    const request = {
+      principal: parseSpiffeId('spiffe://ai.example/training/a'),
+      target: 'data-store',
+      method: 'GET',
+      query: null,
+    };
+    expect(decide(policy, { ...request, path })).toMatchObject({
+      effect: 'deny',
+      reason: 'malformed-path',
+      verb: null,
+    });
+  });
 
   it('reaches every reason, and no other', () => {
     const policy = loadAccess(`

@@ -40,7 +40,7 @@ describe('a file that cannot be read', () => {
     const matrix = shippedMatrix();
     const whole = load(matrix);
     let refused = 0;
-    for (let length = 0; length < matrix.length; length += 7) {
+    for (let length = 0; length < matrix.length; length += 23) {
       const source = policySource(matrix.slice(0, length));
       if (problemsOf(source).length > 0) {
         refused += 1;
@@ -56,7 +56,7 @@ describe('a file that cannot be read', () => {
           expect(wholeRules.map(({ target, verbs }) => `${target.text} ${verbs.join()}`)).toContain(grant);
       }
     }
-    expect(refused).toBeGreaterThan(100);
+    expect(refused).toBeGreaterThan(30);
   });
 
   it('hides no other problem, and invents none in files that refer to it', () => {
