@@ -79,7 +79,7 @@ export async function surveyFileGroup(group: FileGroup, fileSystem: FileSystem):
   for (const path of new Set(group.paths)) {
     try {
       const resolved = await view.resolve(path);
-      const stat = await fileSystem.stat(resolved);
+      const stat = await view.stat(resolved);
       if (stat.kind === 'directory' && group.accepts !== null) {
         const directory = { path, resolved, relative: '', depth: 0 };
         files.push(...(await surveyDirectory(directory, { view, fileSystem, accepts: group.accepts })));
@@ -127,7 +127,7 @@ async function surveyDirectory(directory: Directory, listing: Listing): Promise<
     const path = join(directory.path, name);
     const relative = directory.relative + name;
     const resolved = await view.resolve(join(base, name));
-    const stat = await unlessGone(() => fileSystem.stat(resolved), path);
+    const stat = await unlessGone(() => view.stat(resolved), path);
     if (stat?.kind === 'directory') {
       const below = { path, resolved, relative: `${relative}/`, depth: directory.depth + 1 };
       files.push(...(await surveyDirectory(below, listing)));

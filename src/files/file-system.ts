@@ -4,7 +4,7 @@ import { constants } from 'node:fs';
 import { lstat, open, readdir, readlink } from 'node:fs/promises';
 
 export interface FileStat {
-  readonly kind: 'file' | 'directory' | 'other';
+  readonly kind: 'file' | 'directory' | 'link' | 'other';
   readonly mode: number;
   readonly size: number;
   /** Differs whenever contents or metadata do, as far as the file system's clock can tell. */
@@ -12,7 +12,7 @@ export interface FileStat {
 }
 
 export interface FileSystem {
-  /** The target of the symbolic link at `path`; null when there is none there. */
+  /** The target of the symbolic link at `path`; null when it is no longer one. */
   readLink(path: string): Promise<string | null>;
   /** Of `path` itself, not of what it links to. */
   stat(path: string): Promise<FileStat>;
@@ -27,7 +27,7 @@ export const nodeFileSystem: FileSystem = {
     try {
       return await readlink(path);
     } catch {
-      // Not a link, or not there, or not allowed: whichever it is, the `stat` that follows says so.
+      // Whatever it is now, it was a link when it was looked at: the caller looks again, and then sees what it is.
       return null;
     }
   },
@@ -60,6 +60,7 @@ export const nodeFileSystem: FileSystem = {
 interface BigStat {
   isFile(): boolean;
   isDirectory(): boolean;
+  isSymbolicLink(): boolean;
   readonly dev: bigint;
   readonly ino: bigint;
   readonly size: bigint;
@@ -73,9 +74,15 @@ interface BigStat {
 function toFileStat(stat: BigStat): FileStat {
   const { dev, ino, size, mode, uid, mtimeNs, ctimeNs } = stat;
   return {
-    kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : 'other',
+    kind: kindOf(stat),
     mode: Number(mode & 0o7777n),
     size: Number(size),
     version: [dev, ino, size, mode, uid, mtimeNs, ctimeNs].join(':'),
   };
+}
+
+function kindOf(stat: BigStat): FileStat['kind'] {
+  if (stat.isFile()) return 'file';
+  if (stat.isDirectory()) return 'directory';
+  return stat.isSymbolicLink() ? 'link' : 'other';
 }

@@ -2,34 +2,44 @@
 
 import { dirname, join } from 'node:path';
 import { FileError } from './file-error.ts';
-import type { FileSystem } from './file-system.ts';
+import type { FileStat, FileSystem } from './file-system.ts';
 
 const MAX_LINKS = 40;
 
 /**
  * Kubernetes replaces all files of a volume by renaming one link, `..data`. Whoever resolves that link once for each file may
- * get half of them from before and half from after; a view asks about each link once and then stands by the answer.
+ * get half of them from before and half from after; a view looks at each path once and then stands by what it saw.
  */
 export class LinkView {
   readonly #fileSystem: FileSystem;
-  readonly #targets = new Map<string, Promise<string | null>>();
+  readonly #seen = new Map<string, Promise<Seen>>();
 
   constructor(fileSystem: FileSystem) {
     this.#fileSystem = fileSystem;
   }
 
-  /** The path without links in it; `path` must be absolute. What does not exist resolves to itself. */
+  /**
+   * The path without links in it; `path` must be absolute. What does not exist resolves to itself.
+   * @throws {FileError}
+   */
   resolve(path: string): Promise<string> {
     return this.#walk('/', path, { path, links: 0 });
   }
 
+  /** @throws what the file system says when there is nothing to see. */
+  async stat(resolved: string): Promise<FileStat> {
+    const seen = await this.#look(resolved);
+    if (seen.kind === 'nothing') throw seen.error;
+    return seen.stat;
+  }
+
   async isLink(resolvedDirectory: string, name: string): Promise<boolean> {
-    return (await this.#target(join(resolvedDirectory, name))) !== null;
+    return (await this.#look(join(resolvedDirectory, name))).kind === 'link';
   }
 
   /** Every directory that decided where something resolved to. */
   get directories(): readonly string[] {
-    return [...new Set([...this.#targets.keys()].map((path) => dirname(path)))];
+    return [...new Set([...this.#seen.keys()].map((path) => dirname(path)))];
   }
 
   async #walk(base: string, rest: string, budget: { readonly path: string; links: number }): Promise<string> {
@@ -41,24 +51,40 @@ export class LinkView {
         continue;
       }
       const next = join(resolved, name);
-      const target = await this.#target(next);
-      if (target === null) {
+      const seen = await this.#look(next);
+      if (seen.kind !== 'link') {
         resolved = next;
         continue;
       }
       budget.links += 1;
       if (budget.links > MAX_LINKS) throw new FileError('link-loop', budget.path);
-      resolved = await this.#walk(target.startsWith('/') ? '/' : resolved, target, budget);
+      if (seen.target === null) throw new FileError('unstable', budget.path);
+      resolved = await this.#walk(seen.target.startsWith('/') ? '/' : resolved, seen.target, budget);
     }
     return resolved;
   }
 
-  #target(path: string): Promise<string | null> {
-    let target = this.#targets.get(path);
-    if (target === undefined) {
-      target = this.#fileSystem.readLink(path);
-      this.#targets.set(path, target);
+  #look(path: string): Promise<Seen> {
+    let seen = this.#seen.get(path);
+    if (seen === undefined) {
+      seen = lookAt(path, this.#fileSystem);
+      this.#seen.set(path, seen);
     }
-    return target;
+    return seen;
+  }
+}
+
+type Seen =
+  | { readonly kind: 'link'; readonly stat: FileStat; readonly target: string | null }
+  | { readonly kind: 'other'; readonly stat: FileStat }
+  | { readonly kind: 'nothing'; readonly error: unknown };
+
+async function lookAt(path: string, fileSystem: FileSystem): Promise<Seen> {
+  try {
+    const stat = await fileSystem.stat(path);
+    if (stat.kind !== 'link') return { kind: 'other', stat };
+    return { kind: 'link', stat, target: await fileSystem.readLink(path) };
+  } catch (error) {
+    return { kind: 'nothing', error };
   }
 }
