@@ -14,7 +14,7 @@ import { leafIdOf, leafRefusals } from '../spiffe/leaf-rules.ts';
 import type { Refusal } from '../spiffe/x509-svid-error.ts';
 
 /** `authority`: a file of CAs only is taken for a trust bundle. */
-export type ReportRole = 'leaf' | 'intermediate' | 'authority';
+type ReportRole = 'leaf' | 'intermediate' | 'authority';
 
 export interface ReportedName {
   readonly form: GeneralName['form'];

@@ -4,7 +4,7 @@
 import { SallyportError } from '../core/error.ts';
 
 export type CertificateErrorCode =
-  /** Longer than `MAX_CERTIFICATE_BYTES`. */
+  /** Longer than 32 KiB. */
   | 'certificate-too-large'
   /** Not DER, or not the structure of RFC 5280 §4.1; `cause` is the DerError. */
   | 'not-der'

@@ -3,7 +3,8 @@
 
 import { hash } from 'node:crypto';
 import { CertificateError } from './certificate-error.ts';
-import { contextTag, DerError, DerReader, TAG } from './der-reader.ts';
+import { DerError } from './der-error.ts';
+import { contextTag, DerReader, TAG } from './der-reader.ts';
 import { readTime } from './der-time.ts';
 import { readName } from './distinguished-name.ts';
 import { type CertificateExtensions, NO_EXTENSIONS, readExtensions, toSerialNumber } from './extensions.ts';
@@ -29,7 +30,7 @@ export interface Certificate {
   readonly signature: Buffer;
 }
 
-export const MAX_CERTIFICATE_BYTES = 32 * 1024;
+const MAX_CERTIFICATE_BYTES = 32 * 1024;
 
 const MAX_SERIAL_OCTETS = 20;
 const VERSION_3 = 2;

@@ -1,7 +1,8 @@
 // Times of a certificate's validity: UTCTime until 2049, GeneralizedTime from 2050, both to the second and in UTC.
 // RFC 5280 §4.1.2.5
 
-import { DerError, type DerReader, TAG } from './der-reader.ts';
+import { DerError } from './der-error.ts';
+import { type DerReader, TAG } from './der-reader.ts';
 
 const UTC_TIME = /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
 const GENERALIZED_TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;

@@ -2,7 +2,8 @@
 // RFC 5280 §4.1.2.4, RFC 4514
 
 import { isAscii, isUtf8 } from 'node:buffer';
-import { DerError, DerReader, TAG } from './der-reader.ts';
+import { DerError } from './der-error.ts';
+import { DerReader, TAG } from './der-reader.ts';
 
 export interface NameAttribute {
   /** Dotted. */

@@ -2,7 +2,8 @@
 // RFC 5280 §4.2
 
 import { CertificateError } from './certificate-error.ts';
-import { contextTag, DerError, type DerReader, TAG } from './der-reader.ts';
+import { DerError } from './der-error.ts';
+import { contextTag, type DerReader, TAG } from './der-reader.ts';
 import { type GeneralName, readGeneralName, readGeneralNames } from './general-name.ts';
 
 const KEY_USAGE_BITS = [
@@ -17,25 +18,25 @@ const KEY_USAGE_BITS = [
   'decipherOnly',
 ] as const;
 
-export type KeyUsageBit = (typeof KEY_USAGE_BITS)[number];
+type KeyUsageBit = (typeof KEY_USAGE_BITS)[number];
 
-export interface SubjectAltName {
+interface SubjectAltName {
   readonly critical: boolean;
   readonly names: readonly GeneralName[];
 }
 
-export interface KeyUsage {
+interface KeyUsage {
   readonly critical: boolean;
   readonly bits: ReadonlySet<KeyUsageBit>;
 }
 
-export interface ExtendedKeyUsage {
+interface ExtendedKeyUsage {
   readonly critical: boolean;
   /** Dotted object identifiers. */
   readonly purposes: readonly string[];
 }
 
-export interface BasicConstraints {
+interface BasicConstraints {
   readonly critical: boolean;
   readonly isCa: boolean;
   /** CAs that may follow below, or null for any number. */
@@ -48,7 +49,7 @@ export interface NameConstraints {
   readonly excluded: readonly GeneralName[];
 }
 
-export interface AuthorityKeyIdentifier {
+interface AuthorityKeyIdentifier {
   readonly keyIdentifier: Buffer | null;
   readonly issuer: readonly GeneralName[] | null;
   /** In lower-case hex, as `Certificate.serialNumber`. */

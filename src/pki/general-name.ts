@@ -1,7 +1,8 @@
 // GeneralName: the forms a subject alternative name or a name constraint can take.
 // RFC 5280 §4.2.1.6, §4.2.1.10
 
-import { contextTag, DerError, type DerReader } from './der-reader.ts';
+import { DerError } from './der-error.ts';
+import { contextTag, type DerReader } from './der-reader.ts';
 import { readName } from './distinguished-name.ts';
 
 export type GeneralName =

@@ -2,9 +2,10 @@
 // RFC 3279 §2.3, RFC 5480 §2, RFC 4055 §1.2, RFC 8410 §4
 
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { DerError, type DerReader, TAG } from './der-reader.ts';
+import { DerError } from './der-error.ts';
+import { type DerReader, TAG } from './der-reader.ts';
 
-export type EcCurve = 'P-256' | 'P-384' | 'P-521';
+type EcCurve = 'P-256' | 'P-384' | 'P-521';
 
 export type PublicKeyAlgorithm =
   | { readonly kind: 'ec'; readonly curve: EcCurve }
@@ -19,9 +20,9 @@ export interface SubjectPublicKey {
   readonly algorithm: PublicKeyAlgorithm;
 }
 
-export const MIN_RSA_BITS = 2048;
+const MIN_RSA_BITS = 2048;
 /** A signature check costs time with the square of this; nothing issued for workloads comes near it. */
-export const MAX_RSA_BITS = 8192;
+const MAX_RSA_BITS = 8192;
 
 const EC_PUBLIC_KEY = '1.2.840.10045.2.1';
 const RSA_ENCRYPTION = '1.2.840.113549.1.1.1';

@@ -1,7 +1,8 @@
 // Which signature algorithms count as proof, and with which parameters.
 // RFC 4055 §3, §5, RFC 5758 §3.2, RFC 8410 §3
 
-import { contextTag, DerError, type DerReader, TAG } from './der-reader.ts';
+import { DerError } from './der-error.ts';
+import { contextTag, type DerReader, TAG } from './der-reader.ts';
 
 export type SignatureHash = 'sha256' | 'sha384' | 'sha512';
 

@@ -1,11 +1,11 @@
 // What every certificate of a chain has to fulfil, leaf and issuers alike.
 // RFC 5280 §4.2, §6.1.3
 
+import { quote } from '../core/quote.ts';
 import type { Certificate } from '../pki/certificate.ts';
 import { formatName } from '../pki/distinguished-name.ts';
 import { findKeyObject, findKeyWeakness } from '../pki/public-key.ts';
 import { formatSignatureAlgorithm } from '../pki/signature-algorithm.ts';
-import { quote } from '../core/quote.ts';
 import type { Refusal } from './x509-svid-error.ts';
 
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';

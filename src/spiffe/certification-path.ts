@@ -31,7 +31,7 @@ export type PathResult =
  * Issuers tried for one leaf. A chain without surprises needs one per certificate; more are needed only where several CAs
  * share a name and say nothing about their keys, and there a peer could otherwise make us try every order of them.
  */
-export const MAX_ISSUERS_TRIED = 32;
+export const MAX_ISSUERS_TRIED = 16;
 
 export function findCertificationPath(search: PathSearch): PathResult {
   const expiry = findValidityRefusal(search.leaf, search.nowMs, 'leaf');

@@ -25,7 +25,7 @@ export interface X509Svid {
 }
 
 /** Leaf and intermediates a peer may present. Every further one costs the verifier time and no known deployment needs it. */
-export const MAX_PRESENTED_CERTIFICATES = 8;
+const MAX_PRESENTED_CERTIFICATES = 8;
 
 /**
  * Verifies `chain` (DER, leaf first, the rest in any order) against the bundle of the trust domain its ID names, at `nowMs`.

@@ -2,7 +2,8 @@
 
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DerError, type DerErrorCode, DerReader, TAG } from '../../src/pki/der-reader.ts';
+import { DerError, type DerErrorCode } from '../../src/pki/der-error.ts';
+import { DerReader, TAG } from '../../src/pki/der-reader.ts';
 import { readTime } from '../../src/pki/der-time.ts';
 import {
   bitString,

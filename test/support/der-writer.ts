@@ -6,7 +6,7 @@ export function tlv(tag: number, ...contents: readonly Uint8Array[]): Buffer {
   return Buffer.concat([Buffer.from([tag]), lengthOctets(content.length), content]);
 }
 
-export function lengthOctets(length: number): Buffer {
+function lengthOctets(length: number): Buffer {
   if (length < 0x80) return Buffer.from([length]);
   const hex = length.toString(16);
   const octets = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, 'hex');

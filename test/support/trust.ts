@@ -1,6 +1,6 @@
 // Trust bundles for tests, from certificates that a test has just made.
 
-import { parseSpiffeId, parseTrustDomain, type SpiffeId, type TrustDomain } from '../../src/spiffe/spiffe-id.ts';
+import { parseTrustDomain, type TrustDomain } from '../../src/spiffe/spiffe-id.ts';
 import { parseTrustBundlePem, type TrustBundles } from '../../src/spiffe/trust-bundle.ts';
 import { pemOf, type TestCertificate } from './certificate-builder.ts';
 
@@ -13,6 +13,3 @@ export function bundlesOf(authorities: Readonly<Record<string, readonly TestCert
   }
   return bundles;
 }
-
-export const spiffeId = (text: string): SpiffeId => parseSpiffeId(text);
-export const trustDomain = (text: string): TrustDomain => parseTrustDomain(text);
