@@ -22,7 +22,7 @@ import {
   TRUST_DOMAIN,
 } from './identities.ts';
 
-export interface CredentialFile {
+interface CredentialFile {
   readonly path: string;
   readonly contents: string;
   readonly readers: 'owner' | 'everybody';

@@ -2,6 +2,4 @@
 
 import { SallyportError } from '../../core/error.ts';
 
-export type DemoErrorCode = 'unusable-ca' | 'no-policy';
-
-export class DemoError extends SallyportError<DemoErrorCode> {}
+export class DemoError extends SallyportError<'unusable-ca'> {}

@@ -4,7 +4,8 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import type { LineSink } from '../../telemetry/log-destination.ts';
 
 export class DemoLog implements LineSink {
-  readonly #fd: number;
+  /** Null once closed: the number may be another file's by then. */
+  #fd: number | null;
   #failures = 0;
   #anonymousReason = '';
 
@@ -25,7 +26,7 @@ export class DemoLog implements LineSink {
   write(lines: string, onLost: () => void): void {
     this.#readAlong(lines);
     try {
-      writeSync(this.#fd, lines);
+      if (this.#fd !== null) writeSync(this.#fd, lines);
     } catch {
       this.#failures += 1;
       onLost();
@@ -33,7 +34,8 @@ export class DemoLog implements LineSink {
   }
 
   close(): void {
-    closeSync(this.#fd);
+    if (this.#fd !== null) closeSync(this.#fd);
+    this.#fd = null;
   }
 
   #readAlong(lines: string): void {

@@ -38,6 +38,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
   const paint = paintFor(options.colour);
   const stage = await openStage(options);
   try {
+    if (stop.aborted) return false;
     write(formatOpening(options, stage, paint));
     await warmUp(stage);
     const groups = await runScenarios(SCENARIOS, stage, stop);
@@ -105,8 +106,12 @@ function formatSummary(groups: readonly OutcomeGroup[], overhead: Overhead | nul
     const figures = `median ${formatMicros(medianSeconds)} µs, p99 ${formatMicros(p99Seconds)} µs`;
     lines.push(
       `overhead of the sidecar over ${requests.toLocaleString('en')} allowed requests: ${paint('bold', figures)}`,
-      paint('dim', 'µs: time inside the sidecar, from the bytes of a request to the service having it, and from the'),
-      paint('dim', 'head of its answer to the peer being sent it; encryption and the service itself are not in it'),
+      paint('dim', 'µs is the time inside the sidecar: from the bytes of a request to the service having it, and from'),
+      paint(
+        'dim',
+        'the head of its answer to the peer being sent it; encryption and the service are not in it. A row is',
+      ),
+      paint('dim', 'one request, mostly the first on its connection.'),
     );
   }
   return `${lines.join('\n')}\n`;

@@ -9,7 +9,7 @@ export const LISTENER_NAMES = ['registry', 'inference', 'feature-store'] as cons
 
 export type ListenerName = (typeof LISTENER_NAMES)[number];
 
-export type PortName = ListenerName | 'admin';
+type PortName = ListenerName | 'admin';
 
 /** 0 is any free port. */
 export type Ports = Readonly<Record<PortName, number>>;

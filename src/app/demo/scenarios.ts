@@ -8,9 +8,9 @@ import { FEATURES } from './services/feature-store.ts';
 import { ARTIFACTS, REGISTERED_MODELS } from './services/model-registry.ts';
 
 /** `refuse`: answered by the sidecar before the matrix is asked. */
-export type Effect = 'allow' | 'deny' | 'refuse';
+type Effect = 'allow' | 'deny' | 'refuse';
 
-export interface Expected {
+interface Expected {
   readonly effect: Effect;
   readonly status: number;
   /** Of the decision; of a peer without identity, why it has none. */

@@ -13,7 +13,7 @@ import {
 
 export const ARTIFACTS = '/api/2.0/mlflow-artifacts/artifacts';
 export const REGISTERED_MODELS = '/api/2.0/mlflow/registered-models/search';
-export const RUN = '/api/2.0/mlflow/runs/get';
+const RUN = '/api/2.0/mlflow/runs/get';
 
 const MAX_ARTIFACTS = 256;
 const MAX_TOTAL_BYTES = 64 * 1024 * 1024;
