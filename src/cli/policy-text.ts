@@ -1,5 +1,6 @@
 // Explanations, differences and failed tests, as a person reads them.
 
+import { stripVTControlCharacters } from 'node:util';
 import { quote } from '../core/quote.ts';
 import { formatPosition } from '../core/source-position.ts';
 import type { CellSummary } from '../policy/cell-summary.ts';
@@ -143,9 +144,6 @@ function formatRule({ file, line }: RuleReference): string {
   return `${file}:${line}`;
 }
 
-// oxlint-disable-next-line no-control-regex -- the escape that begins a colour
-const COLOUR_CODE = /\u001B\[\d+m/g;
-
 /** Columns as wide as their widest cell, not counting colour; the last is not padded. */
 function alignRows(rows: readonly (readonly string[])[], indent = '  '): string {
   const widths: number[] = [];
@@ -162,5 +160,5 @@ function alignRows(rows: readonly (readonly string[])[], indent = '  '): string 
 }
 
 function visibleLength(text: string): number {
-  return text.replace(COLOUR_CODE, '').length;
+  return stripVTControlCharacters(text).length;
 }
