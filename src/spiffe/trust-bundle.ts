@@ -37,7 +37,7 @@ export function parseTrustBundlePem(trustDomain: TrustDomain, source: Uint8Array
   const authorities = new Map<string, Certificate>();
   for (const block of parsePem(source, file)) {
     const authority = parseAuthority(block, `${file}:${block.line}`);
-    if (!authorities.has(authority.sha256)) authorities.set(authority.sha256, authority);
+    authorities.set(authority.sha256, authority);
   }
   if (authorities.size === 0) {
     const message = `${file}: the trust bundle of \`${trustDomain}\` has no certificate; an SVID of that trust domain could never be verified`;

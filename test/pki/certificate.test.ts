@@ -292,6 +292,7 @@ describe('parseCertificate refuses', () => {
       { editSignedBytes: (tbs) => Buffer.concat([Buffer.of(0x30, 0x80), tbs.subarray(4), Buffer.of(0, 0)]) },
       'not-der',
     ],
+    ['bytes behind the signature', { editDer: (der) => sequence(der.subarray(4), nullValue()) }, 'not-der'],
     ['bytes behind the extensions', { editSignedBytes: (tbs) => sequence(tbs.subarray(4), nullValue()) }, 'not-der'],
     [
       'a unique identifier',

@@ -207,6 +207,13 @@ describe('name constraints', () => {
     expect(outcomes(extensions)).toEqual(both(expected));
   });
 
+  it('of a domain do not cover a trust domain that is that domain with its dot', () => {
+    const authority = selfSigned({ extensions: permitting(uriName('.example')) });
+    const trust = bundlesOf({ '.example': [authority], 'a.example': [authority] });
+    expect(outcome([issueSvid(authority, 'spiffe://a.example/x')], trust)).toBe('accepted');
+    expect(outcome([issueSvid(authority, 'spiffe://.example/x')], trust)).toBe('name-constraints');
+  });
+
   it('of URIs refuse an ID whose trust domain is an address', () => {
     const authority = selfSigned({ extensions: permitting(uriName('127.0.0.1')) });
     const trust = bundlesOf({ '127.0.0.1': [authority] });

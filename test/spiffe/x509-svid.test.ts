@@ -23,7 +23,7 @@ import {
   type TestCertificate,
   uriName,
 } from '../support/certificate-builder.ts';
-import { tlv } from '../support/der-writer.ts';
+import { contextOf, integer, nullValue, objectIdentifier, sequence, tlv } from '../support/der-writer.ts';
 import { bundlesOf } from '../support/trust.ts';
 
 const ID = 'spiffe://ai.example/training/job-7';
@@ -427,6 +427,32 @@ describe('verifyX509Svid refuses by strength', () => {
     const rsa = selfSigned({ keys: 'RSA-2048' });
     const leaf = issueSvid({ ...rsa, keys: root.keys }, ID, { extensions: without(OID.authorityKeyIdentifier) });
     expect(refusal([leaf], bundlesOf({ 'ai.example': [rsa] })).code).toBe('signature-invalid');
+  });
+
+  it('CE-41 a true signature under the name of another algorithm', () => {
+    const pkcs1 = sequence(objectIdentifier('1.2.840.113549.1.1.11'), nullValue());
+    const ecdsa = sequence(objectIdentifier('1.2.840.10045.4.3.2'));
+    const ed25519 = sequence(objectIdentifier('1.3.101.112'));
+    const sha256 = sequence(objectIdentifier('2.16.840.1.101.3.4.2.1'));
+    const mask = sequence(objectIdentifier('1.2.840.113549.1.1.8'), sha256);
+    const pssParameters = sequence(contextOf(0, sha256), contextOf(1, mask), contextOf(2, integer(32)));
+    const pss = sequence(objectIdentifier('1.2.840.113549.1.1.10'), pssParameters);
+    for (const [keys, algorithm] of [
+      ['P-256', pss],
+      ['Ed25519', pss],
+      ['RSA-2048', pss],
+      ['P-256', pkcs1],
+      ['P-256', ed25519],
+      ['RSA-2048', ecdsa],
+      ['RSA-2048', ed25519],
+      ['RSA-PSS-2048', pkcs1],
+      ['Ed25519', ecdsa],
+      ['Ed25519', pkcs1],
+    ] as const) {
+      const authority = selfSigned({ keys });
+      const leaf = issueSvid(authority, ID, { algorithm });
+      expect(refusal([leaf], bundlesOf({ 'ai.example': [authority] })).code).toBe('signature-invalid');
+    }
   });
 });
 
