@@ -26,18 +26,21 @@ const directory = mkdtempSync(join(tmpdir(), 'sallyport-go-spiffe-'));
 const program = join(directory, 'oracle');
 let whyNot: string | null = null;
 
-beforeAll(() => {
-  const options = { cwd: join(import.meta.dirname, 'go-spiffe'), encoding: 'utf8', timeout: BUILD_MS } as const;
-  const environment = { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly -buildvcs=false' };
-  // First from the module cache alone: without network that answers at once, where a download would wait.
-  for (const proxy of [{ GOPROXY: 'off' }, {}]) {
-    const built = spawnSync('go', ['build', '-o', program, '.'], { ...options, env: { ...environment, ...proxy } });
-    if (built.error !== undefined) whyNot = 'Go is missing';
-    else if (built.status !== 0) whyNot = 'go-spiffe cannot be built';
-    else whyNot = null;
-    if (whyNot !== 'go-spiffe cannot be built') return;
-  }
-}, 2 * BUILD_MS + 10_000);
+beforeAll(
+  () => {
+    const options = { cwd: join(import.meta.dirname, 'go-spiffe'), encoding: 'utf8', timeout: BUILD_MS } as const;
+    const environment = { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly -buildvcs=false' };
+    // First from the module cache alone: without network that answers at once, where a download would wait.
+    for (const proxy of [{ GOPROXY: 'off' }, {}]) {
+      const built = spawnSync('go', ['build', '-o', program, '.'], { ...options, env: { ...environment, ...proxy } });
+      if (built.error !== undefined) whyNot = 'Go is missing';
+      else if (built.status !== 0) whyNot = 'go-spiffe cannot be built';
+      else whyNot = null;
+      if (whyNot !== 'go-spiffe cannot be built') return;
+    }
+  },
+  2 * BUILD_MS + 10_000,
+);
 
 afterAll(() => rmSync(directory, { recursive: true }));
 
