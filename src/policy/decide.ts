@@ -5,7 +5,7 @@ import type { Decision } from './decision.ts';
 import { findOwner } from './id-table.ts';
 import { buildRow, judge, type CompiledPolicy, type Principal, type Row } from './matrix.ts';
 import { resolveRoute, type FurtherPermission } from './protocol.ts';
-import { findRequestPath, type RequestPath } from './request-path.ts';
+import { RequestPath } from './request-path.ts';
 
 export interface AuthzRequest {
   /** From a verified X.509-SVID only. */
@@ -34,8 +34,7 @@ export function decideFor(policy: CompiledPolicy, principal: Principal, request:
   const row = principal.rows.get(request.target) ?? createRow(policy, principal, request.target);
   if (row === null) return principal.unknownTarget;
   if (principal.component === null) return row.refusals['unknown-principal'];
-  const path = findRequestPath(request.path);
-  if (path === null) return row.refusals['malformed-path'];
+  const path = new RequestPath(request.path);
   const resolution = resolveRoute(row.protocol, request, path);
   if (resolution.kind === 'refused') return row.refusals[resolution.reason];
   const decision = judgeVerb(row, resolution.route.verb, request.method, path);

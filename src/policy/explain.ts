@@ -7,7 +7,7 @@ import { judge, type CompiledPolicy, type Principal } from './matrix.ts';
 import { ANY_PATH } from './path-pattern.ts';
 import { buildPathTable, findMatches } from './path-table.ts';
 import { resolveRoute, type ProtocolRoute } from './protocol.ts';
-import { findRequestPath, type RequestPath } from './request-path.ts';
+import { RequestPath } from './request-path.ts';
 import type { RuleDeclaration } from './rule-document.ts';
 
 /** The first condition of a rule that a request does not meet; `route`: the request has no verb to compare. */
@@ -81,7 +81,7 @@ interface Question {
   readonly target: string;
   readonly verb: Verb | null;
   readonly method: string;
-  readonly path: RequestPath | null;
+  readonly path: RequestPath;
 }
 
 interface Answered {
@@ -95,11 +95,11 @@ function resolve(
   { request, decision }: Answered,
 ): Pick<Explanation, 'route' | 'permissions'> & { readonly question: Question } {
   const { target, method } = request;
-  const path = findRequestPath(request.path);
+  const path = new RequestPath(request.path);
   const unresolved = { route: null, permissions: [], question: { target, verb: null, method, path } };
   const row = principal.rows.get(target);
   const protocol = row?.protocol ?? policy.protocolOf.get(target);
-  if (path === null || protocol === undefined) return unresolved;
+  if (protocol === undefined) return unresolved;
   const resolution = resolveRoute(protocol, request, path);
   if (resolution.kind === 'refused') return unresolved;
   const route = describeRoute(resolution.route, protocol.name);
@@ -146,8 +146,8 @@ function findFailed(rule: RuleDeclaration, { target, verb, method, path }: Quest
   if (verb === null) return { condition: 'route', expected: verbs, actual: 'none' };
   if (!verbs.includes(verb)) return { condition: 'verb', expected: verbs, actual: verb };
   if (methods !== null && !methods.includes(method)) return { condition: 'method', expected: methods, actual: method };
-  if (path !== null && matchesPath(rule, path)) return null;
-  return { condition: 'path', expected: paths?.map(({ text }) => text) ?? [], actual: path?.text ?? '' };
+  if (matchesPath(rule, path)) return null;
+  return { condition: 'path', expected: paths?.map(({ text }) => text) ?? [], actual: path.text };
 }
 
 /** Through the same index as `decide`, holding this rule alone. */

@@ -1,6 +1,6 @@
 // The anchored segment trie that tells which component a SPIFFE ID belongs to, and finds IDs that two could claim.
 
-import { pathOf, trustDomainOf, type SpiffeId } from '../spiffe/spiffe-id.ts';
+import { trustDomainOf, type SpiffeId } from '../spiffe/spiffe-id.ts';
 import type { IdPattern } from './id-pattern.ts';
 
 /** Whoever a pattern belongs to: patterns of one component may overlap. */
@@ -40,11 +40,12 @@ export function addIdPattern<T extends IdOwner>(table: IdTable<T>, pattern: IdPa
 }
 
 export function findOwner<T>(table: IdTable<T>, id: SpiffeId): T | null {
-  const root = table.get(trustDomainOf(id));
-  if (root === undefined) return null;
-  const path = pathOf(id);
-  return path === '' ? null : search(root, path.slice(1).split('/'), 0);
+  const trustDomain = trustDomainOf(id);
+  const root = table.get(trustDomain);
+  return root === undefined ? null : search(root, id, SCHEME_LENGTH + trustDomain.length);
 }
+
+const SCHEME_LENGTH = 'spiffe://'.length;
 
 function createNode<T>(): IdNode<T> {
   return { literals: new Map(), one: null, rest: null, end: null };
@@ -63,13 +64,15 @@ function childOf<T>(node: IdNode<T>, segment: string | null): IdNode<T> {
   return child;
 }
 
-function search<T>(node: IdNode<T>, segments: readonly string[], index: number): T | null {
-  if (index === segments.length) return node.end;
+/** `slash` is where the segment before ends: at the `/` of the next one, or at the end of the ID. */
+function search<T>(node: IdNode<T>, id: SpiffeId, slash: number): T | null {
+  if (slash === id.length) return node.end;
   if (node.rest !== null) return node.rest;
-  const literal = node.literals.get(segments[index] ?? '');
-  const found = literal === undefined ? null : search(literal, segments, index + 1);
-  if (found !== null || node.one === null) return found;
-  return search(node.one, segments, index + 1);
+  const next = id.indexOf('/', slash + 1);
+  const end = next < 0 ? id.length : next;
+  const literal = node.literals.get(id.slice(slash + 1, end));
+  const found = literal === undefined ? null : search(literal, id, end);
+  return found === null && node.one !== null ? search(node.one, id, end) : found;
 }
 
 /** Another component's owner of any pattern below `node` that overlaps what is left of `pattern`. */

@@ -6,7 +6,7 @@ import type { IdTable } from './id-table.ts';
 import { ANY_PATH } from './path-pattern.ts';
 import { buildPathTable, findMatches, type PathTable, type PathTableEntry } from './path-table.ts';
 import type { Protocol } from './protocol.ts';
-import type { RequestPath } from './request-path.ts';
+import { RequestPath } from './request-path.ts';
 import type { RuleDeclaration } from './rule-document.ts';
 import type { ValidComponent } from './validate.ts';
 
@@ -148,7 +148,7 @@ function buildCell(all: readonly RuleDeclaration[], verb: Verb, frame: DecisionF
   return { kind: 'always', decision: judge(cell, '', NO_PATH) };
 }
 
-const NO_PATH: RequestPath = { text: '', segments: () => [] };
+const NO_PATH = new RequestPath('');
 
 /** A rule without conditions decides before those with conditions; among these, the first in the file. */
 function buildRuleSet(rules: readonly RuleDeclaration[], decide: (rule: RuleDeclaration) => Decision): RuleSet {

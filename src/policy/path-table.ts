@@ -29,7 +29,7 @@ interface TrieNode<T> {
   one: TrieNode<T> | null;
   readonly affixes: { readonly segment: PathSegment & { kind: 'affix' }; readonly node: TrieNode<T> }[];
   /** What follows a route's `**` that is not last, and how many segments may follow it. */
-  after: { readonly node: TrieNode<T>; readonly lengths: Set<number> } | null;
+  after: { readonly node: TrieNode<T>; readonly lengths: number[] } | null;
   /** A rule's final `**`. */
   rest: Bucket<T> | null;
   /** A route's final `**`. */
@@ -41,17 +41,16 @@ export interface PathTable<T> {
   /** Paths without wildcards to all that match them, wildcards of others included: one lookup, nothing split. */
   readonly exact: Map<string, Bucket<T>>;
   readonly root: TrieNode<T>;
-  readonly hasWildcards: boolean;
+  /** Where `/**` is all there is. */
+  readonly everyPath: Bucket<T> | null;
 }
 
 /** The order of `entries` is their precedence. */
 export function buildPathTable<T>(entries: readonly PathTableEntry<T>[]): PathTable<T> {
   const root = createNode<T>();
   const exact = new Map<string, Bucket<T>>();
-  let hasWildcards = false;
   for (const [order, entry] of entries.entries()) {
     addCandidate(bucketAt(root, entry.pattern.segments), entry, order);
-    hasWildcards ||= entry.pattern.segments.some(({ kind }) => kind !== 'literal');
   }
   for (const { pattern } of entries) {
     const path = literalPathOf(pattern);
@@ -60,18 +59,18 @@ export function buildPathTable<T>(entries: readonly PathTableEntry<T>[]): PathTa
     collect(root, path.slice(1).split('/'), 0, buckets);
     exact.set(path, mergeBuckets(buckets));
   }
-  return { exact, root, hasWildcards };
+  return { exact, root, everyPath: findRootBucket(root) };
 }
 
-/** The values that match, in order, up to and including the first decisive one. */
+/** The values that match, in order, up to and including the first decisive one. A path without plain segments matches nothing. */
 export function findMatches<T>(table: PathTable<T>, method: string, path: RequestPath): readonly Candidate<T>[] {
   const exact = table.exact.get(path.text);
   if (exact !== undefined) return candidatesFor(exact, method);
-  const everyPath = findRootBucket(table.root);
-  if (everyPath !== null) return candidatesFor(everyPath, method);
-  if (!table.hasWildcards && !path.text.includes('%')) return NONE;
+  if (table.everyPath !== null) return candidatesFor(table.everyPath, method);
+  const segments = path.segments();
+  if (segments === null) return NONE;
   const buckets: Bucket<T>[] = [];
-  collect(table.root, path.segments(), 0, buckets);
+  collect(table.root, segments, 0, buckets);
   const [only] = buckets;
   if (only === undefined) return NONE;
   return buckets.length === 1 ? candidatesFor(only, method) : mergeCandidates(buckets, method);
@@ -79,7 +78,7 @@ export function findMatches<T>(table: PathTable<T>, method: string, path: Reques
 
 const NONE: readonly never[] = [];
 
-/** The bucket of `/**` where that is the only pattern: no path needs splitting to know that it matches. */
+/** The bucket of a rule's `/**` where that is the only pattern: no path needs splitting to know that it matches. */
 function findRootBucket<T>(root: TrieNode<T>): Bucket<T> | null {
   const isAlone = root.literals.size === 0 && root.one === null && root.affixes.length === 0 && root.after === null;
   return isAlone && root.several === null ? root.rest : null;
@@ -111,8 +110,8 @@ function bucketAt<T>(root: TrieNode<T>, segments: readonly PathSegment[]): Bucke
       node.several ??= createBucket();
       return node.several;
     } else {
-      node.after ??= { node: createNode(), lengths: new Set() };
-      node.after.lengths.add(following);
+      node.after ??= { node: createNode(), lengths: [] };
+      if (!node.after.lengths.includes(following)) node.after.lengths.push(following);
       node = node.after.node;
     }
   }

@@ -4,7 +4,7 @@ import { VERBS, type DecisionReason } from './decision.ts';
 import { buildPathTable, findMatches, type PathTable } from './path-table.ts';
 import type { FurtherPermissionDeclaration, ProtocolDocument, RouteDeclaration } from './protocol-document.ts';
 import { isPlainPathText, readParameters, type QueryParameters } from './query.ts';
-import { toPlainPath, type RequestPath } from './request-path.ts';
+import { RequestPath } from './request-path.ts';
 
 export interface Protocol {
   readonly name: string;
@@ -36,7 +36,7 @@ export interface FurtherPermission {
 
 export type RefusalByProtocol = Extract<
   DecisionReason,
-  'unknown-route' | 'ambiguous-query' | 'missing-parameter' | 'unsafe-parameter'
+  'unknown-route' | 'malformed-path' | 'ambiguous-query' | 'missing-parameter' | 'unsafe-parameter'
 >;
 
 export type Resolution =
@@ -68,10 +68,11 @@ export function resolveRoute(protocol: Protocol, request: ProtocolRequest, path:
     if (parameters === null) return AMBIGUOUS_QUERY;
     if (hasParameters(route.declaration.query, parameters)) return resolveFurther(route, parameters);
   }
-  return UNKNOWN_ROUTE;
+  return path.segments() === null ? MALFORMED_PATH : UNKNOWN_ROUTE;
 }
 
 const UNKNOWN_ROUTE: Resolution = { kind: 'refused', reason: 'unknown-route' };
+const MALFORMED_PATH: Resolution = { kind: 'refused', reason: 'malformed-path' };
 const AMBIGUOUS_QUERY: Resolution = { kind: 'refused', reason: 'ambiguous-query' };
 const MISSING_PARAMETER: Resolution = { kind: 'refused', reason: 'missing-parameter' };
 const UNSAFE_PARAMETER: Resolution = { kind: 'refused', reason: 'unsafe-parameter' };
@@ -90,7 +91,7 @@ function fixedFurther(route: ProtocolRoute): readonly FurtherPermission[] {
 }
 
 function toFurther(declaration: FurtherPermissionDeclaration, path: string): FurtherPermission {
-  return { verb: VERBS.indexOf(declaration.verb), method: declaration.method, path: toPlainPath(path) };
+  return { verb: VERBS.indexOf(declaration.verb), method: declaration.method, path: new RequestPath(path) };
 }
 
 function hasParameters(expected: ReadonlyMap<string, string | null>, parameters: QueryParameters): boolean {

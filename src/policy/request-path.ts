@@ -1,49 +1,55 @@
-// The path of a request as the matrix sees it: segments, percent-decoded only when there is anything to decode.
+// The path of a request as the matrix sees it: plain segments, percent-decoded only when there is anything to decode.
 
-export interface RequestPath {
+const SLASH = 0x2f;
+const DOT = 0x2e;
+
+export class RequestPath {
   /** Exactly as received. */
   readonly text: string;
-  /** Decoded segments; those of a path without `%` are split when first asked for. */
-  segments(): readonly string[];
-}
-
-class PlainPath implements RequestPath {
-  readonly text: string;
-  #segments: readonly string[] | null = null;
+  #segments: readonly string[] | null | undefined = undefined;
 
   constructor(text: string) {
     this.text = text;
   }
 
-  segments(): readonly string[] {
-    this.#segments ??= this.text.slice(1).split('/');
+  /**
+   * Decoded segments, or null when the path is not one of plain segments: it does not begin with `/`, its percent-encoding is not
+   * valid UTF-8, or it has empty or dot segments, which mean another path to many servers. Callers have refused such paths
+   * before; the matrix does not rely on it. Split when first asked for: a path found whole in a table is never split.
+   */
+  segments(): readonly string[] | null {
+    if (this.#segments === undefined) this.#segments = splitPath(this.text);
     return this.#segments;
   }
 }
 
-/** A path that was put together from text already decoded, or that has no `%`. Must begin with `/`. */
-export function toPlainPath(text: string): RequestPath {
-  return new PlainPath(text);
+function splitPath(text: string): readonly string[] | null {
+  if (text.charCodeAt(0) !== SLASH) return null;
+  const isEncoded = text.includes('%');
+  const segments: string[] = [];
+  let start = 1;
+  for (;;) {
+    const slash = text.indexOf('/', start);
+    const isLast = slash < 0;
+    const written = isLast ? text.slice(start) : text.slice(start, slash);
+    const segment = isEncoded ? decode(written) : written;
+    if (segment === null || isDotSegment(segment) || (segment === '' && !isLast)) return null;
+    segments.push(segment);
+    if (isLast) return segments;
+    start = slash + 1;
+  }
 }
 
-/**
- * Null when the path is not one of plain segments: it does not begin with `/`, its percent-encoding is not valid UTF-8, or it has
- * empty or dot segments, which mean another path to many servers. Callers have refused such paths before; decide does not rely on it.
- */
-export function findRequestPath(text: string): RequestPath | null {
-  if (text.charCodeAt(0) !== 0x2f) return null;
-  if (!text.includes('%')) return text.includes('//') || hasDotSegment(text) ? null : new PlainPath(text);
-  let segments: readonly string[];
+function isDotSegment(segment: string): boolean {
+  return segment.charCodeAt(0) === DOT && (segment.length === 1 || segment === '..');
+}
+
+function decode(segment: string): string | null {
+  if (!segment.includes('%')) return segment;
   try {
-    segments = text.slice(1).split('/').map(decodeURIComponent);
+    return decodeURIComponent(segment);
   } catch {
-    // Not a fail-open: the caller denies with `malformed-path`.
+    // Not a fail-open: without segments the answer is `malformed-path`.
     return null;
   }
-  if (segments.indexOf('') < segments.length - 1 && segments.includes('')) return null;
-  return segments.includes('.') || segments.includes('..') ? null : { text, segments: () => segments };
-}
-
-function hasDotSegment(text: string): boolean {
-  return text.includes('/.') && /\/\.{1,2}(?:\/|$)/.test(text);
 }
