@@ -49,9 +49,12 @@ export interface CacheCounts {
   disagreements: number;
 }
 
-// Longer keys are decided each time: they are rare, and the bound on entries is meant to be a bound on memory.
-const MAX_KEY_LENGTH = 1024;
-const MAX_METHOD_LENGTH = 32;
+interface FreshDecision {
+  readonly request: AuthzRequest;
+  readonly decision: Decision;
+  readonly ignoresQuery: boolean;
+  readonly policyEpoch: number;
+}
 
 export class DecisionCache {
   readonly counts: CacheCounts = { hits: 0, misses: 0, stale: 0, disagreements: 0 };
@@ -136,33 +139,41 @@ export class DecisionCache {
     this.#newestTrustEpoch = Math.max(this.#newestTrustEpoch, partition.trustEpoch);
     // Computed before a reload that others have seen already: right for this request, and for no later one.
     if (policy.epoch < this.#newestPolicyEpoch || partition.trustEpoch < this.#newestTrustEpoch) return decision;
-    const memory = {
-      ignoresQuery: !policy.value.readsQuery(request.target),
-      decision,
-      policyEpoch: policy.epoch,
-      trustEpoch: partition.trustEpoch,
-    };
-    if (outdated === undefined) this.#remember(partition, request, memory);
-    else Object.assign(outdated, memory);
+    const ignoresQuery = !policy.value.readsQuery(request.target);
+    if (outdated === undefined) {
+      this.#remember(partition, { request, decision, ignoresQuery, policyEpoch: policy.epoch });
+    } else {
+      outdated.decision = decision;
+      outdated.ignoresQuery = ignoresQuery;
+      outdated.policyEpoch = policy.epoch;
+      outdated.trustEpoch = partition.trustEpoch;
+    }
     return decision;
   }
 
-  #remember(
-    partition: CachePartition,
-    request: AuthzRequest,
-    memory: Pick<StoredDecision, 'ignoresQuery' | 'decision' | 'policyEpoch' | 'trustEpoch'>,
-  ): void {
-    const keyHasQuery = !memory.ignoresQuery && request.query !== null;
-    const key = keyHasQuery ? keyWithQuery(request) : request.path;
-    if (key.length > MAX_KEY_LENGTH || request.method.length > MAX_METHOD_LENGTH || request.path.includes('?')) return;
-    const ownKey = copyText(key);
+  #remember(partition: CachePartition, { request, decision, ignoresQuery, policyEpoch }: FreshDecision): void {
+    const keyHasQuery = !ignoresQuery && request.query !== null;
+    const text = keyHasQuery ? keyWithQuery(request) : request.path;
+    if (text.length > MAX_KEY_LENGTH || request.method.length > MAX_METHOD_LENGTH || request.path.includes('?')) return;
+    const key = copyText(text);
     const method = copyText(request.method);
     // Text that is not one byte a character is no request target; it is decided each time.
-    if (ownKey !== key || method !== request.method) return;
+    if (key !== text || method !== request.method) return;
     partition.leaf = this.#store.findLeaf(partition.id, partition.leaf.leafSha256) ?? partition.leaf;
-    const { target } = request;
-    const links = { used: false, older: null, newer: null };
-    const entry = { leaf: partition.leaf, target, method, key: ownKey, keyHasQuery, ...memory, ...links };
+    const entry: StoredDecision = {
+      leaf: partition.leaf,
+      target: request.target,
+      method,
+      key,
+      keyHasQuery,
+      ignoresQuery,
+      decision,
+      policyEpoch,
+      trustEpoch: partition.trustEpoch,
+      used: false,
+      older: null,
+      newer: null,
+    };
     if (this.#store.add(partition.id, entry)) partition.recent = entry;
   }
 
@@ -208,7 +219,15 @@ function keyWithQuery({ path, query }: AuthzRequest): string {
   return `${path}?${query ?? ''}`;
 }
 
+// Longer keys are decided each time: they are rare, and the bound on entries is meant to be a bound on memory.
+const MAX_KEY_LENGTH = 1024;
+const MAX_METHOD_LENGTH = 32;
+const COPY_BUFFER = Buffer.alloc(MAX_KEY_LENGTH);
+// V8 makes slices of strings this long or longer; shorter ones are copies already.
+const MIN_SLICE_LENGTH = 13;
+
 /** A string of its own: a slice would keep the whole head it was cut from alive as long as the entry. */
 function copyText(text: string): string {
-  return Buffer.from(text, 'latin1').toString('latin1');
+  if (text.length < MIN_SLICE_LENGTH) return text;
+  return COPY_BUFFER.toString('latin1', 0, COPY_BUFFER.write(text, 'latin1'));
 }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import * as fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { SnapshotCell, type Snapshot } from '../../src/core/snapshot.ts';
@@ -300,12 +302,32 @@ describe('the decision cache', () => {
         `GET /read/${'x'.repeat(2_000)}`,
         `${'M'.repeat(100)} /write/x`,
         `GET /mode?x=${'x'.repeat(2_000)}`,
-        'GET /read/→',
+        'GET /read/→→→→→→→→',
       ];
       for (const line of [...lines, ...lines]) {
         expect(ask(cache, partition, line)).toBe(decide(READS, requestOf('peer/a', 'service', line)));
       }
       expect(cache.entries).toBe(0);
+    });
+
+    it('keeps no request alive in whose head a path was found', () => {
+      setFlagsFromString('--expose-gc');
+      const collectGarbage: unknown = runInNewContext('gc');
+      if (typeof collectGarbage !== 'function') throw new Error('no garbage collector');
+      const heapMiB = (): number => {
+        collectGarbage();
+        return process.memoryUsage().heapUsed / 1024 / 1024;
+      };
+      const cache = createCache({ maxEntries: 10_000, maxEntriesPerPrincipal: 10_000 });
+      const partition = admit(cache);
+      const before = heapMiB();
+      for (let index = 0; index < 2_000; index += 1) {
+        const head = Buffer.alloc(16_384, `GET /read/models/${index}/weights HTTP/1.1\r\n`).toString('latin1');
+        const request = { ...requestOf('peer/a', 'service', 'GET /'), path: head.slice(4, head.indexOf(' ', 4)) };
+        cache.decide(partition, snapshot(READS), request, 0);
+      }
+      expect(cache.entries).toBe(2_000);
+      expect(heapMiB() - before).toBeLessThan(8);
     });
 
     it('keeps count whatever is asked in whatever order', () => {
