@@ -92,7 +92,7 @@ function describeTrace(trace: RuleTrace, paint: Paint): readonly string[] {
   if (paths !== null) conditions.push(abbreviate(paths));
   if (shadow) conditions.push('in shadow');
   const outcome = failed === null ? paint('matches', 'bold') : describeFailed(failed, paint);
-  const because = why === null ? '' : ` (${why})`;
+  const because = why === null ? '' : ` (${quote(why)})`;
   const mark = decides ? paint('▸', EFFECT_COLOURS[effect]) : ' ';
   return [`${mark} ${effect}`, target, conditions.join(' '), formatRule(trace.rule), `${outcome}${because}`];
 }
