@@ -13,18 +13,22 @@ const [policyExample = '', protocolExample = '', testExample = ''] = [...README.
 
 describe('policies/README.md', () => {
   it('lists every reason with its meaning', () => {
-    const listed = [...README.matchAll(/^\| `([a-z-]+)` \| (.*) \|$/gm)].map(([, code, meaning]) => [code, meaning]);
+    const [, section = ''] = README.split('## Why a request was decided so');
+    const listed = [...section.matchAll(/^\| `([a-z-]+)` +\| (.*?) +\|$/gm)].map(([, code, meaning]) => [
+      code,
+      meaning,
+    ]);
     expect(Object.fromEntries(listed)).toEqual(DECISION_REASONS);
   });
 
   it('shows a policy, a protocol and tests that load and do what is said of them', () => {
     const policy = loadPolicy([policySource(policyExample), ...SHIPPED_PROTOCOLS], 'enforce');
-    expect(ask(policy, 'spiffe://partner.example/gpu/1', 'registry', 'GET /health').component).toBe('inference');
-    expect(ask(policy, 'training/x', 'registry', 'POST /api/2.0/mlflow/users/create').effect).toBe('deny');
+    expect(ask(policy, 'spiffe://partner.example/scoring', 'registry', 'GET /v2/').component).toBe('batch-scoring');
     expect(findFailures(policy, parsePolicyTests(Buffer.from(testExample), 'x.test.yaml', policy))).toEqual([]);
-    const own = protocolSource(protocolExample, 'protocols/mlflow.yaml');
-    const replaced = loadPolicy([policySource(policyExample), own, ...SHIPPED_PROTOCOLS], 'enforce');
+    const own = protocolSource(protocolExample, 'protocols/model-store.yaml');
+    const text = policyExample.replace('protocol: oci', 'protocol: model-store');
+    const replaced = loadPolicy([policySource(text), own, ...SHIPPED_PROTOCOLS], 'enforce');
     expect(replaced.readsQuery('registry')).toBe(true);
-    expect(ask(replaced, 'training/x', 'registry', 'GET /health').reason).toBe('unknown-route');
+    expect(ask(replaced, 'training/x', 'registry', 'POST /api/models/a:predict').verb).toBe('infer');
   });
 });
