@@ -2,7 +2,7 @@
 
 import { findHostEnd } from './authority.ts';
 import type { FieldSection } from './field-section.ts';
-import { CR, isToken, LF, octetAt, SLASH, SP, TOKEN } from './octets.ts';
+import { CR, isToken, LF, octetAt, SP, TOKEN } from './octets.ts';
 import type { BodyFraming, RequestHead } from './request-head.ts';
 import { findPathFlaw, findQueryFlaw } from './request-target.ts';
 import type { SectionReader } from './section-reader.ts';
@@ -32,8 +32,6 @@ export function parseRequestHead(section: SectionReader, fields: FieldSection): 
   const targetEnd = at;
   const version = parseVersion(section, text, targetEnd);
   if (method === 'CONNECT' || method === 'TRACE' || method === 'PRI') throw section.refusal('method-not-supported');
-  // absolute-form, authority-form and asterisk-form name another authority or none (RFC 9112 §3.2).
-  if (octetAt(bytes, targetStart) !== SLASH) throw section.refusal('target-form');
   if (targetEnd - targetStart > MAX_TARGET_OCTETS) throw section.refusal('target-too-long');
 
   // Not a slice of `text`: a path lives on as a cache key and must not keep the other fields, such as credentials, alive.

@@ -38,6 +38,7 @@ const UNRESERVED = tableOf((character) => (/[0-9A-Za-z\-._~]/.test(character) ? 
 
 /** Null when `path` is canonical. */
 export function findPathFlaw(path: string): TargetFlaw | null {
+  // absolute-form, authority-form and asterisk-form name another authority or none (RFC 9112 §3.2).
   if (path.charCodeAt(0) !== SLASH) return 'target-form';
   let segmentStart = 1;
   let at = 1;

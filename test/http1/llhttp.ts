@@ -1,7 +1,6 @@
 // Node's own parser, llhttp in strict mode, reached through node:http over in-memory sockets: what the codec is compared with.
 
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
-import type { Socket } from 'node:net';
 import { duplexPair } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { LIMITS } from './decode.ts';
@@ -68,7 +67,7 @@ export async function parseResponse(bytes: Buffer, method: string): Promise<Pars
     insecureHTTPParser: false,
     maxHeaderSize: LIMITS.maxHeadBytes,
     // A duplex stream is all that node:http asks of a socket.
-    createConnection: () => near as Socket,
+    createConnection: () => near,
   });
   outgoing.on('information', ({ statusCode, statusMessage, rawHeaders }) => {
     messages.push({ start: String(statusCode), detail: statusMessage, rawHeaders, body: '', isComplete: false });
@@ -101,13 +100,12 @@ export function endToEndFields(rawHeaders: readonly string[]): string[] {
     name: (rawHeaders[2 * index] ?? '').toLowerCase(),
     value: rawHeaders[2 * index + 1] ?? '',
   }));
-  const nominated = pairs
-    .filter(({ name }) => name === 'connection')
-    .flatMap(({ value }) => value.toLowerCase().split(/[ \t]*,[ \t]*/));
+  const options = pairs.filter(({ name }) => name === 'connection').map(({ value }) => value.toLowerCase());
+  const nominated = new Set(options.flatMap((value) => value.split(/[ \t]*,[ \t]*/)));
   const ofTheHop =
     /^(?:connection|te|trailer|upgrade|http2-settings|keep-alive|proxy-.*|transfer-encoding|content-length|host|expect)$/;
   return pairs
-    .filter(({ name }) => !ofTheHop.test(name) && !nominated.includes(name))
+    .filter(({ name }) => !ofTheHop.test(name) && !nominated.has(name))
     .flatMap(({ name, value }) => [name, value]);
 }
 

@@ -169,6 +169,8 @@ export const REFUSED_REQUESTS: readonly RefusedRequest[] = [
   ['H1-70 bare CR after a chunk size', chunked('5\rhello\r\n0\r\n\r\n'), 'bare-cr', 400],
   ['H1-70 chunk longer than its size', chunked('5\r\nhello!\r\n0\r\n\r\n'), 'invalid-chunk-end', 400],
   ['H1-70 chunk shorter than its size', chunked('5\r\nhell\r\n0\r\n\r\n'), 'invalid-chunk-end', 400],
+  ['H1-70 another octet and LF after a chunk', chunked('5\r\nhelloX\n0\r\n\r\n'), 'invalid-chunk-end', 400],
+  ['H1-70 two LF after a chunk', chunked('5\r\nhello\n\n0\r\n\r\n'), 'invalid-chunk-end', 400],
   ['H1-70 bare LF after a chunk', chunked('5\r\nhello\n0\r\n\r\n'), 'invalid-chunk-end', 400],
   ['H1-70 bare CR after a chunk', chunked('5\r\nhello\r0\r\n\r\n'), 'invalid-chunk-end', 400],
   ['H1-70 bare CR after the last chunk', chunked('0\r\n\rX'), 'bare-cr', 400],

@@ -298,6 +298,37 @@ describe('a connection', () => {
     expect(decodeRequests(splitIntoOctets(bytes)).messages).toEqual(messages);
   });
 
+  it('carries nothing of one head over to the next', () => {
+    const plain = `GET / HTTP/1.1\r\n${HOST}\r\n`;
+    const others = [
+      `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n0\r\n\r\n`,
+      `POST / HTTP/1.1\r\n${HOST}Content-Length: 1\r\nUpgrade: websocket\r\n\r\nx`,
+      `GET / HTTP/1.1\r\n${HOST}Connection: upgrade, keep-alive, x-a\r\nAuthorization: x\r\n\r\n`,
+      `GET / HTTP/1.1\r\n${HOST}X-A: b\r\nAuthorization: x\r\n\r\n`,
+    ];
+    const { messages, refusal } = decodeRequests([latin1(others.join(plain) + plain)]);
+    expect(refusal).toBeNull();
+    expect(messages).toHaveLength(7 + 1);
+    for (const message of [1, 3, 5, 7].map((index) => messages[index])) expect(message?.head).toEqual(PLAIN);
+    expect(messages[6]?.head).toEqual({ ...PLAIN, fields: ['x-a', 'b', 'authorization', 'x'] });
+    expect(messages[2]?.head.expectsContinue).toBe(false);
+    // A field that only the second announces: Upgrade without the option in this head, the option without the field.
+    const upgrades = `${others[2]}GET / HTTP/1.1\r\n${HOST}Upgrade: websocket\r\n\r\n${others[2]}`;
+    expect(decodeRequests([latin1(upgrades)]).messages.map(({ head }) => head.upgrade)).toEqual([null, null, null]);
+  });
+
+  it('tells names apart that begin like a known one', () => {
+    const letters = Array.from('abcdefghijklmnopqrstuvwxyz');
+    const names = ['te', 'host', 'expect', 'cookie', 'content-length'].flatMap((known) =>
+      letters.flatMap((first) => letters.map((second) => known + first + second)),
+    );
+    for (let at = 0; at < names.length; at += 50) {
+      const fields = names.slice(at, at + 50).flatMap((name) => [name, 'x']);
+      const lines = names.slice(at, at + 50).map((name) => `${name}: x\r\n`);
+      expect(accept(`GET / HTTP/1.1\r\n${HOST}${lines.join('')}\r\n`).head.fields).toEqual(fields);
+    }
+  });
+
   it('discards what follows a request that closes the connection', () => {
     const last = `GET /1 HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`;
     const { messages, refusal } = decodeRequests([latin1(`${last}GET /2 HTTP/1.1\r\n${HOST}\r\n`), latin1('\0\0\0')]);

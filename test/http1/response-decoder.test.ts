@@ -260,7 +260,24 @@ describe('an upstream connection', () => {
     expect(decoder.next()).toBe('data');
     expect(decoder.data).toBe(token);
     expect(decoder.next()).toBe('need-more');
-    expect(decoder.bufferedBytes).toBe(0);
+    expect([decoder.bufferedBytes, decoder.data.length]).toEqual([0, 0]);
+  });
+
+  it('carries nothing of one head over to the next', () => {
+    const decoder = new ResponseDecoder(LIMITS);
+    const decodeHead = (fields: string): ResponseHead => {
+      decoder.begin('GET');
+      decoder.push(latin1(`HTTP/1.0 200 OK\r\n${fields}Content-Length: 0\r\n\r\n`));
+      expect([decoder.next(), decoder.next()]).toEqual(['head', 'end']);
+      return decoder.head;
+    };
+    expect(decodeHead('Connection: close, x-a\r\n')).toMatchObject({ persistent: false });
+    expect(decodeHead('Connection: keep-alive\r\nX-A: b\r\n')).toMatchObject({
+      persistent: true,
+      fields: ['x-a', 'b'],
+    });
+    expect(decodeHead('Connection: keep-alive, close\r\n')).toMatchObject({ persistent: false });
+    expect(decodeHead('')).toMatchObject({ persistent: false });
   });
 
   it('has no head before the first', () => {
