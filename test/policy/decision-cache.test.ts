@@ -90,21 +90,27 @@ describe('the decision cache', () => {
     expect(ask(cache, partition, 'GET /read/x', { policy: cell.current }).effect).toBe('allow');
   });
 
-  it('CA-113 takes the query into account from the moment a reloaded protocol reads it', () => {
-    const cache = createCache();
-    const partition = admit(cache);
-    const loose = loadAccess('allow: [other]');
-    const target = 'other';
-    expect(loose.readsQuery(target)).toBe(false);
-    ask(cache, partition, 'GET /mode', { policy: snapshot(loose), target });
-    // The same component now speaks a protocol whose `kind=full` is a write.
-    const strict = { ...READS, readsQuery: () => true };
-    const asks = (line: string): string | null => ask(cache, partition, line, { policy: snapshot(strict, 2) }).verb;
-    ask(cache, partition, 'GET /mode?x=1', { policy: snapshot({ ...READS, readsQuery: () => false }, 1) });
-    expect(asks('GET /mode?x=1')).toBe('read');
-    expect(asks('GET /mode')).toBe('read');
-    expect(asks('GET /mode?kind=full')).toBe('write');
-    expect(asks('GET /mode?x=1')).toBe('read');
+  describe('CA-113 takes the query into account from the moment a reloaded protocol reads it', () => {
+    const blind = snapshot({ ...READS, readsQuery: () => false }, 1);
+    const seeing = snapshot(READS, 2);
+
+    it.each([
+      ['GET /mode?x=1', ['GET /mode?x=1 read', 'GET /mode read', 'GET /mode?kind=full write', 'GET /mode?x=1 read']],
+      // The answer for a query must not become the one for none.
+      ['GET /mode?x=1', ['GET /mode?kind=full write', 'GET /mode read', 'GET /mode read']],
+      // Nor the answer for none the one for every query.
+      ['GET /mode', ['GET /mode read', 'GET /mode read', 'GET /mode?kind=full write', 'GET /mode read']],
+    ])('after %s: %j', (before, after) => {
+      const cache = createCache();
+      const partition = admit(cache);
+      ask(cache, partition, before, { policy: blind });
+      ask(cache, partition, before, { policy: blind });
+      const answers = after.map((expected) => {
+        const line = expected.slice(0, expected.lastIndexOf(' '));
+        return `${line} ${ask(cache, partition, line, { policy: seeing }).verb}`;
+      });
+      expect(answers).toEqual(after);
+    });
   });
 
   describe('CA-114 shares no entry between requests that differ', () => {
@@ -262,6 +268,20 @@ describe('the decision cache', () => {
       }
       expect(cache.counts.hits).toBe(15);
       expect(cache.entries).toBe(40);
+    });
+
+    it('makes room for a newcomer where there is most, not where little was first', () => {
+      const cache = createCache({ maxEntries: 40, maxEntriesPerPrincipal: 1_000 });
+      const small = admit(cache, { from: 'peer/small' });
+      for (let index = 0; index < 5; index += 1) ask(cache, small, `GET /read/${index}`, { from: 'peer/small' });
+      const greedy = admit(cache);
+      for (let index = 0; index < 1_000; index += 1) ask(cache, greedy, `GET /read/${index}`);
+      const from = 'peer/new';
+      const newcomer = admit(cache, { from });
+      for (let index = 0; index < 8; index += 1) ask(cache, newcomer, `GET /read/${index}`, { from });
+      const { hits } = cache.counts;
+      for (let index = 0; index < 5; index += 1) ask(cache, small, `GET /read/${index}`, { from: 'peer/small' });
+      expect(cache.counts.hits - hits).toBe(5);
     });
 
     it('counts all certificates of one principal together, and lets the newest in', () => {
