@@ -7,11 +7,12 @@ import { DecisionCache, type CachePartition } from '../src/policy/decision-cache
 import { loadPolicy } from '../src/policy/load.ts';
 import type { CompiledPolicy } from '../src/policy/matrix.ts';
 import { parseSpiffeId } from '../src/spiffe/spiffe-id.ts';
+import { type Summary, summarise } from './summary.ts';
 
 export interface Measurement {
   readonly name: string;
   /** Per decision. */
-  readonly nanoseconds: { readonly min: number; readonly median: number; readonly max: number };
+  readonly nanoseconds: Summary;
 }
 
 export interface DecideFigures {
@@ -225,10 +226,4 @@ function countAllowed(requests: readonly AuthzRequest[], ask: (request: AuthzReq
   let allowed = 0;
   for (const request of requests) if (ask(request).effect === 'allow') allowed += 1;
   return allowed;
-}
-
-function summarise(values: readonly number[]): Measurement['nanoseconds'] {
-  const sorted = values.toSorted((left, right) => left - right);
-  const at = (index: number): number => sorted[index] ?? Number.NaN;
-  return { min: at(0), median: at(sorted.length >> 1), max: at(sorted.length - 1) };
 }

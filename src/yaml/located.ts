@@ -3,6 +3,7 @@
 
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, type Node, type Pair } from 'yaml';
 import { SallyportError } from '../core/error.ts';
+import { quote } from '../core/quote.ts';
 import { formatProblem, type Problem, type SourcePosition } from '../core/source-position.ts';
 
 export interface YamlScalar {
@@ -58,7 +59,7 @@ export function parseYaml(source: Uint8Array, file: string): YamlNode {
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, {
     lineCounter: lines,
-    uniqueKeys: true,
+    uniqueKeys: false,
     strict: true,
     prettyErrors: false,
   });
@@ -174,9 +175,18 @@ function convert(node: Node, depth: number, conversion: Conversion): YamlNode {
   }
   if (isMap<Node, Node | null>(node)) {
     const entries: YamlEntry[] = [];
+    // The library's own check compares every key with every other.
+    const lineOf = new Map<string, number>();
     for (const pair of node.items) {
       const entry = convertPair(pair, depth, conversion);
-      if (entry !== null) entries.push(entry);
+      if (entry === null) continue;
+      const first = lineOf.get(entry.key);
+      if (first !== undefined) {
+        const message = `key ${quote(entry.key)} is already on line ${first}; two readers may take different ones`;
+        conversion.problems.push({ code: 'yaml-duplicate-key', message, position: entry.keyPosition });
+      }
+      lineOf.set(entry.key, entry.keyPosition.line);
+      entries.push(entry);
     }
     return { kind: 'mapping', entries, position };
   }

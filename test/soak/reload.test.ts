@@ -54,10 +54,10 @@ afterAll(async () => {
 
 /** Asks without a pause on several kept connections, each renewed now and then, until told to stop. */
 function startPeer(svid: TestSvid, outcomes: Outcome[]): () => Promise<void> {
-  let isStopped = false;
+  const stop = new AbortController();
   const work = async (): Promise<void> => {
     let agent = newAgent(svid);
-    for (let asked = 1; !isStopped; asked += 1) {
+    for (let asked = 1; !stop.signal.aborted; asked += 1) {
       if (asked % 500 === 0) {
         agent.destroy();
         agent = newAgent(svid);
@@ -70,7 +70,7 @@ function startPeer(svid: TestSvid, outcomes: Outcome[]): () => Promise<void> {
   };
   const workers = Array.from({ length: CONNECTIONS_PER_PEER }, work);
   return async () => {
-    isStopped = true;
+    stop.abort();
     await Promise.all(workers);
   };
 }

@@ -1,12 +1,11 @@
-// What the codec costs per message: heads, chunks and encoding, each the median of several rounds, in microseconds.
+// What the codec costs per message: heads, chunks and encoding.
 
 import { encodeRequestHead } from '../src/http1/encode.ts';
 import { RequestDecoder } from '../src/http1/request-decoder.ts';
 import { ResponseDecoder } from '../src/http1/response-decoder.ts';
+import { type Summary, summarise } from './summary.ts';
 
 const LIMITS = { maxHeadBytes: 16 * 1024, maxFieldCount: 100 };
-const ROUNDS = 9;
-const MESSAGES = 50_000;
 
 const REQUEST = Buffer.from(
   [
@@ -46,47 +45,62 @@ const CHUNKED = Buffer.from(
   'latin1',
 );
 
-function measure(name: string, run: () => void): void {
-  const rounds: number[] = [];
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const startedAt = process.hrtime.bigint();
-    for (let message = 0; message < MESSAGES; message += 1) run();
-    rounds.push(Number(process.hrtime.bigint() - startedAt) / MESSAGES / 1000);
+export interface CodecFigure {
+  readonly name: string;
+  readonly microsPerMessage: Summary;
+}
+
+/** Rounds are interleaved, so that whatever else the machine does falls on all alike. */
+export function measureCodec(effort: {
+  readonly rounds: number;
+  readonly messagesPerRound: number;
+}): readonly CodecFigure[] {
+  const samples = CASES.map(({ name, run }) => ({ name, run, micros: [] as number[] }));
+  // The first round is for the compiler.
+  for (let round = -1; round < effort.rounds; round += 1) {
+    for (const { run, micros } of samples) {
+      const startedAt = process.hrtime.bigint();
+      for (let message = 0; message < effort.messagesPerRound; message += 1) run();
+      const spent = Number(process.hrtime.bigint() - startedAt) / effort.messagesPerRound / 1000;
+      if (round >= 0) micros.push(spent);
+    }
   }
-  const sorted = rounds.toSorted((a, b) => a - b);
-  const median = sorted[ROUNDS >> 1] ?? Number.NaN;
-  process.stdout.write(`${name.padEnd(48)} ${median.toFixed(2)} µs (best ${(sorted[0] ?? Number.NaN).toFixed(2)})\n`);
+  return samples.map(({ name, micros }) => ({ name, microsPerMessage: summarise(micros) }));
 }
 
 const requests = new RequestDecoder(LIMITS);
+const responses = new ResponseDecoder(LIMITS);
+
 function decodeRequest(bytes: Buffer): void {
   requests.push(bytes);
   while (requests.next() !== 'need-more');
 }
 
-const responses = new ResponseDecoder(LIMITS);
 function decodeResponse(bytes: Buffer): void {
   responses.begin('GET');
   responses.push(bytes);
   while (responses.next() !== 'need-more');
 }
 
-measure('request, 1 field', () => decodeRequest(SMALL));
-measure(`request, 10 fields, ${REQUEST.length} bytes`, () => decodeRequest(REQUEST));
-measure(`response, 7 fields, ${RESPONSE.length} bytes`, () => decodeResponse(RESPONSE));
-measure(`response, 16 chunks, ${CHUNKED.length} bytes`, () => decodeResponse(CHUNKED));
-
 decodeRequest(REQUEST);
 const { method, path, fields } = requests.head;
-const forwarded = [
+const FORWARDED = [
   'host',
-  '127.0.0.1:5000',
+  'registry',
   ...fields,
   'x-spiffe-id',
   'spiffe://ai.example/training/job',
   'x-forwarded-for',
   '127.0.0.1',
 ];
-measure(`encode a request head, ${forwarded.length / 2} fields`, () =>
-  encodeRequestHead({ method, target: path, fields: forwarded }),
-);
+
+const CASES: readonly { readonly name: string; readonly run: () => void }[] = [
+  { name: 'request, 1 field', run: () => decodeRequest(SMALL) },
+  { name: `request, 10 fields, ${REQUEST.length} bytes`, run: () => decodeRequest(REQUEST) },
+  { name: `response, 7 fields, ${RESPONSE.length} bytes`, run: () => decodeResponse(RESPONSE) },
+  { name: `response, 16 chunks, ${CHUNKED.length} bytes`, run: () => decodeResponse(CHUNKED) },
+  {
+    name: `encode a request head, ${FORWARDED.length / 2} fields`,
+    run: () => void encodeRequestHead({ method, target: path, fields: FORWARDED }),
+  },
+];
