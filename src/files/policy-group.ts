@@ -1,8 +1,8 @@
 // A policy directory, or one policy file, and the protocols that come with the program, as one group of files.
 
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { PolicySource } from '../policy/load.ts';
-import type { FileGroup, GroupFile, GroupReading } from './file-group.ts';
+import type { FileGroup, GroupReading } from './file-group.ts';
 
 export interface PolicyLocation {
   /** Absolute path of a policy file, or of a directory with policy files and perhaps `protocols/`. */
@@ -17,28 +17,22 @@ export function policyGroup({ path, builtinProtocols }: PolicyLocation): FileGro
   return { paths: [path, builtinProtocols], accepts: isPolicyOrProtocol };
 }
 
-/** A protocol beside the policy replaces the one of the same name that came with the program. */
+/** Protocols that came with the program are marked as such: one beside the policy takes the place of its namesake. */
 export function toPolicySources(
   reading: GroupReading,
   { path, builtinProtocols }: PolicyLocation,
 ): readonly PolicySource[] {
-  const own = join(path, PROTOCOLS_PREFIX);
-  const policies: PolicySource[] = [];
-  const protocols = new Map<string, PolicySource>();
-  for (const file of reading.files) {
-    const isOwnProtocol = file.path.startsWith(own);
-    if (isOwnProtocol || file.path.startsWith(join(builtinProtocols, '/'))) {
-      const name = basename(file.path);
-      if (isOwnProtocol || !protocols.has(name)) protocols.set(name, toSource(file, 'protocol'));
-    } else {
-      policies.push(toSource(file, 'policy'));
-    }
+  // The policies that come with the program lie beside its protocols, so that those are found on both ways.
+  const sources = new Map<string, PolicySource>();
+  for (const { path: file, bytes } of reading.files) {
+    sources.set(file, { file, kind: kindOf(file), bytes });
   }
-  return [...policies, ...protocols.values()];
-}
+  return [...sources.values()];
 
-function toSource({ path, bytes }: GroupFile, kind: PolicySource['kind']): PolicySource {
-  return { file: path, kind, bytes };
+  function kindOf(file: string): PolicySource['kind'] {
+    if (file.startsWith(join(builtinProtocols, '/'))) return 'shipped-protocol';
+    return file.startsWith(join(path, PROTOCOLS_PREFIX)) ? 'protocol' : 'policy';
+  }
 }
 
 function isPolicyOrProtocol(relativePath: string): boolean {
