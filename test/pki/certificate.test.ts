@@ -597,7 +597,7 @@ describe('properties', () => {
   const edit = fc.tuple(
     fc.nat(),
     fc.nat({ max: 255 }),
-    fc.constantFrom('set', 'insert', 'delete') as fc.Arbitrary<Edit>,
+    fc.constantFrom<Edit>('set', 'insert', 'delete'),
   );
   type Edit = 'set' | 'insert' | 'delete';
 
