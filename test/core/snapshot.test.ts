@@ -29,7 +29,12 @@ describe('EveryNth', () => {
     [3, 'x..x..x'],
   ])('of %i takes %s', (n, expected) => {
     const sample = new EveryNth(n);
-    expect(expected.split('').map(() => (sample.take() ? 'x' : '.')).join('')).toBe(expected);
+    expect(
+      expected
+        .split('')
+        .map(() => (sample.take() ? 'x' : '.'))
+        .join(''),
+    ).toBe(expected);
   });
 });
 

@@ -594,11 +594,7 @@ describe('properties', () => {
     issueSvid(selfSigned({ keys: 'RSA-2048' }), ID, { pss: true, keys: 'RSA-2048' }),
   ];
   const sample = fc.constantFrom(...samples.map(({ der }) => der));
-  const edit = fc.tuple(
-    fc.nat(),
-    fc.nat({ max: 255 }),
-    fc.constantFrom<Edit>('set', 'insert', 'delete'),
-  );
+  const edit = fc.tuple(fc.nat(), fc.nat({ max: 255 }), fc.constantFrom<Edit>('set', 'insert', 'delete'));
   type Edit = 'set' | 'insert' | 'delete';
 
   const edited = (der: Buffer, edits: readonly (readonly [number, number, Edit])[]): Buffer => {
