@@ -323,7 +323,7 @@ describe('the image', () => {
     expect(runtime.filter((line) => line.startsWith('RUN '))).toEqual([]);
     expect(runtime.filter((line) => line.includes('--chown'))).toEqual([]);
     expect(runtime.find((line) => line.startsWith('ENTRYPOINT '))).toMatch(
-      /^ENTRYPOINT \["\/nodejs\/bin\/node", .*"\/app\/dist\/sallyport\.js"\]$/,
+      /^ENTRYPOINT \["\/usr\/local\/bin\/node", .*"\/app\/dist\/sallyport\.js"\]$/,
     );
     expect(runtime).toContain('HEALTHCHECK NONE');
   });
