@@ -4,48 +4,18 @@ import { hasBody, type RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { AuthzRequest } from '../policy/decide.ts';
 import type { Decision } from '../policy/decision.ts';
-import type { CachePartition } from '../policy/decision-cache.ts';
-import type { X509Svid } from '../spiffe/x509-svid.ts';
 import type { RequestRecord } from '../telemetry/recorder.ts';
 import { toAuthzRequest } from './authz-request.ts';
 import type { ListenerContext, ListenerLimits } from './context.ts';
+import type { Downstream, ExchangePeer } from './downstream.ts';
 import { enforce, type Permit } from './enforce.ts';
 import { forward } from './forward.ts';
 import { type Cut, type Refusal, STATUS_PEER_ABORTED, statusOfRefusal, type Termination } from './refusal.ts';
-import type { Route } from './route.ts';
 import type { UpstreamConnection, UpstreamUser } from './upstream-connection.ts';
-import type { UpstreamWaiter } from './upstream-pool.ts';
+import type { UpstreamPool, UpstreamWaiter } from './upstream-pool.ts';
 
-/** The way back to the peer, as one protocol implements it. */
-export interface Downstream {
-  /** An interim response; only where the protocol version has them. */
-  sendInformational(head: ResponseHead): void;
-  sendHead(head: ResponseHead): void;
-  /** `retained`: the bytes are still needed after this returns. */
-  sendData(bytes: Buffer): 'consumed' | 'retained';
-  /** Everything one turn of the upstream brought has been sent. */
-  flush(): void;
-  sendEnd(): void;
-  /** Answers in the upstream's place. */
-  refuse(refusal: Refusal): void;
-  /** Ends the response where it stands, so that the peer can tell it is not whole. */
-  cut(termination: Termination): void;
-  /** True while the peer takes what it is sent more slowly than it comes. */
-  readonly isCongested: boolean;
-  /** The exchange can take request body again. */
-  resumeRequestBody(): void;
-  /** The exchange is over and recorded. */
-  exchangeEnded(): void;
-}
-
-/** The authenticated peer of a connection. */
-export interface ExchangePeer {
-  readonly svid: X509Svid;
-  readonly partition: CachePartition;
-  readonly connectionFields: readonly string[];
-  readonly serverName: string | null;
-}
-
+/** `expecting`: the peer holds its body back until it is told to go on. `congested`: the upstream takes no more at present. */
+type RequestPhase = 'expecting' | 'arriving' | 'congested' | 'complete';
 type ResponsePhase = 'awaited' | 'started' | 'ended';
 
 const IDEMPOTENT_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
@@ -73,47 +43,49 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   readonly #downstream: Downstream;
   readonly #peer: ExchangePeer;
   readonly #head: RequestHead;
-  readonly #receivedMs: number;
+  readonly #startedMs: number;
   #request: AuthzRequest | null = null;
   #permit: Permit | null = null;
-  #route: Route | null = null;
+  #upstream: UpstreamPool | null = null;
   #connection: UpstreamConnection | null = null;
-  #requestComplete: boolean;
-  #upstreamCongested = false;
+  #requestPhase: RequestPhase;
   #responsePhase: ResponsePhase = 'awaited';
   #retried = false;
-  #forwardedMs = 0;
+  /** When the upstream had as much of the request as there was; NaN until then. */
+  #forwardedMs = Number.NaN;
   #lastProgressMs: number;
   #bodyWaitMs = 0;
 
+  /** `startedMs`: when the request could be dealt with, be it that its last byte came or that the one before it was over. */
   constructor(
     context: ListenerContext,
     downstream: Downstream,
-    from: { peer: ExchangePeer; head: RequestHead; receivedMs: number },
+    from: { readonly peer: ExchangePeer; readonly head: RequestHead; readonly startedMs: number },
   ) {
+    const { peer, head, startedMs } = from;
     this.#context = context;
     this.#downstream = downstream;
-    this.#peer = from.peer;
-    this.#head = from.head;
-    this.#receivedMs = from.receivedMs;
-    this.#lastProgressMs = from.receivedMs;
-    this.#requestComplete = !hasBody(from.head.body);
+    this.#peer = peer;
+    this.#head = head;
+    this.#startedMs = startedMs;
+    this.#lastProgressMs = startedMs;
+    this.#requestPhase = hasBody(head.body) ? (head.expectsContinue ? 'expecting' : 'arriving') : 'complete';
     this.listener = context.name;
     this.target = context.component;
     this.decisionId = context.decisionIds.next();
-    this.principal = from.peer.svid.id;
-    this.method = from.head.method;
-    this.path = from.head.path;
-    this.authority = from.head.authority;
+    this.principal = peer.svid.id;
+    this.method = head.method;
+    this.path = head.path;
+    this.authority = head.authority;
   }
 
   /** Whether more of the request body may be handed over. */
   get wantsRequestBody(): boolean {
-    return this.#connection !== null && !this.#upstreamCongested && !this.#requestComplete;
+    return this.#connection !== null && (this.#requestPhase === 'arriving' || this.#requestPhase === 'expecting');
   }
 
   get isRequestComplete(): boolean {
-    return this.#requestComplete;
+    return this.#requestPhase === 'complete';
   }
 
   get isResponseStarted(): boolean {
@@ -123,33 +95,35 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   /** Steps 4 to 8: may end the exchange before it returns. */
   start(): void {
     const head = this.#head;
-    const route = this.#context.routes.find(head.host, head.path);
+    const { routes, limits } = this.#context;
+    const route = routes.find(head.host, head.path);
     if (route === null) return this.refuse('no-route');
-    this.#route = route;
     this.target = route.component;
-    if (this.#context.routes.isMisdirected(this.#peer.serverName, head.host)) return this.refuse('misdirected');
-    const { maxBodyBytes } = this.#context.limits;
+    if (routes.isMisdirected(this.#peer.serverName, head.host)) return this.refuse('misdirected');
+    const { maxBodyBytes } = limits;
     if (maxBodyBytes > 0 && head.body.kind === 'length' && head.body.bytes > maxBodyBytes)
       return this.refuse('body-too-large');
     this.#request = toAuthzRequest(this.#peer.svid, head, route);
     const ruling = enforce(this.#decide(this.#request));
     if (ruling.effect === 'deny') return this.refuse('denied');
     this.#permit = ruling;
-    this.#addOverhead(this.#receivedMs);
-    route.upstream.acquire(this, 'any');
+    this.#addOverhead(this.#startedMs);
+    this.#upstream = route.upstream;
+    const connection = route.upstream.acquire(this);
+    if (connection !== null) this.#forward(ruling, connection);
   }
 
   requestData(bytes: Buffer): void {
     this.requestBytes += bytes.length;
     const { maxBodyBytes } = this.#context.limits;
-    if (maxBodyBytes > 0 && this.requestBytes > maxBodyBytes) return this.#fail('body-too-large');
+    if (maxBodyBytes > 0 && this.requestBytes > maxBodyBytes) return this.#fail('body-too-large', 'limit');
     this.#lastProgressMs = this.#context.clock.monotonicMs();
-    if (this.#connection?.writeBody(bytes) === false) this.#upstreamCongested = true;
+    this.#requestPhase = this.#connection?.writeBody(bytes) === false ? 'congested' : 'arriving';
   }
 
   requestEnd(): void {
-    if (this.#requestComplete) return;
-    this.#requestComplete = true;
+    if (this.#requestPhase === 'complete') return;
+    this.#requestPhase = 'complete';
     this.#connection?.endBody();
     this.#forwardedMs = this.#context.clock.monotonicMs();
     this.#lastProgressMs = this.#forwardedMs;
@@ -163,13 +137,13 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
 
   /** The request could not be read to its end. */
   requestFailed(refusal: Refusal): void {
-    this.#fail(refusal);
+    this.#fail(refusal, 'protocol-error');
   }
 
   /** The peer is gone; nobody is left to answer. */
   peerGone(cut: Cut): void {
     this.#letGoOfUpstream();
-    this.status = this.isResponseStarted ? this.status : STATUS_PEER_ABORTED;
+    if (!this.isResponseStarted) this.status = STATUS_PEER_ABORTED;
     this.#end(cut);
   }
 
@@ -177,12 +151,9 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   redecide(): void {
     if (this.#request === null) return;
     const ruling = enforce(this.#decide(this.#request));
-    if (ruling.effect !== 'deny') {
-      this.#permit = ruling;
-      return;
-    }
-    if (!this.isResponseStarted) return this.#fail('denied');
-    this.terminate('policy-changed');
+    if (ruling.effect !== 'deny') this.#permit = ruling;
+    else if (this.isResponseStarted) this.terminate('policy-changed');
+    else this.#fail('denied', 'policy-changed');
   }
 
   /** What the exchange stood on has lapsed: cut it wherever it is. */
@@ -192,48 +163,38 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.#downstream.cut(termination);
   }
 
-  /** Enforces the deadlines of a request under way; `elapsedMs` since the last call. */
+  /** Enforces the deadlines of a request under way; `elapsedMs` since the last call. The pool watches over one that waits. */
   sweep(nowMs: number, elapsedMs: number): void {
-    const { limits, deadlines } = this.#context;
     if (this.#connection === null) return;
+    const { limits, deadlines } = this.#context;
     const stillMs = nowMs - this.#lastProgressMs;
-    switch (this.#responsePhase) {
-      case 'awaited':
-        if (this.#requestComplete || this.#upstreamCongested) {
-          if (stillMs >= deadlines.responseHeadTimeoutMs) this.#fail('upstream-timeout');
-          return;
-        }
+    if (this.#responsePhase === 'started') {
+      if (stillMs < deadlines.bodyIdleTimeoutMs) return;
+      if (this.#downstream.isCongested) this.terminate('peer-stalled');
+      else this.#fail('upstream-timeout', 'upstream-failed');
+      return;
+    }
+    switch (this.#requestPhase) {
+      case 'arriving':
         this.#bodyWaitMs += elapsedMs;
-        if (stillMs >= deadlines.bodyIdleTimeoutMs || this.#isBodyTooSlow(limits)) this.#fail('body-timeout');
-        return;
-      case 'started':
+        if (stillMs < deadlines.bodyIdleTimeoutMs && !this.#isBodyTooSlow(limits)) return;
+        return this.#fail('body-timeout', 'limit');
+      case 'congested':
         if (stillMs < deadlines.bodyIdleTimeoutMs) return;
-        if (this.#downstream.isCongested) this.terminate('peer-stalled');
-        else this.#fail('upstream-timeout');
-        return;
-      case 'ended':
+        return this.#fail('upstream-timeout', 'upstream-failed');
+      case 'expecting':
+      case 'complete':
+        if (stillMs < deadlines.responseHeadTimeoutMs) return;
+        return this.#fail('upstream-timeout', 'upstream-failed');
     }
   }
 
+  /** After a wait, in which a change of policy was decided on, and the peer's identity may have come to its end. */
   upstreamReady(connection: UpstreamConnection): void {
-    const { clock } = this.#context;
-    if (this.#permit === null) return;
-    const readyMs = clock.monotonicMs();
-    this.#connection = connection;
-    this.traceparent = forward(
-      this.#permit,
-      {
-        head: this.#head,
-        decisionId: this.decisionId,
-        connectionFields: this.#peer.connectionFields,
-        identityFields: this.#context.identityFields,
-      },
-      { connection, user: this },
-    );
-    this.#addOverhead(readyMs);
-    this.#forwardedMs = clock.monotonicMs();
-    this.#lastProgressMs = this.#forwardedMs;
-    if (!this.#requestComplete) this.#downstream.resumeRequestBody();
+    const lapse = this.#downstream.lapse();
+    if (this.#permit !== null && lapse === null) return this.#forward(this.#permit, connection);
+    this.#upstream?.release(connection);
+    this.terminate(lapse ?? 'policy-changed');
   }
 
   upstreamRefused(refusal: Refusal): void {
@@ -241,11 +202,15 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   }
 
   upstreamHead(head: ResponseHead): void {
-    if (head.status === 101) return this.#fail('upstream-invalid-response');
+    if (head.status === 101) return this.#fail('upstream-invalid-response', 'upstream-failed');
     const headMs = this.#context.clock.monotonicMs();
     this.#lastProgressMs = headMs;
     if (head.status < 200) {
-      if (head.status !== 100 || this.#head.expectsContinue) this.#downstream.sendInformational(head);
+      if (head.status === 100) {
+        if (!this.#head.expectsContinue) return;
+        if (this.#requestPhase === 'expecting') this.#requestPhase = 'arriving';
+      }
+      this.#downstream.sendInformational(head);
       return;
     }
     this.upstreamSeconds = (headMs - this.#forwardedMs) / 1000;
@@ -257,9 +222,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
 
   upstreamData(bytes: Buffer): 'consumed' | 'retained' {
     this.responseBytes += bytes.length;
-    const outcome = this.#downstream.sendData(bytes);
-    if (this.#downstream.isCongested) this.#connection?.pause();
-    return outcome;
+    return this.#downstream.sendData(bytes);
   }
 
   upstreamFlush(): void {
@@ -269,11 +232,9 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   }
 
   upstreamEnd(): void {
-    const connection = this.#connection;
-    this.#connection = null;
-    this.#responsePhase = 'ended';
     this.#downstream.sendEnd();
-    if (connection !== null) this.#route?.upstream.release(connection);
+    if (this.#connection !== null) this.#upstream?.release(this.#connection);
+    this.#connection = null;
     this.#end(null);
     this.#downstream.exchangeEnded();
   }
@@ -281,29 +242,45 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   upstreamFailed(refusal: Refusal): void {
     const connection = this.#connection;
     this.#connection = null;
-    if (connection !== null && this.#mayRetry(connection)) {
-      this.#retried = true;
-      this.#route?.upstream.acquire(this, 'fresh');
-      return;
-    }
-    this.#fail(refusal);
+    if (connection === null || !this.#mayRetry(connection)) return this.#fail(refusal, 'upstream-failed');
+    this.#retried = true;
+    this.#upstream?.acquireFresh(this);
   }
 
   upstreamDrained(): void {
     this.#lastProgressMs = this.#context.clock.monotonicMs();
-    if (!this.#upstreamCongested) return;
-    this.#upstreamCongested = false;
+    if (this.#requestPhase !== 'congested') return;
+    this.#requestPhase = 'arriving';
     this.#downstream.resumeRequestBody();
   }
 
   /** Answers in the upstream's place; nothing must have been sent yet. */
   refuse(refusal: Refusal): void {
     this.status = statusOfRefusal(refusal);
-    this.#responsePhase = 'ended';
     this.#downstream.refuse(refusal);
-    if (this.#permit === null) this.#addOverhead(this.#receivedMs);
+    if (this.#permit === null) this.#addOverhead(this.#startedMs);
     this.#end(refusal);
     this.#downstream.exchangeEnded();
+  }
+
+  #forward(permit: Permit, connection: UpstreamConnection): void {
+    const { clock, identityFields } = this.#context;
+    const readyMs = clock.monotonicMs();
+    this.#connection = connection;
+    this.traceparent = forward(
+      permit,
+      {
+        head: this.#head,
+        decisionId: this.decisionId,
+        connectionFields: this.#peer.connectionFields,
+        identityFields,
+      },
+      { connection, user: this },
+    );
+    this.#addOverhead(readyMs);
+    this.#forwardedMs = clock.monotonicMs();
+    this.#lastProgressMs = this.#forwardedMs;
+    if (this.#requestPhase !== 'complete') this.#downstream.resumeRequestBody();
   }
 
   #isBodyTooSlow(limits: ListenerLimits): boolean {
@@ -314,27 +291,24 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   /** A safe or idempotent request without a body, on a connection that died idle before a byte came back (RFC 9110 §9.2.2). */
   #mayRetry(connection: UpstreamConnection): boolean {
     return (
-      !this.#retried &&
-      connection.isReused &&
-      !connection.firstByteSeen &&
-      !hasBody(this.#head.body) &&
-      IDEMPOTENT_METHODS.has(this.method)
+      !this.#retried && connection.mayHaveDiedIdle && !hasBody(this.#head.body) && IDEMPOTENT_METHODS.has(this.method)
     );
   }
 
-  #fail(refusal: Refusal): void {
+  /** Refuses, or ends the connection for the reason `otherwise` when the answer has begun. */
+  #fail(refusal: Refusal, otherwise: Termination): void {
     this.#letGoOfUpstream();
     if (this.isResponseStarted) {
       this.#end(refusal);
-      this.#downstream.cut('upstream-failed');
+      this.#downstream.cut(otherwise);
     } else {
       this.refuse(refusal);
     }
   }
 
   #letGoOfUpstream(): void {
-    this.#route?.upstream.cancel(this);
-    this.#connection?.destroy();
+    if (this.#connection === null) this.#upstream?.cancel(this);
+    else this.#connection.destroy();
     this.#connection = null;
   }
 
@@ -352,9 +326,13 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   }
 
   #end(why: Refusal | Cut | Termination | null): void {
+    const nowMs = this.#context.clock.monotonicMs();
+    // The upstream that never answered took its time as well; a peer that was still sending took its own.
+    if (this.#responsePhase === 'awaited' && this.#requestPhase !== 'arriving')
+      this.upstreamSeconds = (nowMs - this.#forwardedMs) / 1000;
     this.#responsePhase = 'ended';
     this.refusal = why;
-    this.durationSeconds = (this.#context.clock.monotonicMs() - this.#receivedMs) / 1000;
+    this.durationSeconds = (nowMs - this.#startedMs) / 1000;
     this.#context.recorder.request(this);
   }
 }

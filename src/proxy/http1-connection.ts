@@ -1,13 +1,14 @@
 // One HTTP/1.1 connection from an authenticated peer: reads requests one after another, sends what their exchanges answer.
 
 import type { TLSSocket } from 'node:tls';
-import { CHUNK_END, chunkPrefix, encodeResponseHead, LAST_CHUNK } from '../http1/encode.ts';
 import { Http1Error } from '../http1/http1-error.ts';
 import { RequestDecoder } from '../http1/request-decoder.ts';
 import { hasBody, type RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { ListenerContext } from './context.ts';
-import { type Downstream, Exchange, type ExchangePeer } from './exchange.ts';
+import type { Downstream, ExchangePeer } from './downstream.ts';
+import { Exchange } from './exchange.ts';
+import { Http1Response } from './http1-response.ts';
 import { type Refusal, refusalOfCodecStatus, type Termination } from './refusal.ts';
 import { encodeRefusal } from './respond.ts';
 import { refuseUnread } from './unread-request.ts';
@@ -21,52 +22,48 @@ export interface ConnectionOwner {
 }
 
 /**
- * `idle`: between requests. `head`: some bytes of one have come. `exchange`: one is being answered. `lingering`: the last
- * response is sent, what still comes is thrown away so that the peer can read it (RFC 9112 §9.6).
+ * `idle`: between requests. `head`: some bytes of one have come. `exchange`: one is being answered. `flushing`: the last
+ * response is being delivered. `lingering`: it is; what still comes is thrown away so that the peer can read it (RFC 9112 §9.6).
  */
-type Phase = 'idle' | 'head' | 'exchange' | 'lingering' | 'closed';
-
-type ResponseBody = 'none' | 'length' | 'chunked' | 'until-close';
+type Phase = 'idle' | 'head' | 'exchange' | 'flushing' | 'lingering' | 'closed';
 
 const LINGER_MS = 2_000;
 const DRAIN_IDLE_MS = 1_000;
-// Small bodies are copied behind their head into one TLS record; larger ones are lent to the socket as they are.
-const COALESCED_BYTES = 16 * 1024;
 
 export class Http1Connection implements Downstream {
   readonly #socket: TLSSocket;
   readonly #context: ListenerContext;
   readonly #owner: ConnectionOwner;
   readonly #decoder: RequestDecoder;
+  readonly #response: Http1Response;
   readonly #openedMs: number;
   #phase: Phase = 'idle';
   #exchange: Exchange | null = null;
   #head: RequestHead | null = null;
-  #responseBody: ResponseBody = 'none';
-  #pendingHead = '';
   #closesAfterResponse: Termination | 'as-asked' | null = null;
   #pumping = false;
   #requestsInRead = 0;
-  #readMs: number;
+  /** Since when what can be read next could have been dealt with. */
+  #readableMs: number;
   #phaseSinceMs: number;
+  /** While flushing: what was still to be delivered when the phase began or this was last looked at. */
+  #unsentBytes = 0;
 
   constructor(socket: TLSSocket, context: ListenerContext, owner: ConnectionOwner) {
     this.#socket = socket;
     this.#context = context;
     this.#owner = owner;
     this.#decoder = new RequestDecoder(context.limits);
+    this.#response = new Http1Response(socket);
     this.#openedMs = context.clock.monotonicMs();
-    this.#readMs = this.#openedMs;
+    this.#readableMs = this.#openedMs;
     this.#phaseSinceMs = this.#openedMs;
     socket.on('data', (bytes: Buffer) => this.#onData(bytes));
     socket.on('drain', () => this.#onDrain());
+    socket.on('finish', () => this.#onFinish());
     // Half-closed is gone: nginx and Envoy take it so too, and nothing else tells an abandoned stream from a patient one.
     socket.on('end', () => socket.destroy());
     socket.on('close', () => this.#onClose());
-  }
-
-  get isIdle(): boolean {
-    return this.#phase === 'idle' || this.#phase === 'head';
   }
 
   get isCongested(): boolean {
@@ -78,16 +75,23 @@ export class Http1Connection implements Downstream {
     this.#exchange?.redecide();
   }
 
-  /** The peer may not go on, whatever it is doing. */
+  /** The peer may not go on, whatever it is doing; the end of one that is ending anyway is not waited for any less. */
   terminate(termination: Termination): void {
-    if (this.#phase === 'closed') return;
-    if (this.#exchange === null) this.cut(termination);
-    else this.#exchange.terminate(termination);
+    switch (this.#phase) {
+      case 'idle':
+      case 'head':
+        return this.cut(termination);
+      case 'exchange':
+        return this.#exchange?.terminate(termination);
+      case 'flushing':
+      case 'lingering':
+      case 'closed':
+    }
   }
 
   /** Enforces deadlines; called a few times a second. */
   sweep(nowMs: number, elapsedMs: number): void {
-    const { limits } = this.#context;
+    const { limits, deadlines } = this.#context;
     const inPhaseMs = nowMs - this.#phaseSinceMs;
     switch (this.#phase) {
       case 'idle':
@@ -101,6 +105,10 @@ export class Http1Connection implements Downstream {
       case 'exchange':
         this.#exchange?.sweep(nowMs, elapsedMs);
         return;
+      case 'flushing':
+        if (this.#socket.writableLength !== this.#unsentBytes) this.#enter('flushing');
+        else if (inPhaseMs >= deadlines.bodyIdleTimeoutMs) this.#socket.destroy();
+        return;
       case 'lingering':
         if (inPhaseMs >= LINGER_MS) this.#socket.destroy();
         return;
@@ -109,66 +117,26 @@ export class Http1Connection implements Downstream {
   }
 
   sendInformational(head: ResponseHead): void {
-    if (this.#head?.version !== '1.1') return;
-    this.#socket.write(encodeResponseHead(head), 'latin1');
+    if (this.#head?.version === '1.1') this.#response.informational(head);
   }
 
   sendHead(head: ResponseHead): void {
     const request = this.#head;
     if (request === null) return;
-    const fields = [...head.fields];
-    this.#responseBody = responseBody(head, request);
-    switch (this.#responseBody) {
-      case 'length':
-        fields.push('content-length', String(head.body.kind === 'length' ? head.body.bytes : 0));
-        break;
-      case 'chunked':
-        fields.push('transfer-encoding', 'chunked');
-        break;
-      case 'until-close':
-        this.#closesAfterResponse ??= 'as-asked';
-        break;
-      case 'none':
-        // The answer to HEAD and a 304 say how long the body would be (RFC 9110 §8.6).
-        if (head.declaredLength !== null) fields.push('content-length', String(head.declaredLength));
-    }
     this.#noteClosing(request);
-    if (this.#closesAfterResponse !== null) fields.push('connection', 'close');
-    else if (request.version === '1.0') fields.push('connection', 'keep-alive');
-    this.#pendingHead = encodeResponseHead({ status: head.status, reason: head.reason, fields });
+    this.#response.head(head, request, this.#closesAfterResponse === null ? 'keep-alive' : 'close');
   }
 
   sendData(bytes: Buffer): 'consumed' | 'retained' {
-    if (this.#responseBody === 'none') return 'consumed';
-    const isChunked = this.#responseBody === 'chunked';
-    if (bytes.length <= COALESCED_BYTES) {
-      const before = isChunked ? this.#pendingHead + chunkPrefix(bytes.length) : this.#pendingHead;
-      const after = isChunked ? CHUNK_END : '';
-      const joined = Buffer.allocUnsafe(before.length + bytes.length + after.length);
-      joined.write(before, 0, 'latin1');
-      bytes.copy(joined, before.length);
-      if (isChunked) joined.write(CHUNK_END, before.length + bytes.length, 'latin1');
-      this.#pendingHead = '';
-      this.#socket.write(joined);
-      return 'consumed';
-    }
-    this.flush();
-    if (isChunked) this.#socket.write(chunkPrefix(bytes.length), 'latin1');
-    this.#socket.write(bytes);
-    if (isChunked) this.#socket.write(CHUNK_END, 'latin1');
-    return 'retained';
+    return this.#response.data(bytes);
   }
 
   flush(): void {
-    if (this.#pendingHead === '') return;
-    this.#socket.write(this.#pendingHead, 'latin1');
-    this.#pendingHead = '';
+    this.#response.flush();
   }
 
   sendEnd(): void {
-    const last = this.#responseBody === 'chunked' ? this.#pendingHead + LAST_CHUNK : this.#pendingHead;
-    this.#pendingHead = '';
-    if (last !== '') this.#socket.write(last, 'latin1');
+    this.#response.end();
   }
 
   refuse(refusal: Refusal): void {
@@ -177,7 +145,14 @@ export class Http1Connection implements Downstream {
     this.#noteClosing(request);
     // The body of a refused request is not worth reading: say so and close (RFC 9110 §10.1.1 for one that has not been sent yet).
     if (hasBody(request.body)) this.#closesAfterResponse ??= 'refused-with-body';
-    this.#writeRefusal(refusal, request.method);
+    const { method } = request;
+    const decisionId = this.#exchange?.decisionId ?? '';
+    const keepAlive = this.#closesAfterResponse === null;
+    this.#socket.write(encodeRefusal({ refusal, decisionId, method, keepAlive }), 'latin1');
+  }
+
+  lapse(): Termination | null {
+    return this.#owner.lapse();
   }
 
   resumeRequestBody(): void {
@@ -194,6 +169,7 @@ export class Http1Connection implements Downstream {
       return;
     }
     this.#enter('idle');
+    this.#readableMs = this.#phaseSinceMs;
     this.#pump();
   }
 
@@ -206,16 +182,21 @@ export class Http1Connection implements Downstream {
   }
 
   #onData(bytes: Buffer): void {
-    if (this.#phase === 'lingering' || this.#phase === 'closed') return;
-    this.#readMs = this.#context.clock.monotonicMs();
+    if (this.#isEnding) return;
+    this.#readableMs = this.#context.clock.monotonicMs();
     this.#requestsInRead = 0;
     this.#decoder.push(bytes);
     this.#pump();
   }
 
   #onDrain(): void {
-    if (this.#exchange === null) this.#pump();
-    else this.#exchange.downstreamDrained();
+    if (this.#exchange !== null) return this.#exchange.downstreamDrained();
+    this.#readableMs = this.#context.clock.monotonicMs();
+    this.#pump();
+  }
+
+  #onFinish(): void {
+    if (this.#phase === 'flushing') this.#enter('lingering');
   }
 
   #onClose(): void {
@@ -237,9 +218,14 @@ export class Http1Connection implements Downstream {
     } finally {
       this.#pumping = false;
     }
-    if (this.#phase === 'lingering' || this.#phase === 'closed') return;
+    if (this.#isEnding) return;
     if (this.#decoder.bufferedBytes > 0 && !this.#canPull()) this.#socket.pause();
     else this.#socket.resume();
+  }
+
+  /** Whether nothing more is read from the peer. */
+  get #isEnding(): boolean {
+    return this.#phase === 'flushing' || this.#phase === 'lingering' || this.#phase === 'closed';
   }
 
   #canPull(): boolean {
@@ -249,6 +235,7 @@ export class Http1Connection implements Downstream {
         return !this.#socket.writableNeedDrain;
       case 'exchange':
         return this.#exchange?.wantsRequestBody ?? false;
+      case 'flushing':
       case 'lingering':
       case 'closed':
         return false;
@@ -280,7 +267,8 @@ export class Http1Connection implements Downstream {
     this.#requestsInRead += 1;
     this.#enter('exchange');
     const lapse = this.#owner.lapse();
-    const exchange = new Exchange(this.#context, this, { peer: this.#owner.peer, head, receivedMs: this.#readMs });
+    const { peer } = this.#owner;
+    const exchange = new Exchange(this.#context, this, { peer, head, startedMs: this.#readableMs });
     this.#exchange = exchange;
     if (lapse !== null) {
       this.#closesAfterResponse ??= lapse;
@@ -294,23 +282,16 @@ export class Http1Connection implements Downstream {
   }
 
   #onMalformed(refusal: Refusal): void {
+    if (this.#exchange === null) return this.#refuseUnread(refusal, 'protocol-error');
     this.#closesAfterResponse = 'protocol-error';
-    if (this.#exchange === null) this.#refuseUnread(refusal, 'protocol-error');
-    else this.#exchange.requestFailed(refusal);
+    this.#exchange.requestFailed(refusal);
   }
 
   /** Answers a request whose head could not be read, then closes. */
   #refuseUnread(refusal: Refusal, termination: Termination): void {
-    this.#closesAfterResponse ??= termination;
     const record = refuseUnread(this.#context, this.#socket, { refusal, principal: this.#owner.peer.svid.id });
     this.#context.recorder.request(record);
     this.#finish(termination);
-  }
-
-  #writeRefusal(refusal: Refusal, method: string): void {
-    const decisionId = this.#exchange?.decisionId ?? '';
-    const keepAlive = this.#closesAfterResponse === null;
-    this.#socket.write(encodeRefusal({ refusal, decisionId, method, keepAlive }), 'latin1');
   }
 
   #noteClosing(request: RequestHead): void {
@@ -320,11 +301,11 @@ export class Http1Connection implements Downstream {
     if (!request.persistent) this.#closesAfterResponse ??= 'as-asked';
   }
 
-  /** Ends the connection in good order: what was written is delivered, what still comes is thrown away for a while. */
+  /** Ends the connection in good order. */
   #finish(why: Termination | 'as-asked'): void {
-    if (this.#phase === 'lingering' || this.#phase === 'closed') return;
+    if (this.#isEnding) return;
     if (why !== 'as-asked') this.#context.recorder.connectionTerminated(why);
-    this.#enter('lingering');
+    this.#enter('flushing');
     this.#socket.end();
     this.#socket.resume();
   }
@@ -332,18 +313,6 @@ export class Http1Connection implements Downstream {
   #enter(phase: Phase): void {
     this.#phase = phase;
     this.#phaseSinceMs = this.#context.clock.monotonicMs();
-  }
-}
-
-function responseBody(head: ResponseHead, request: RequestHead): ResponseBody {
-  if (request.method === 'HEAD') return 'none';
-  switch (head.body.kind) {
-    case 'none':
-      return 'none';
-    case 'length':
-      return 'length';
-    case 'chunked':
-    case 'until-close':
-      return request.version === '1.1' ? 'chunked' : 'until-close';
+    if (phase === 'flushing') this.#unsentBytes = this.#socket.writableLength;
   }
 }

@@ -1,6 +1,6 @@
 // Accepts TLS connections, authenticates who is at the other end, and watches over the connections while they live.
 
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import type { SnapshotCell } from '../core/snapshot.ts';
 import type { CompiledPolicy } from '../policy/matrix.ts';
@@ -42,6 +42,8 @@ export class Listener implements SessionHost {
   readonly #server: Server;
   readonly #sessions = new Set<Session>();
   readonly #sockets = new Set<TLSSocket>();
+  /** The sockets below TLS, from before the handshake on. */
+  readonly #transports = new Set<Socket>();
   readonly #perPrincipal = new Map<SpiffeId, number>();
   readonly #unsubscribe: readonly (() => void)[];
   #sweeper: NodeJS.Timeout | null = null;
@@ -62,6 +64,10 @@ export class Listener implements SessionHost {
       noDelay: true,
     });
     this.#server.maxConnections = this.context.limits.maxConnections;
+    this.#server.on('connection', (transport: Socket) => {
+      this.#transports.add(transport);
+      transport.on('close', () => this.#transports.delete(transport));
+    });
     this.#server.on('drop', () => this.context.recorder.handshake('refused', 'connection-limit'));
     this.#server.on('tlsClientError', (error, socket) => {
       this.context.recorder.handshake('refused', handshakeFailure(error));
@@ -72,8 +78,8 @@ export class Listener implements SessionHost {
     this.#unsubscribe = [
       options.identity.subscribe(() => this.#server.setSecureContext(this.#tlsSettings())),
       options.trust.subscribe(() => {
-        this.#server.setSecureContext(this.#tlsSettings());
         this.#reverify([...this.#sessions]);
+        this.#server.setSecureContext(this.#tlsSettings());
       }),
       options.policy.subscribe(() => {
         for (const session of this.#sessions) session.connection.redecide();
@@ -87,10 +93,6 @@ export class Listener implements SessionHost {
 
   get isDraining(): boolean {
     return this.#draining;
-  }
-
-  get connections(): number {
-    return this.#sockets.size;
   }
 
   /** @returns the address it listens on. @throws {Error} with the system's code when the address cannot be had. */
@@ -130,7 +132,7 @@ export class Listener implements SessionHost {
     if (this.#sweeper !== null) clearInterval(this.#sweeper);
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     this.#server.close();
-    for (const socket of this.#sockets) socket.destroy();
+    for (const transport of this.#transports) transport.destroy();
   }
 
   #tlsSettings(): ReturnType<typeof tlsSettings> {
@@ -210,6 +212,6 @@ export class Listener implements SessionHost {
 
   #cutAll(): void {
     for (const session of this.#sessions) session.connection.terminate('drain-deadline');
-    for (const socket of this.#sockets) socket.destroy();
+    for (const transport of this.#transports) transport.destroy();
   }
 }

@@ -31,8 +31,9 @@ export function authenticatePeer(
   if (socket.isSessionReused())
     return { kind: 'anonymous', reason: 'resumed-session', detail: 'the TLS session was resumed' };
   // Not getPeerX509Certificate(): on a server it takes the first intermediate out of the presented chain (nodejs/node#65579).
-  const leaf: Partial<PeerCertificate> = socket.getPeerCertificate();
-  if (leaf.raw === undefined) {
+  // Null once the socket is destroyed, which its type does not say.
+  const leaf: Partial<PeerCertificate> | null = socket.getPeerCertificate();
+  if (leaf?.raw === undefined) {
     return { kind: 'anonymous', reason: 'no-certificate', detail: 'the peer presented no certificate' };
   }
   const leafSha256 = createHash('sha256').update(leaf.raw).digest('hex');

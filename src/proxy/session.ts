@@ -6,7 +6,7 @@ import type { TrustBundles } from '../spiffe/trust-bundle.ts';
 import type { VerifiedSvids } from '../spiffe/verified-svids.ts';
 import type { X509Svid } from '../spiffe/x509-svid.ts';
 import type { ListenerContext } from './context.ts';
-import type { ExchangePeer } from './exchange.ts';
+import type { ExchangePeer } from './downstream.ts';
 import { type ConnectionOwner, Http1Connection } from './http1-connection.ts';
 import { connectionFields } from './identity-fields.ts';
 import { authenticatePeer } from './peer.ts';
@@ -28,8 +28,8 @@ export class Session implements ConnectionOwner {
   readonly #host: SessionHost;
   #peer: ExchangePeer;
   #trustEpoch: number;
-  /** Monotonic: an identity that has ended does not come back when the wall clock is set back. */
-  #endsMs = 0;
+  /** Monotonic, and never later than it was: setting the wall clock back does not prolong an identity. */
+  #endsMs = Number.POSITIVE_INFINITY;
 
   /** `svid` was verified against the trust bundles of `trustEpoch`. */
   constructor(
@@ -68,6 +68,8 @@ export class Session implements ConnectionOwner {
 
   /** Ends the connection if what it was admitted on has lapsed. */
   reverify(): void {
+    // Its 'close' is still to come; the certificate has gone with the handle already.
+    if (this.#socket.destroyed) return;
     const lapse = this.lapse();
     if (lapse !== null) this.connection.terminate(lapse);
   }
@@ -79,7 +81,7 @@ export class Session implements ConnectionOwner {
 
   #admit(svid: X509Svid): ExchangePeer {
     const { clock, authorizer } = this.#host.context;
-    this.#endsMs = clock.monotonicMs() + svid.notAfterMs - clock.wallMs();
+    this.#endsMs = Math.min(this.#endsMs, clock.monotonicMs() + svid.notAfterMs - clock.wallMs());
     const serverName = this.#socket.servername;
     return {
       svid,

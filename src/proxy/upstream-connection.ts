@@ -16,10 +16,10 @@ export type UpstreamAddress =
 /** What an exchange hears from the upstream connection that carries it. */
 export interface UpstreamUser {
   upstreamHead(head: ResponseHead): void;
-  /** `bytes` are read-only and lent until `release` is called, or until this returns true. Returns true if they were copied or are done with. */
+  /** `retained`: the bytes are still needed after this returns, as they are. */
   upstreamData(bytes: Buffer): 'consumed' | 'retained';
   upstreamEnd(): void;
-  /** What one read from the upstream brought has been handed over. */
+  /** What one read from the upstream brought has been handed over, and it was not the end. */
   upstreamFlush(): void;
   upstreamFailed(refusal: Refusal): void;
   upstreamDrained(): void;
@@ -28,7 +28,7 @@ export interface UpstreamUser {
 /** How a connection tells its pool what became of it. */
 export interface UpstreamOwner {
   connected(connection: UpstreamConnection): void;
-  /** Called once; `beforeFirstByte` when not a byte had come back for the exchange it carried, if any. */
+  /** Called once, before the exchange it carried is told; it must not be used from here on. */
   closed(connection: UpstreamConnection): void;
 }
 
@@ -41,11 +41,10 @@ export class UpstreamConnection {
   readonly #decoder = new ResponseDecoder(RESPONSE_LIMITS);
   #user: UpstreamUser | null = null;
   #buffer: Buffer | null = null;
-  #requestBody: BodyFraming['kind'] = 'none';
-  #requestComplete = true;
-  #paused = false;
-  #firstByteSeen = false;
-  #responseReusable = false;
+  /** How the rest of the request is framed. */
+  #request: BodyFraming['kind'] | 'sent' = 'sent';
+  /** Whether a byte has come back for the exchange it carries. */
+  #answered = false;
   #exchanges = 0;
   #closed = false;
   /** Monotonic ms; set by the pool: when it was asked for, later when it became idle. */
@@ -69,18 +68,16 @@ export class UpstreamConnection {
     this.#socket.resume();
   }
 
-  /** True when it has carried an exchange before: it may have died while it was idle. */
-  get isReused(): boolean {
-    return this.#exchanges > 1;
-  }
-
-  get firstByteSeen(): boolean {
-    return this.#firstByteSeen;
+  /** True when it has carried an exchange before and nothing came back for this one: the upstream may never have seen it. */
+  get mayHaveDiedIdle(): boolean {
+    return this.#exchanges > 1 && !this.#answered;
   }
 
   /** RFC 9112 §9.3: framed, consumed, persistent, nothing left over on either side. */
   get isReusable(): boolean {
-    return !this.#closed && this.#responseReusable && this.#requestComplete && this.#decoder.bufferedBytes === 0;
+    if (this.#closed || !this.#decoder.isComplete || this.#decoder.bufferedBytes > 0) return false;
+    if (this.#request !== 'sent' || this.#socket.writableLength > 0) return false;
+    return this.#exchanges === 0 || this.#decoder.head.persistent;
   }
 
   /** Writes a request head; the caller has rendered it and declares how its body is framed. */
@@ -90,24 +87,23 @@ export class UpstreamConnection {
   ): void {
     this.#user = user;
     this.#exchanges += 1;
-    this.#firstByteSeen = false;
-    this.#responseReusable = false;
-    this.#requestBody = request.body.kind;
-    this.#requestComplete = !hasBody(request.body);
+    this.#answered = false;
     this.#decoder.begin(request.method);
-    if (this.#requestComplete) {
+    if (!hasBody(request.body)) {
+      this.#request = 'sent';
       this.#socket.write(request.head, 'latin1');
       return;
     }
+    this.#request = request.body.kind;
     // The first bytes of the body are usually at hand already: send them with the head.
     this.#socket.cork();
     this.#socket.write(request.head, 'latin1');
-    process.nextTick(() => this.#socket.uncork());
+    process.nextTick(uncork, this.#socket);
   }
 
   /** @returns false when the caller should wait for upstreamDrained(). */
   writeBody(bytes: Buffer): boolean {
-    if (this.#requestBody !== 'chunked') return this.#socket.write(bytes);
+    if (this.#request !== 'chunked') return this.#socket.write(bytes);
     this.#socket.cork();
     this.#socket.write(chunkPrefix(bytes.length), 'latin1');
     this.#socket.write(bytes);
@@ -117,48 +113,37 @@ export class UpstreamConnection {
   }
 
   endBody(): void {
-    if (this.#requestBody === 'chunked') this.#socket.write(LAST_CHUNK, 'latin1');
-    this.#requestComplete = true;
+    if (this.#request === 'chunked') this.#socket.write(LAST_CHUNK, 'latin1');
+    this.#request = 'sent';
   }
 
-  /** Stops reading from the upstream: the peer is slower than it. */
+  /** Stops reading from the upstream: the peer is slower than it. Only from upstreamFlush(), so that none ends while paused. */
   pause(): void {
-    this.#paused = true;
     this.#socket.pause();
   }
 
   resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    this.#socket.resume();
+    if (this.#socket.isPaused()) this.#socket.resume();
   }
 
-  /** Lets go of the exchange; what comes from the upstream after this is nobody's and closes the connection. */
-  detach(): void {
-    this.#user = null;
-  }
-
+  /** Ends the connection without a word to the exchange it carries. */
   destroy(): void {
     this.#user = null;
     this.#socket.destroy();
-  }
-
-  unref(): void {
-    this.#socket.unref();
   }
 
   #onRead(count: number, buffer: Uint8Array): boolean {
     const user = this.#user;
     if (user === null) {
       // Bytes nobody asked for: a second response, or a 408 on an idle connection.
-      this.#socket.destroy();
+      this.#fail('upstream-reset');
       return false;
     }
-    this.#firstByteSeen = true;
+    this.#answered = true;
     const bytes = Buffer.from(buffer.buffer, buffer.byteOffset, count);
     this.#decoder.push(bytes);
     this.#pump(user);
-    return !this.#paused;
+    return !this.#socket.isPaused();
   }
 
   #onEnd(): void {
@@ -175,12 +160,12 @@ export class UpstreamConnection {
     try {
       for (let event = this.#decoder.next(); event !== 'need-more'; event = this.#decoder.next()) {
         if (event === 'head') {
-          this.#responseReusable = this.#decoder.head.persistent;
           user.upstreamHead(this.#decoder.head);
         } else if (event === 'data') {
           if (user.upstreamData(this.#decoder.data) === 'retained') retained = true;
         } else {
-          this.#finish(user);
+          this.#user = null;
+          user.upstreamEnd();
           return;
         }
         if (this.#user !== user) return;
@@ -188,22 +173,16 @@ export class UpstreamConnection {
       user.upstreamFlush();
     } catch (error) {
       if (!(error instanceof Http1Error)) throw error;
-      this.#fail(this.#firstByteSeen ? 'upstream-invalid-response' : 'upstream-reset');
+      this.#fail(this.#answered ? 'upstream-invalid-response' : 'upstream-reset');
     } finally {
       // What is still referred to must not be overwritten by the next read.
       if (retained || this.#decoder.bufferedBytes > 0) this.#buffer = null;
     }
   }
 
-  #finish(user: UpstreamUser): void {
-    this.#user = null;
-    user.upstreamEnd();
-  }
-
   #fail(refusal: Refusal): void {
     const user = this.#user;
     this.#user = null;
-    this.#responseReusable = false;
     if (!this.#closed) {
       this.#closed = true;
       this.#socket.destroy();
@@ -211,4 +190,8 @@ export class UpstreamConnection {
     }
     user?.upstreamFailed(refusal);
   }
+}
+
+function uncork(socket: Socket): void {
+  socket.uncork();
 }

@@ -18,6 +18,7 @@ export interface UpstreamPoolOptions {
   readonly ejectMs: number;
 }
 
+/** Someone who was told to wait for a connection; called back once, unless it cancels. */
 export interface UpstreamWaiter {
   upstreamReady(connection: UpstreamConnection): void;
   upstreamRefused(refusal: Refusal): void;
@@ -32,10 +33,12 @@ export class UpstreamPool {
   readonly address: UpstreamAddress;
   readonly #options: UpstreamPoolOptions;
   readonly #clock: Clock;
+  /** In the order in which they became idle. */
   readonly #idle: UpstreamConnection[] = [];
+  /** Null once the waiter has left: the connection will serve another. */
   readonly #connecting = new Map<UpstreamConnection, UpstreamWaiter | null>();
   readonly #busy = new Set<UpstreamConnection>();
-  #queue: Queued[] = [];
+  readonly #queue: Queued[] = [];
   #failuresInARow = 0;
   #ejectedUntilMs = 0;
   #closed = false;
@@ -46,27 +49,24 @@ export class UpstreamPool {
     this.#clock = clock;
   }
 
-  get connections(): number {
-    return this.#idle.length + this.#connecting.size + this.#busy.size;
+  /** A connection at once, or null when the waiter will be called back; it may be refused before this returns. */
+  acquire(waiter: UpstreamWaiter): UpstreamConnection | null {
+    const connection = this.#idle.pop();
+    if (connection === undefined) {
+      this.acquireFresh(waiter);
+      return null;
+    }
+    this.#busy.add(connection);
+    return connection;
   }
 
-  /** Calls the waiter back, at once when a connection is idle; `fresh` demands one that has carried nothing yet. */
-  acquire(waiter: UpstreamWaiter, freshness: 'any' | 'fresh'): void {
-    if (freshness === 'any') {
-      const connection = this.#idle.pop();
-      if (connection !== undefined) {
-        this.#busy.add(connection);
-        waiter.upstreamReady(connection);
-        return;
-      }
-    }
-    const nowMs = this.#clock.monotonicMs();
-    if (nowMs < this.#ejectedUntilMs) {
-      waiter.upstreamRefused('upstream-ejected');
-    } else if (this.connections < this.#options.maxConnections) {
-      this.#connect(waiter, nowMs);
+  /** As acquire(), but not one of the idle connections: they may have died as well. */
+  acquireFresh(waiter: UpstreamWaiter): void {
+    if (this.#hasRoom) {
+      this.#connect(waiter);
     } else if (this.#queue.length < this.#options.maxPending) {
-      this.#queue.push({ waiter, deadlineMs: nowMs + this.#options.connectTimeoutMs });
+      const deadlineMs = this.#clock.monotonicMs() + this.#options.connectTimeoutMs;
+      this.#queue.push({ waiter, deadlineMs });
     } else {
       waiter.upstreamRefused('upstream-saturated');
     }
@@ -75,13 +75,14 @@ export class UpstreamPool {
   /** The waiter no longer wants a connection. */
   cancel(waiter: UpstreamWaiter): void {
     for (const [connection, other] of this.#connecting) if (other === waiter) this.#connecting.set(connection, null);
-    this.#queue = this.#queue.filter((queued) => queued.waiter !== waiter);
+    const at = this.#queue.findIndex((queued) => queued.waiter === waiter);
+    if (at >= 0) this.#queue.splice(at, 1);
   }
 
-  /** Takes a connection back after its exchange; one that is not fit for another is destroyed. */
+  /** Takes a connection back, with or without an exchange on it; one that is not fit for another is destroyed. */
   release(connection: UpstreamConnection): void {
-    connection.detach();
     if (!connection.isReusable || this.#closed) {
+      // Stays among the busy ones until closed() is called.
       connection.destroy();
       return;
     }
@@ -104,14 +105,8 @@ export class UpstreamPool {
     const waiter = this.#connecting.get(connection) ?? null;
     this.#connecting.delete(connection);
     this.#busy.add(connection);
-    if (waiter === null) {
-      connection.sinceMs = this.#clock.monotonicMs();
-      this.#busy.delete(connection);
-      this.#idle.push(connection);
-      this.#serveQueue();
-      return;
-    }
-    waiter.upstreamReady(connection);
+    if (waiter === null) this.release(connection);
+    else waiter.upstreamReady(connection);
   }
 
   closed(connection: UpstreamConnection): void {
@@ -144,30 +139,35 @@ export class UpstreamPool {
     }
   }
 
+  /** For when no listener uses it any more. */
   close(): void {
     this.#closed = true;
+    for (const { waiter } of this.#queue.splice(0)) waiter.upstreamRefused('upstream-saturated');
     for (const connection of [...this.#idle, ...this.#connecting.keys(), ...this.#busy]) connection.destroy();
     this.#idle.length = 0;
   }
 
-  #connect(waiter: UpstreamWaiter, nowMs: number): void {
+  get #hasRoom(): boolean {
+    return this.#idle.length + this.#connecting.size + this.#busy.size < this.#options.maxConnections;
+  }
+
+  #connect(waiter: UpstreamWaiter): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#closed || nowMs < this.#ejectedUntilMs) {
+      waiter.upstreamRefused('upstream-ejected');
+      return;
+    }
     const connection = new UpstreamConnection(this.address, this);
     connection.sinceMs = nowMs;
     this.#connecting.set(connection, waiter);
   }
 
+  /** A connection is gone: whoever waits may have its place. */
   #serveQueue(): void {
-    while (this.#queue.length > 0 && !this.#closed) {
-      const idle = this.#idle.pop();
-      if (idle === undefined && this.connections >= this.#options.maxConnections) return;
+    while (this.#hasRoom) {
       const next = this.#queue.shift();
       if (next === undefined) return;
-      if (idle === undefined) {
-        this.#connect(next.waiter, this.#clock.monotonicMs());
-      } else {
-        this.#busy.add(idle);
-        next.waiter.upstreamReady(idle);
-      }
+      this.#connect(next.waiter);
     }
   }
 

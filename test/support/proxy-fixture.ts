@@ -63,12 +63,29 @@ const POOL_OPTIONS: UpstreamPoolOptions = {
   ejectMs: 300,
 };
 
+/** A figure that can be waited for. */
+export class Gauge {
+  #value = 0;
+  #waiters: (() => void)[] = [];
+
+  add(difference: number): void {
+    this.#value += difference;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter();
+  }
+
+  async until(enough: (value: number) => boolean): Promise<void> {
+    while (!enough(this.#value)) await new Promise<void>((resolve) => this.#waiters.push(resolve));
+  }
+}
+
 /** Keeps what it is told, for tests to look at. */
 export class RecordingRecorder implements Recorder {
   readonly requests: RequestRecord[] = [];
   readonly handshakes: string[] = [];
   readonly terminations: string[] = [];
-  open = 0;
+  readonly open = new Gauge();
 
   request(record: RequestRecord): void {
     // A copy: the caller may use its object again.
@@ -78,10 +95,10 @@ export class RecordingRecorder implements Recorder {
     this.handshakes.push(`${result}: ${reason}`);
   }
   connectionOpened(): void {
-    this.open += 1;
+    this.open.add(1);
   }
   connectionClosed(): void {
-    this.open -= 1;
+    this.open.add(-1);
   }
   connectionTerminated(reason: string): void {
     this.terminations.push(reason);
@@ -161,6 +178,10 @@ export interface ProxyFixture {
   readonly identity: SnapshotCell<OwnIdentity>;
   readonly pool: UpstreamPool;
   readonly anonymous: string[];
+  /** Waits until that many requests have been decided since the start; each has asked for a connection by then. */
+  untilDecided(count: number): Promise<void>;
+  /** Waits until at most `left` authenticated or refused connections are open. */
+  untilClosed(left?: number): Promise<void>;
   connect(svid: TestSvid | null, options?: ConnectionOptions): Promise<RawPeer>;
   close(): Promise<void>;
 }
@@ -208,6 +229,7 @@ export async function startProxy(upstreamPort: number, options: ProxyOptions = {
   );
   const routes = options.routes ?? [{ host: null, pathPrefix: null, component: 'registry' }];
   const anonymous: string[] = [];
+  const decided = new Gauge();
   const listener = new Listener({
     host: '127.0.0.1',
     port: 0,
@@ -226,7 +248,10 @@ export async function startProxy(upstreamPort: number, options: ProxyOptions = {
       recorder,
       authorizer: {
         admit: (svid, trustEpoch) => cache.admit(svid, trustEpoch),
-        decide: (partition, request) => cache.decide(partition, policy.current, request, clock.wallMs()),
+        decide: (partition, request) => {
+          decided.add(1);
+          return cache.decide(partition, policy.current, request, clock.wallMs());
+        },
       },
       timedDecisions: new EveryNth(16),
       decisionIds: new DecisionIds(randomFillSync),
@@ -245,6 +270,8 @@ export async function startProxy(upstreamPort: number, options: ProxyOptions = {
     identity,
     pool,
     anonymous,
+    untilDecided: async (count) => decided.until((reached) => reached >= count),
+    untilClosed: async (left = 0) => recorder.open.until((open) => open <= left),
     connect: async (svid, overrides = {}) => {
       const peer = await connectPeer(port, svid, { ca: authority.certificatePem, ...overrides });
       peers.push(peer);

@@ -1,0 +1,38 @@
+// The peer's side of an exchange: who asks, and the way back to them as one protocol implements it.
+
+import type { ResponseHead } from '../http1/response-head.ts';
+import type { CachePartition } from '../policy/decision-cache.ts';
+import type { X509Svid } from '../spiffe/x509-svid.ts';
+import type { Refusal, Termination } from './refusal.ts';
+
+/** The way back to the peer, as one protocol implements it. */
+export interface Downstream {
+  /** An interim response; only where the protocol version has them. */
+  sendInformational(head: ResponseHead): void;
+  sendHead(head: ResponseHead): void;
+  /** `retained`: the bytes are still needed after this returns. */
+  sendData(bytes: Buffer): 'consumed' | 'retained';
+  /** Everything one turn of the upstream brought has been sent. */
+  flush(): void;
+  sendEnd(): void;
+  /** Answers in the upstream's place. */
+  refuse(refusal: Refusal): void;
+  /** Ends the response where it stands, so that the peer can tell it is not whole. */
+  cut(termination: Termination): void;
+  /** True while the peer takes what it is sent more slowly than it comes. */
+  readonly isCongested: boolean;
+  /** The exchange can take request body again. */
+  resumeRequestBody(): void;
+  /** The exchange is over and recorded. */
+  exchangeEnded(): void;
+  /** Continuous verification: why the peer may ask nothing more, or null. */
+  lapse(): Termination | null;
+}
+
+/** The authenticated peer of a connection. */
+export interface ExchangePeer {
+  readonly svid: X509Svid;
+  readonly partition: CachePartition;
+  readonly connectionFields: readonly string[];
+  readonly serverName: string | null;
+}

@@ -1,0 +1,103 @@
+// Writes responses to one HTTP/1.1 peer, framed as its version allows, in as few TLS records as their pieces permit.
+
+import type { TLSSocket } from 'node:tls';
+import { CHUNK_END, chunkPrefix, encodeResponseHead, LAST_CHUNK } from '../http1/encode.ts';
+import type { RequestHead } from '../http1/request-head.ts';
+import type { ResponseHead } from '../http1/response-head.ts';
+
+type Framing = 'none' | 'length' | 'chunked' | 'until-close';
+
+// Small bodies are copied behind their head into one TLS record; larger ones are lent to the socket as they are.
+const COALESCED_BYTES = 16 * 1024;
+
+export class Http1Response {
+  readonly #socket: TLSSocket;
+  #framing: Framing = 'none';
+  /** Not written yet, so that it can share a record with what follows. */
+  #pendingHead = '';
+
+  constructor(socket: TLSSocket) {
+    this.#socket = socket;
+  }
+
+  informational(head: ResponseHead): void {
+    const { status, reason } = head;
+    this.#socket.write(encodeResponseHead({ status, reason, fields: passedOn(head) }), 'latin1');
+  }
+
+  /** `connection`: what becomes of the connection after this response. */
+  head(head: ResponseHead, request: RequestHead, connection: 'keep-alive' | 'close'): void {
+    const fields = passedOn(head);
+    this.#framing = framingOf(head, request);
+    switch (this.#framing) {
+      case 'length':
+        fields.push('content-length', String(head.body.kind === 'length' ? head.body.bytes : 0));
+        break;
+      case 'chunked':
+        fields.push('transfer-encoding', 'chunked');
+        break;
+      case 'none':
+        // The answer to HEAD and a 304 say how long the body would be; a 204 must not (RFC 9110 §8.6).
+        if (head.declaredLength !== null && head.status !== 204)
+          fields.push('content-length', String(head.declaredLength));
+        break;
+      case 'until-close':
+    }
+    if (connection === 'close') fields.push('connection', 'close');
+    this.#pendingHead = encodeResponseHead({ status: head.status, reason: head.reason, fields });
+  }
+
+  data(bytes: Buffer): 'consumed' | 'retained' {
+    if (this.#framing === 'none') return 'consumed';
+    const isChunked = this.#framing === 'chunked';
+    const before = isChunked ? this.#pendingHead + chunkPrefix(bytes.length) : this.#pendingHead;
+    this.#pendingHead = '';
+    if (bytes.length <= COALESCED_BYTES) {
+      const joined = Buffer.allocUnsafe(before.length + bytes.length + (isChunked ? CHUNK_END.length : 0));
+      joined.write(before, 0, 'latin1');
+      bytes.copy(joined, before.length);
+      if (isChunked) joined.write(CHUNK_END, before.length + bytes.length, 'latin1');
+      this.#socket.write(joined);
+      return 'consumed';
+    }
+    if (before !== '') this.#socket.write(before, 'latin1');
+    this.#socket.write(bytes);
+    if (isChunked) this.#socket.write(CHUNK_END, 'latin1');
+    return 'retained';
+  }
+
+  /** Sends the head if nothing has come that it could go with. */
+  flush(): void {
+    if (this.#pendingHead === '') return;
+    this.#socket.write(this.#pendingHead, 'latin1');
+    this.#pendingHead = '';
+  }
+
+  end(): void {
+    if (this.#framing === 'chunked') this.#pendingHead += LAST_CHUNK;
+    this.flush();
+  }
+}
+
+/** All but what is ours to say, and alternative services: they would lead the peer past the proxy (RFC 7838). */
+function passedOn({ fields }: ResponseHead): string[] {
+  const passed: string[] = [];
+  for (let at = 0; at < fields.length; at += 2) {
+    const name = fields[at] ?? '';
+    if (name !== 'alt-svc' && !name.startsWith('x-sallyport-')) passed.push(name, fields[at + 1] ?? '');
+  }
+  return passed;
+}
+
+function framingOf(head: ResponseHead, request: RequestHead): Framing {
+  if (request.method === 'HEAD') return 'none';
+  switch (head.body.kind) {
+    case 'none':
+      return 'none';
+    case 'length':
+      return 'length';
+    case 'chunked':
+    case 'until-close':
+      return request.version === '1.1' ? 'chunked' : 'until-close';
+  }
+}
