@@ -17,15 +17,28 @@ export async function listen(server: Server, bind: BindAddress): Promise<BindAdd
     if (bind.kind === 'unix') await listenUnix(server, bind.path);
     else await startListening(server, () => server.listen({ host: bind.host, port: bind.port }));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ListenError('cannot-listen', `cannot listen on \`${formatBindAddress(bind)}\`: ${reason}`, {
-      cause: error,
-    });
+    throw toListenError(error, bind);
   }
   const address = server.address();
   if (bind.kind === 'unix' || address === null || typeof address === 'string') return bind;
   return { kind: 'tcp', host: address.address, port: address.port };
 }
+
+/** @throws whatever is not an error of the operating system. */
+export function toListenError(error: unknown, bind: BindAddress): ListenError {
+  if (error instanceof ListenError) return error;
+  if (!(error instanceof Error && 'syscall' in error && 'code' in error)) throw error;
+  const code = String(error.code);
+  const message = `cannot listen on \`${formatBindAddress(bind)}\`: ${EXPLANATIONS.get(code) ?? error.message} (${code})`;
+  return new ListenError('cannot-listen', message, { cause: error });
+}
+
+const EXPLANATIONS: ReadonlyMap<string, string> = new Map([
+  ['EADDRINUSE', 'something else listens there already'],
+  ['EADDRNOTAVAIL', 'this machine has no such address'],
+  ['EACCES', 'this process may not listen there'],
+  ['ENOENT', 'there is no such directory'],
+]);
 
 async function listenUnix(server: Server, path: string): Promise<void> {
   await removeStaleSocket(path);

@@ -5,6 +5,7 @@ import type { Problem, SourcePosition } from '../core/source-position.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 import { DocumentError, parseYaml, positionAt, toPlain, type YamlNode } from '../yaml/located.ts';
 import { parseDocument } from './config-document.ts';
+import { type ConfigPositions, findPositions } from './config-positions.ts';
 import { findNode, toProblems } from './config-problems.ts';
 import { findConflicts, type RuleSource } from './config-rules.ts';
 import { LIMIT_DEFAULTS, PART_DEFAULTS, type ConfigDocument, type LimitsDocument } from './config-schema.ts';
@@ -28,6 +29,7 @@ export interface Config {
   readonly upstream: UpstreamConfig;
   /** What every listener starts from; a listener's own `limits` are already merged. */
   readonly limits: Limits;
+  readonly positions: ConfigPositions;
 }
 
 interface IdentityConfig {
@@ -51,6 +53,8 @@ interface PolicyConfig {
 export interface ListenerConfig {
   readonly name: string;
   readonly bind: TcpAddress;
+  /** Where the configuration gives the address. */
+  readonly position: SourcePosition;
   /** The component served when there are no `routes:`; null when the routes name theirs. */
   readonly component: string | null;
   /** Never empty; the first one that matches wins, and every one can. Without `routes:` one route that matches everything. */
@@ -71,10 +75,14 @@ export interface RouteConfig {
 
 interface AdminConfig {
   readonly bind: TcpAddress | UnixAddress;
+  /** Where the configuration gives the address. */
+  readonly position: SourcePosition;
 }
 
 interface ProbesConfig {
   readonly bind: TcpAddress;
+  /** Where the configuration gives the address. */
+  readonly position: SourcePosition;
 }
 
 interface DecisionLogConfig {
@@ -171,7 +179,7 @@ interface Origin {
 
 function toConfig(document: ConfigDocument, origin: Origin): Config {
   const { trustDomain, identity, policy, admin, probes, decisionLog, log, cache, drain } = document;
-  const { directory } = origin;
+  const { directory, root } = origin;
   const { certificate, privateKey, trustBundles } = identity.files;
   return {
     trustDomain,
@@ -186,12 +194,16 @@ function toConfig(document: ConfigDocument, origin: Origin): Config {
     listeners: document.listeners.map((listener, at) => ({
       name: listener.name,
       bind: listener.bind,
+      position: positionAt(root, ['listeners', at, 'bind']),
       component: listener.component ?? null,
       routes: toRoutes(listener, ['listeners', at], origin),
       limits: toLimits({ ...document.limits, ...listener.limits }),
     })),
-    admin: admin.bind === null ? null : { bind: resolveAddress(admin.bind, directory) },
-    probes: probes ?? null,
+    admin:
+      admin.bind === null
+        ? null
+        : { bind: resolveAddress(admin.bind, directory), position: positionAt(root, ['admin', 'bind']) },
+    probes: probes === undefined ? null : { ...probes, position: positionAt(root, ['probes', 'bind']) },
     decisionLog,
     log,
     cache: {
@@ -202,6 +214,7 @@ function toConfig(document: ConfigDocument, origin: Origin): Config {
     drain: { timeoutMs: drain.timeout },
     upstream: toUpstreamConfig(document.upstream),
     limits: toLimits(document.limits),
+    positions: findPositions(root, trustBundles.keys()),
   };
 }
 

@@ -9,122 +9,154 @@ import {
   trustBundleGroup,
 } from '../files/identity-files.ts';
 import { policyGroup, type PolicyLocation, toPolicySources } from '../files/policy-group.ts';
-import { type FileGroupWatch, type ReloadEvent, watchFileGroup, type WatchPort } from '../files/watch-file-group.ts';
+import { openFileGroup, type ReloadEvent, type WatchedFiles, type WatchPort } from '../files/watch-file-group.ts';
 import { loadPolicy } from '../policy/load.ts';
 import type { CompiledPolicy } from '../policy/matrix.ts';
 import type { OwnIdentity } from '../spiffe/own-identity.ts';
 import type { TrustBundles } from '../spiffe/trust-bundle.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
 import type { Config } from './config.ts';
+import { describeLoadFailure, StartError } from './start-error.ts';
 
 export type MaterialName = Parameters<Recorder['reload']>[0];
 
-/** What becomes of the files after the first load; `problem` is for people. */
+/** What becomes of the files; when it is told, the snapshot is already in force. */
 export interface MaterialEvents {
+  /** Once for the first load, and again for every load after it. */
   readonly warned: (what: MaterialName, warning: FileWarning) => void;
   readonly reloaded: (what: MaterialName) => void;
+  /** The files are again what is in force. */
+  readonly recovered: (what: MaterialName) => void;
   readonly failed: (what: MaterialName, error: unknown) => void;
 }
 
 /** A value read from files, and why its files can at present not be read, if so. */
 export interface Material<T> {
   readonly cell: SnapshotCell<T>;
-  /** The failure of the last reload, or null when the files are as loaded. */
+  /** The failure of the last reload, or null when the files are what is in force. */
   readonly failure: unknown;
-  close(): void;
 }
 
 export interface Materials {
   readonly identity: Material<OwnIdentity>;
   readonly trust: Material<TrustBundles>;
   readonly policy: Material<CompiledPolicy>;
+  /** Keeps everything up to date from now on; nothing has been told before this. To be called once. */
+  follow(events: MaterialEvents): void;
   close(): void;
 }
 
 /**
- * Loads everything once and watches it from then on.
- * @throws what the first load of any of them fails with.
+ * Loads everything.
+ * @throws {StartError} with what is wrong with each of them.
  */
 export async function openMaterials(
   config: Config,
-  from: { readonly builtinProtocols: string; readonly port: WatchPort; readonly events: MaterialEvents },
+  from: { readonly builtinProtocols: string; readonly port: WatchPort },
 ): Promise<Materials> {
   const { trustDomain, identity: source } = config;
-  const opened: { close(): void }[] = [];
-  const open = async <T>(origin: MaterialOrigin<T>): Promise<Material<T>> => {
-    const material = await openMaterial(origin, from);
-    opened.push(material);
-    return material;
-  };
-  const close = (): void => {
-    for (const material of opened) material.close();
-  };
-  try {
-    const identity = await open<OwnIdentity>({
+  const location: PolicyLocation = { path: config.policy.path, builtinProtocols: from.builtinProtocols };
+  const opening = [
+    openMaterial<OwnIdentity>(from.port, {
       name: 'identity',
       group: ownIdentityGroup(source.files),
       parse: (reading) => {
         const { identity, warnings } = parseOwnIdentityFiles(reading, source.files, trustDomain);
         return { value: identity, warnings };
       },
-    });
-    const trust = await open<TrustBundles>({
+    }),
+    openMaterial<TrustBundles>(from.port, {
       name: 'trust-bundle',
       group: trustBundleGroup(source.files.trustBundles),
       parse: (reading) => ({
         value: parseTrustBundleFiles(reading, source.files.trustBundles),
         warnings: reading.warnings,
       }),
-    });
-    const location: PolicyLocation = { path: config.policy.path, builtinProtocols: from.builtinProtocols };
-    const policy = await open<CompiledPolicy>({
+    }),
+    openMaterial<CompiledPolicy>(from.port, {
       name: 'policy',
       group: policyGroup(location),
       parse: (reading) => ({
         value: loadPolicy(toPolicySources(reading, location), config.policy.mode),
         warnings: reading.warnings,
       }),
-    });
-    return { identity, trust, policy, close };
-  } catch (error) {
-    close();
-    throw error;
-  }
+    }),
+  ] as const;
+  const lines = (await Promise.allSettled(opening)).flatMap((outcome) =>
+    outcome.status === 'rejected' ? describeLoadFailure(outcome.reason, config) : [],
+  );
+  if (lines.length > 0) throw new StartError(lines);
+  const [identity, trust, policy] = await Promise.all(opening);
+  const all = [identity, trust, policy];
+  return {
+    identity,
+    trust,
+    policy,
+    follow: (events) => {
+      for (const material of all) material.follow(events);
+    },
+    close: () => {
+      for (const material of all) material.close();
+    },
+  };
 }
 
 interface MaterialOrigin<T> {
   readonly name: MaterialName;
   readonly group: FileGroup;
   /** Throws when the files are not what they should be. */
-  readonly parse: (reading: GroupReading) => { readonly value: T; readonly warnings: readonly FileWarning[] };
+  readonly parse: (reading: GroupReading) => Parsed<T>;
 }
 
-async function openMaterial<T>(
-  origin: MaterialOrigin<T>,
-  from: { readonly port: WatchPort; readonly events: MaterialEvents },
-): Promise<Material<T>> {
-  const { name, group, parse } = origin;
-  let cell: SnapshotCell<T> | null = null;
-  let failure: unknown = null;
-  const report = (event: ReloadEvent): void => {
-    failure = event.kind === 'failed' ? event.error : null;
-    if (event.kind === 'failed') from.events.failed(name, event.error);
-    else from.events.reloaded(name);
-  };
-  const load = (reading: GroupReading): void => {
-    const { value, warnings } = parse(reading);
-    for (const warning of warnings) from.events.warned(name, warning);
-    if (cell === null) cell = new SnapshotCell(value);
-    else cell.swap(value);
-  };
-  const watch: FileGroupWatch = await watchFileGroup({ group, load, report, port: from.port });
-  const loaded: SnapshotCell<T> | null = cell;
-  if (loaded === null) throw new Error('a group of files was watched before it was loaded');
-  return {
-    cell: loaded,
-    get failure() {
-      return failure;
-    },
-    close: () => watch.close(),
-  };
+interface Parsed<T> {
+  readonly value: T;
+  readonly warnings: readonly FileWarning[];
+}
+
+async function openMaterial<T>(port: WatchPort, { name, group, parse }: MaterialOrigin<T>): Promise<FileMaterial<T>> {
+  return new FileMaterial(name, await openFileGroup({ group, parse, port }));
+}
+
+class FileMaterial<T> implements Material<T> {
+  readonly cell: SnapshotCell<T>;
+  readonly #name: MaterialName;
+  readonly #files: WatchedFiles<Parsed<T>>;
+  #failure: unknown = null;
+
+  constructor(name: MaterialName, files: WatchedFiles<Parsed<T>>) {
+    this.#name = name;
+    this.#files = files;
+    this.cell = new SnapshotCell(files.initial.value);
+  }
+
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  follow(events: MaterialEvents): void {
+    for (const warning of this.#files.initial.warnings) events.warned(this.#name, warning);
+    this.#files.follow((event) => this.#take(event, events));
+  }
+
+  close(): void {
+    this.#files.close();
+  }
+
+  #take(event: ReloadEvent<Parsed<T>>, events: MaterialEvents): void {
+    switch (event.kind) {
+      case 'loaded':
+        this.#failure = null;
+        this.cell.swap(event.value.value);
+        for (const warning of event.value.warnings) events.warned(this.#name, warning);
+        events.reloaded(this.#name);
+        return;
+      case 'recovered':
+        this.#failure = null;
+        events.recovered(this.#name);
+        return;
+      case 'failed':
+        this.#failure = event.error;
+        events.failed(this.#name, event.error);
+    }
+  }
 }

@@ -1,58 +1,70 @@
 // The sidecar as a process: logs to standard output, drains on the first signal, ends on the second, never lives on half-broken.
 
+import { constants } from 'node:os';
 import { LogDestination } from '../telemetry/log-destination.ts';
 import { createLogWriter } from '../telemetry/log-writer.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import type { Config } from './config.ts';
-import { describeStartFailure, startSidecar } from './sidecar.ts';
+import { type Sidecar, startSidecar } from './sidecar.ts';
 
-const MAX_PENDING_LOG_BYTES = 8 * 1024 * 1024;
+const MAX_PENDING_LOG_BYTES = 4 * 1024 * 1024;
 const LOG_FLUSH_MS = 1_000;
 const EXIT_FAILURE = 1;
-const EXIT_INTERRUPTED = 130;
+/** What a shell calls the end by signal n: 128 + n. */
+const EXIT_SIGNAL_BASE = 128;
 
-/** @returns the exit code, once everything has ended. */
-export async function runUntilSignalled(config: Config): Promise<number> {
+/** Ends the process. @throws {StartError} instead when the sidecar does not start; nothing is left running then. */
+export async function runUntilSignalled(config: Config): Promise<never> {
   const destination = new LogDestination(createLogWriter(process.stdout), MAX_PENDING_LOG_BYTES);
   const log = createLogger({ level: config.log.level, destination });
+  let sidecar: Sidecar | null = null;
+  const exit = (exitCode: number): never => {
+    try {
+      sidecar?.flush();
+    } finally {
+      destination.flushSync(LOG_FLUSH_MS);
+      process.exit(exitCode);
+    }
+  };
   const die = (err: unknown): void => {
     log.fatal({ err }, 'uncaught error, ending');
-    destination.flushSync(LOG_FLUSH_MS);
-    process.exit(EXIT_FAILURE);
+    exit(EXIT_FAILURE);
   };
   process.on('uncaughtException', die);
   process.on('unhandledRejection', die);
-  const signalled = firstSignal();
+  const signalled = firstSignal((signal) => {
+    log.warn({ signal }, 'another signal received, ending at once');
+    exit(EXIT_SIGNAL_BASE + constants.signals[signal]);
+  });
   try {
-    const sidecar = await startSidecar({
+    sidecar = await startSidecar({
       config,
       log,
       decisionLog: destination,
       logWriteFailures: () => destination.failures,
       onRequest: null,
     });
-    const signal = await signalled;
-    log.info({ signal }, 'signal received');
-    for (const again of ['SIGTERM', 'SIGINT'] as const) {
-      process.on(again, () => {
-        destination.flushSync(LOG_FLUSH_MS);
-        process.exit(EXIT_INTERRUPTED);
-      });
-    }
-    await sidecar.drain();
-    log.info('drained');
-    return 0;
   } catch (error) {
-    process.stderr.write(`${describeStartFailure(error)}\n`);
-    return EXIT_FAILURE;
-  } finally {
     await destination.flush(LOG_FLUSH_MS);
+    throw error;
   }
+  log.info({ signal: await signalled }, 'signal received');
+  await sidecar.drain();
+  log.info('drained');
+  await destination.flush(LOG_FLUSH_MS);
+  // Whatever is still open is not a request: a handshake that a peer does not finish must not keep us.
+  return exit(0);
 }
 
-function firstSignal(): Promise<NodeJS.Signals> {
+function firstSignal(onAnother: (signal: NodeJS.Signals) => void): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    process.once('SIGTERM', resolve);
-    process.once('SIGINT', resolve);
+    let isFirst = true;
+    for (const name of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(name, () => {
+        if (!isFirst) onAnother(name);
+        isFirst = false;
+        resolve(name);
+      });
+    }
   });
 }

@@ -1,34 +1,32 @@
-// The sidecar put together: materials, decision cache, telemetry, listeners, admin; and taken down in order.
+// The sidecar put together: materials, telemetry, admin, data plane; brought up and taken down in order.
 
-import { randomFillSync } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type BindAddress, formatBindAddress } from '../admin/bind-address.ts';
-import { createAdminServer, createProbeServer } from '../admin/admin-server.ts';
+import { createAdminServer, createProbeServer, type ProbeServerOptions } from '../admin/admin-server.ts';
+import { toListenError } from '../admin/listen.ts';
 import type { PageServer } from '../admin/page-server.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
-import { EveryNth } from '../core/every-nth.ts';
-import { isLoopbackHost } from '../core/loopback.ts';
+import { formatProblem, type SourcePosition } from '../core/source-position.ts';
 import { systemWatchPort } from '../files/watch-file-group.ts';
 import { DecisionCache } from '../policy/decision-cache.ts';
-import type { Authorizer } from '../proxy/context.ts';
-import { IdentityFieldFilter } from '../proxy/identity-fields.ts';
-import { Listener } from '../proxy/listener.ts';
-import { RouteTable } from '../proxy/route.ts';
-import { DecisionIds } from '../proxy/trace-context.ts';
-import { UpstreamPool } from '../proxy/upstream-pool.ts';
-import { VerifiedSvids } from '../spiffe/verified-svids.ts';
 import type { LineSink } from '../telemetry/log-destination.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Recorder, RequestRecord } from '../telemetry/recorder.ts';
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 import { DocumentError } from '../yaml/located.ts';
-import type { Config, ListenerConfig } from './config.ts';
-import { formatAddress, type Upstream } from './config-values.ts';
+import { findPolicyConflicts } from './agreement.ts';
+import { createAuthorizer } from './authorizer.ts';
+import { Cautions } from './cautions.ts';
+import type { Config } from './config.ts';
 import { toConfigView } from './config-view.ts';
+import { DataPlane } from './data-plane.ts';
 import { type Materials, openMaterials } from './materials.ts';
 import { reportPolicy } from './policy-report.ts';
-import { readinessChecks } from './readiness.ts';
+import { readinessChecks, type SidecarPhase } from './readiness.ts';
+import { createReloadReport, describeMaterial, MATERIAL_NAMES } from './reload-report.ts';
+import { StartError, toProblem } from './start-error.ts';
+import { SvidExpiry } from './svid-expiry.ts';
 import { findPackageRoot, readVersion } from './version.ts';
 
 export interface SidecarOptions {
@@ -50,63 +48,25 @@ export interface Sidecar {
   drain(): Promise<void>;
   /** Ends everything at once. */
   close(): Promise<void>;
+  /** Hands what the decision log holds to its destination, for a process about to end. */
+  flush(): void;
 }
 
-const TIMED_DECISIONS = 16;
-const VERIFIED_SVIDS = 10_000;
 const MAX_DECISION_RECORDS_PER_SECOND = 10_000;
+const EXPIRY_LOOK_MS = 1_000;
 
-/** Returns when every listener accepts. @throws what is missing or wrong: nothing is left running then. */
+/** Returns when every listener accepts. @throws {StartError} with what is missing or wrong: nothing is left running then. */
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
-  const { config, log } = options;
+  const { config } = options;
   const materials = await openMaterials(config, {
     builtinProtocols: join(findPackageRoot(), 'policies', 'protocols'),
     port: systemWatchPort,
-    events: {
-      warned: (what, { code, message }) => log.warn({ what, code, detail: message }, 'file permissions are too open'),
-      reloaded: (what) => {
-        telemetry.recorder.reload(what, 'success');
-        log.info({ what }, 'reloaded');
-      },
-      failed: (what, error) => {
-        telemetry.recorder.reload(what, 'failure');
-        log.error({ what, err: error }, 'reload failed, the last good state stays in force');
-      },
-    },
   });
-  const { cell: policy } = materials.policy;
-  const cache = new DecisionCache({
-    ...config.cache,
-    onDisagreement: (cached, fresh, request) => {
-      telemetry.recorder.cacheDisagreement();
-      log.error({ cached, fresh, request }, 'cached decision differs from the matrix');
-    },
-  });
-  const telemetry = createTelemetry({
-    sources: {
-      version: readVersion(),
-      policyEpoch: () => policy.current.epoch,
-      svidNotAfterMs: () => materials.identity.cell.current.value.svid.notAfterMs,
-      trustBundleAuthorities: () =>
-        [...materials.trust.cell.current.value].map(([name, { authorities }]) => [name, authorities.length] as const),
-      decisionCache: () => ({ ...cache.counts, entries: cache.entries }),
-      logWriteFailures: options.logWriteFailures,
-    },
-    decisionLog: {
-      ...config.decisionLog,
-      maxRecordsPerSecond: MAX_DECISION_RECORDS_PER_SECOND,
-      destination: options.decisionLog,
-      clock: systemClock,
-      random: Math.random,
-    },
-  });
-  const sidecar = new RunningSidecar(options, {
-    materials,
-    telemetry,
-    authorizer: createAuthorizer(cache, materials, systemClock),
-  });
+  const conflicts = findPolicyConflicts(config, materials.policy.cell.current.value);
+  if (conflicts.length > 0) throw new StartError(conflicts.map(formatProblem));
+  const sidecar = new RunningSidecar(options, materials, systemClock);
   try {
-    await sidecar.listen();
+    await sidecar.start();
   } catch (error) {
     await sidecar.close();
     throw error;
@@ -114,187 +74,194 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   return sidecar;
 }
 
-/** The one decide, through the cache. Its time never goes back: a clock that is set must not revive what has ended. */
-function createAuthorizer(cache: DecisionCache, { policy }: Materials, clock: Clock): Authorizer {
-  const startMs = clock.wallMs() - clock.monotonicMs();
-  return {
-    admit: (svid, trustEpoch) => cache.admit(svid, trustEpoch),
-    decide: (partition, request) =>
-      cache.decide(partition, policy.cell.current, request, startMs + clock.monotonicMs()),
-  };
-}
-
-interface Parts {
-  readonly materials: Materials;
-  readonly telemetry: Telemetry;
-  readonly authorizer: Authorizer;
-}
-
 class RunningSidecar implements Sidecar {
   readonly listeners = new Map<string, AddressInfo>();
   admin: BindAddress | null = null;
   probes: BindAddress | null = null;
   readonly #options: SidecarOptions;
-  readonly #parts: Parts;
-  readonly #pools = new Map<string, UpstreamPool>();
-  readonly #listeners: readonly Listener[];
+  readonly #materials: Materials;
+  readonly #clock: Clock;
+  readonly #telemetry: Telemetry;
+  readonly #dataPlane: DataPlane;
   readonly #pages: PageServer[] = [];
-  readonly #unsubscribe: () => void;
-  #draining = false;
+  #phase: SidecarPhase = 'starting';
+  #expiryLooks: NodeJS.Timeout | null = null;
+  #drained: Promise<void> | null = null;
+  #closed: Promise<void> | null = null;
 
-  constructor(options: SidecarOptions, parts: Parts) {
+  constructor(options: SidecarOptions, materials: Materials, clock: Clock) {
+    const { config, log } = options;
     this.#options = options;
-    this.#parts = parts;
-    const verified = new VerifiedSvids(VERIFIED_SVIDS);
-    this.#listeners = options.config.listeners.map((listener) => this.#createListener(listener, verified));
-    this.#warnOfMissingComponents();
-    this.#warnOfDevelopmentIdentity();
-    this.#unsubscribe = parts.materials.policy.cell.subscribe(() => this.#warnOfMissingComponents());
+    this.#materials = materials;
+    this.#clock = clock;
+    const cache = createCache(options, () => this.#telemetry.recorder);
+    this.#telemetry = createSidecarTelemetry(options, { materials, cache, clock });
+    this.#dataPlane = new DataPlane(config, {
+      materials,
+      authorizer: createAuthorizer(cache, materials.policy.cell, clock),
+      recorder: withListener(this.#telemetry.recorder, options.onRequest),
+      log,
+      clock,
+    });
   }
 
-  async listen(): Promise<void> {
-    const { config, log } = this.#options;
-    for (const [at, listener] of this.#listeners.entries()) {
-      const address = await listener.listen();
-      const name = config.listeners[at]?.name ?? '';
-      this.listeners.set(name, address);
-      log.info({ listener: name, address: address.address, port: address.port }, 'listening');
-    }
-    const { telemetry } = this.#parts;
-    const scrape = (): ReturnType<Telemetry['scrape']> => telemetry.scrape();
-    const readiness = readinessChecks(this.#parts.materials, { clock: systemClock, isDraining: () => this.#draining });
-    if (config.admin !== null) {
-      this.admin = await this.#listenPages(
-        createAdminServer({
-          bind: config.admin.bind,
-          scrape,
-          readiness,
-          log,
-          config: () => toConfigView(config),
-          policy: () => reportPolicy(this.#parts.materials.policy.cell.current),
-        }),
-      );
-    }
-    if (config.probes !== null) {
-      this.probes = await this.#listenPages(
-        createProbeServer({ bind: config.probes.bind, scrape, readiness, log, clock: systemClock }),
-      );
-    }
+  async start(): Promise<void> {
+    const { log } = this.#options;
+    this.#followMaterials();
+    // Before the data plane: whoever watches us start should be told, and an address that is taken cost no request.
+    await this.#startPages();
+    await this.#startListeners();
+    this.#phase = 'accepting';
     log.info(
       {
         admin: this.admin === null ? null : formatBindAddress(this.admin),
-        spiffeId: this.#parts.materials.identity.cell.current.value.svid.id,
-        policyDigest: this.#parts.materials.policy.cell.current.value.digest,
+        probes: this.probes === null ? null : formatBindAddress(this.probes),
+        spiffeId: this.#materials.identity.cell.current.value.svid.id,
+        policyDigest: this.#materials.policy.cell.current.value.digest,
       },
       'ready',
     );
   }
 
-  async drain(): Promise<void> {
+  drain(): Promise<void> {
+    this.#drained ??= this.#drain();
+    return this.#drained;
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  flush(): void {
+    this.#telemetry.flush();
+  }
+
+  async #drain(): Promise<void> {
     const { config, log } = this.#options;
-    if (!this.#draining) log.info({ timeoutMs: config.drain.timeoutMs }, 'draining');
-    this.#draining = true;
-    await Promise.all(this.#listeners.map((listener) => listener.drain(config.drain.timeoutMs)));
+    log.info({ timeoutMs: config.drain.timeoutMs }, 'draining');
+    this.#phase = 'draining';
+    // Until that is over policy and trust go on changing, and pages say that we are not ready.
+    await this.#dataPlane.drain();
     await this.close();
   }
 
-  async close(): Promise<void> {
-    this.#draining = true;
-    this.#unsubscribe();
-    for (const listener of this.#listeners) listener.close();
-    for (const pool of this.#pools.values()) pool.close();
-    this.#parts.materials.close();
+  async #close(): Promise<void> {
+    this.#phase = 'draining';
+    this.#materials.close();
+    if (this.#expiryLooks !== null) clearInterval(this.#expiryLooks);
+    this.#dataPlane.close();
     await Promise.all(this.#pages.map((pages) => pages.close()));
-    this.#parts.telemetry.flush();
+    this.flush();
   }
 
-  async #listenPages(pages: PageServer): Promise<BindAddress> {
-    this.#pages.push(pages);
-    return pages.listen();
-  }
-
-  #createListener(listener: ListenerConfig, verified: VerifiedSvids): Listener {
+  #followMaterials(): void {
     const { config, log } = this.#options;
-    const { materials, authorizer } = this.#parts;
-    const routes = listener.routes.map(({ host, pathPrefix, component, upstream }) => ({
-      host: host?.includes(':') === true ? `[${host}]` : host,
-      pathPrefix,
-      component,
-      upstream: this.#poolFor(upstream),
-    }));
-    return new Listener({
-      host: listener.bind.host,
-      port: listener.bind.port,
-      identity: materials.identity.cell,
-      trust: materials.trust.cell,
-      policy: materials.policy.cell,
-      verified,
-      onAnonymous: (reason, detail) => log.info({ listener: listener.name, reason, detail }, 'peer not authenticated'),
-      context: {
-        name: listener.name,
-        component: listener.component,
-        routes: new RouteTable(routes),
-        limits: listener.limits,
-        deadlines: config.upstream,
-        clock: systemClock,
-        authorizer,
-        recorder: this.#recorder(),
-        timedDecisions: new EveryNth(TIMED_DECISIONS),
-        decisionIds: new DecisionIds(randomFillSync),
-        identityFields: new IdentityFieldFilter(),
-      },
-    });
+    const { recorder } = this.#telemetry;
+    for (const what of MATERIAL_NAMES) log.info(describeMaterial(this.#materials, what), 'loaded');
+    const cautions = new Cautions(config, this.#materials, { log, clock: this.#clock });
+    cautions.onStart();
+    this.#materials.follow(createReloadReport(this.#materials, { log, recorder }, (what) => cautions.onReload(what)));
+    const expiry = new SvidExpiry(this.#materials.identity.cell, { log, clock: this.#clock });
+    expiry.look();
+    this.#expiryLooks = setInterval(() => expiry.look(), EXPIRY_LOOK_MS);
   }
 
-  #recorder(): Recorder {
-    const { onRequest } = this.#options;
-    const { recorder } = this.#parts.telemetry;
-    if (onRequest === null) return recorder;
-    return {
-      ...recorder,
-      request: (record) => {
-        recorder.request(record);
-        onRequest(record);
-      },
+  async #startPages(): Promise<void> {
+    const { config, log } = this.#options;
+    const { admin, probes } = config;
+    const shared: Omit<ProbeServerOptions, 'bind' | 'clock'> = {
+      scrape: () => this.#telemetry.scrape(),
+      readiness: readinessChecks(this.#materials, { clock: this.#clock, phase: () => this.#phase }),
+      log,
     };
-  }
-
-  #poolFor(upstream: Upstream): UpstreamPool {
-    const key = formatAddress(upstream);
-    let pool = this.#pools.get(key);
-    if (pool === undefined) {
-      pool = new UpstreamPool(upstream, this.#options.config.upstream, systemClock);
-      this.#pools.set(key, pool);
+    if (admin !== null) {
+      const pages = createAdminServer({
+        ...shared,
+        bind: admin.bind,
+        config: () => toConfigView(config),
+        policy: () => reportPolicy(this.#materials.policy.cell.current),
+      });
+      this.#pages.push(pages);
+      this.admin = await listenAt(admin, () => pages.listen());
     }
-    return pool;
-  }
-
-  /** A component that the policy does not have is denied to everybody: safe, and hardly what was meant. */
-  #warnOfMissingComponents(): void {
-    const known = new Set(this.#parts.materials.policy.cell.current.value.components);
-    for (const listener of this.#options.config.listeners) {
-      for (const { component, position } of listener.routes) {
-        if (known.has(component)) continue;
-        this.#options.log.warn({ listener: listener.name, component, ...position }, 'the policy has no such component');
-      }
+    if (probes !== null) {
+      const pages = createProbeServer({ ...shared, bind: probes.bind, clock: this.#clock });
+      this.#pages.push(pages);
+      this.probes = await listenAt(probes, () => pages.listen());
     }
   }
 
-  #warnOfDevelopmentIdentity(): void {
-    const { isDevelopment, svid } = this.#parts.materials.identity.cell.current.value;
-    if (!isDevelopment) return;
-    for (const { name, bind } of this.#options.config.listeners) {
-      if (isLoopbackHost(bind.host)) continue;
-      this.#options.log.warn(
-        { listener: name, address: bind.host, spiffeId: svid.id },
-        'serving a non-loopback address with a certificate of the development CA',
-      );
+  async #startListeners(): Promise<void> {
+    for (const { config, listener } of this.#dataPlane.listeners) {
+      const address = await listenAt(config, () => listener.listen());
+      this.listeners.set(config.name, address);
+      this.#options.log.info({ listener: config.name, address: address.address, port: address.port }, 'listening');
     }
+  }
+}
+
+function createCache({ config, log }: SidecarOptions, recorder: () => Recorder): DecisionCache {
+  return new DecisionCache({
+    ...config.cache,
+    onDisagreement: (cached, fresh, { principal, target, method, path }) => {
+      recorder().cacheDisagreement();
+      log.error({ cached, fresh, principal, target, method, path }, 'cached decision differs from the matrix');
+    },
+  });
+}
+
+function createSidecarTelemetry(
+  { config, decisionLog, logWriteFailures }: SidecarOptions,
+  of: { readonly materials: Materials; readonly cache: DecisionCache; readonly clock: Clock },
+): Telemetry {
+  const { identity, trust, policy } = of.materials;
+  return createTelemetry({
+    sources: {
+      version: readVersion(),
+      policyEpoch: () => policy.cell.current.epoch,
+      svidNotAfterMs: () => identity.cell.current.value.svid.notAfterMs,
+      trustBundleAuthorities: () =>
+        [...trust.cell.current.value].map(([name, { authorities }]) => [name, authorities.length] as const),
+      decisionCache: () => ({ ...of.cache.counts, entries: of.cache.entries }),
+      logWriteFailures,
+    },
+    decisionLog: {
+      ...config.decisionLog,
+      maxRecordsPerSecond: MAX_DECISION_RECORDS_PER_SECOND,
+      destination: decisionLog,
+      clock: of.clock,
+      random: Math.random,
+    },
+  });
+}
+
+function withListener(recorder: Recorder, onRequest: SidecarOptions['onRequest']): Recorder {
+  if (onRequest === null) return recorder;
+  return {
+    ...recorder,
+    request: (record) => {
+      recorder.request(record);
+      onRequest(record);
+    },
+  };
+}
+
+/** @throws {StartError} with the place where the configuration gives the address. */
+async function listenAt<Address>(
+  { bind, position }: { readonly bind: BindAddress; readonly position: SourcePosition },
+  start: () => Promise<Address>,
+): Promise<Address> {
+  try {
+    return await start();
+  } catch (error) {
+    const failure = toListenError(error, bind);
+    throw new StartError([formatProblem(toProblem(failure, position))], { cause: failure });
   }
 }
 
 /** What to tell a person about a failure to start. */
 export function describeStartFailure(error: unknown): string {
-  if (error instanceof DocumentError) return error.message;
+  if (error instanceof StartError || error instanceof DocumentError) return error.message;
   return `sallyport: ${error instanceof Error ? error.message : String(error)}`;
 }

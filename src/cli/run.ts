@@ -1,10 +1,11 @@
 // `run`: the sidecar itself, from its configuration file to its last drained connection.
 
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { parseConfig } from '../app/config.ts';
 import { runUntilSignalled } from '../app/run.ts';
 import { describeStartFailure } from '../app/sidecar.ts';
+import { SallyportError } from '../core/error.ts';
 import { toFileError } from '../files/file-error.ts';
 import type { CommandIo } from './command-io.ts';
 
@@ -17,18 +18,19 @@ export function registerRunCommand(program: Command, io: CommandIo): void {
     .requiredOption('--config <file>', 'configuration file (YAML)')
     .action(async (options: { config: string }) => {
       try {
-        const config = parseConfig(readConfig(options.config), options.config);
-        io.setExitCode(await runUntilSignalled(config));
+        const config = parseConfig(await readConfig(options.config), options.config);
+        await runUntilSignalled(config);
       } catch (error) {
+        if (!(error instanceof SallyportError)) throw error;
         io.writeError(`${describeStartFailure(error)}\n`);
         io.setExitCode(EXIT_FAILURE);
       }
     });
 }
 
-function readConfig(file: string): Buffer {
+async function readConfig(file: string): Promise<Buffer> {
   try {
-    return readFileSync(file);
+    return await readFile(file);
   } catch (error) {
     throw toFileError(error, file);
   }

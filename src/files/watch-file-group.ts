@@ -5,26 +5,34 @@ import { FileError } from './file-error.ts';
 import { readFileGroup, surveyFileGroup, type FileGroup, type GroupReading } from './file-group.ts';
 import { nodeFileSystem, type FileSystem } from './file-system.ts';
 
-export type ReloadEvent =
-  | { readonly kind: 'loaded'; readonly digest: string }
+export interface FileGroupSource<T> {
+  readonly group: FileGroup;
+  /** Judges the reading and nothing else: it is not asked twice about the same contents. Throws when they are not what they should be. */
+  readonly parse: (reading: GroupReading) => T;
+  readonly port: WatchPort;
+}
+
+export interface WatchedFiles<T> {
+  /** What the first reading was parsed to. */
+  readonly initial: T;
+  /** Looks for changes from now on, also for those since the first reading. To be called once. */
+  follow(report: (event: ReloadEvent<T>) => void): void;
+  /** Nothing is reported any more. */
+  close(): void;
+}
+
+/** An error thrown by whoever is told of one is thrown on: what it was doing with the value is half done. */
+export type ReloadEvent<T> =
+  | { readonly kind: 'loaded'; readonly value: T }
   /** Told once for each distinct state of the files; what was loaded before stays. */
   | { readonly kind: 'failed'; readonly error: unknown }
   /** After `failed`, the files are again as they were loaded. */
-  | { readonly kind: 'recovered'; readonly digest: string };
-
-export interface FileGroupWatchOptions {
-  readonly group: FileGroup;
-  /** Takes all files of the group over, or throws and leaves everything as it was. Judges the reading and nothing else: it is not asked twice. */
-  readonly load: (reading: GroupReading) => void;
-  /** Not called for the first load, which is the caller's to tell. */
-  readonly report: (event: ReloadEvent) => void;
-  readonly port: WatchPort;
-}
+  | { readonly kind: 'recovered' };
 
 export interface WatchPort {
   readonly fileSystem: FileSystem;
   readonly clock: Clock;
-  /** Calls back once, and does not keep the process alive for it; returns the way out. */
+  /** Calls back once; returns the way out. */
   readonly schedule: (delayMs: number, callback: () => void) => () => void;
   readonly timing: WatchTiming;
 }
@@ -41,29 +49,41 @@ export interface WatchTiming {
   readonly settleMs: number;
 }
 
-export interface FileGroupWatch {
-  close(): void;
-}
-
 // Polling costs a few microseconds a look, and works where inotify does not: network file systems, overlays, exhausted watches.
 export const systemWatchPort: WatchPort = {
   fileSystem: nodeFileSystem,
   clock: systemClock,
   schedule: (delayMs, callback) => {
-    const timer = setTimeout(callback, delayMs).unref();
+    const timer = setTimeout(callback, delayMs);
     return () => clearTimeout(timer);
   },
   timing: { pollMs: 250, quietMs: 100, maxUnquietMs: 2_000, retryMs: 150, settleMs: 2_000 },
 };
 
 /**
- * Loads the group once and then whenever it changes.
- * @throws what the first load fails with, when it fails twice.
+ * Loads the group once.
+ * @throws what that fails with, when it fails twice: the first time, a file may have been half written.
  */
-export async function watchFileGroup(options: FileGroupWatchOptions): Promise<FileGroupWatch> {
-  const watcher = new FileGroupWatcher(options);
-  await watcher.start();
-  return watcher;
+export async function openFileGroup<T>(source: FileGroupSource<T>): Promise<WatchedFiles<T>> {
+  try {
+    return new FileGroupWatcher(source, await loadFileGroup(source));
+  } catch {
+    const { port } = source;
+    await new Promise<void>((resolve) => {
+      port.schedule(port.timing.retryMs, resolve);
+    });
+    return new FileGroupWatcher(source, await loadFileGroup(source));
+  }
+}
+
+interface LoadedGroup<T> {
+  readonly value: T;
+  readonly digest: string;
+}
+
+async function loadFileGroup<T>({ group, parse, port }: FileGroupSource<T>): Promise<LoadedGroup<T>> {
+  const reading = await readFileGroup(group, port.fileSystem);
+  return { value: parse(reading), digest: reading.digest };
 }
 
 type Health =
@@ -72,33 +92,28 @@ type Health =
   | { readonly kind: 'suspect'; readonly told: string | null }
   | { readonly kind: 'failing'; readonly told: string };
 
-class FileGroupWatcher implements FileGroupWatch {
-  readonly #options: FileGroupWatchOptions;
+class FileGroupWatcher<T> implements WatchedFiles<T> {
+  readonly initial: T;
+  readonly #source: FileGroupSource<T>;
+  #loadedDigest: string;
+  #report: ((event: ReloadEvent<T>) => void) | null = null;
   #seen: { readonly fingerprint: string; readonly sinceMs: number; readonly isSettled: boolean } | null = null;
   #unquietSinceMs: number | null = null;
-  #loadedDigest: string | null = null;
   /** The last contents that did not load; they are not tried again. */
   #refused: { readonly digest: string; readonly error: unknown } | null = null;
   #health: Health = { kind: 'sound' };
   #cancel: (() => void) | null = null;
   #isClosed = false;
 
-  constructor(options: FileGroupWatchOptions) {
-    this.#options = options;
+  constructor(source: FileGroupSource<T>, loaded: LoadedGroup<T>) {
+    this.#source = source;
+    this.initial = loaded.value;
+    this.#loadedDigest = loaded.digest;
   }
 
-  async start(): Promise<void> {
-    const { port } = this.#options;
-    try {
-      await this.#loadFirst();
-    } catch {
-      // Perhaps it is being written; whatever fails the second time is the caller's.
-      await new Promise<void>((resolve) => {
-        port.schedule(port.timing.retryMs, resolve);
-      });
-      await this.#loadFirst();
-    }
-    this.#lookAfter(port.timing.pollMs);
+  follow(report: (event: ReloadEvent<T>) => void): void {
+    this.#report = report;
+    this.#lookAfter(this.#source.port.timing.pollMs);
   }
 
   close(): void {
@@ -106,23 +121,17 @@ class FileGroupWatcher implements FileGroupWatch {
     this.#cancel?.();
   }
 
-  async #loadFirst(): Promise<void> {
-    const { group, load, port } = this.#options;
-    const reading = await readFileGroup(group, port.fileSystem);
-    load(reading);
-    this.#loadedDigest = reading.digest;
-  }
-
   #lookAfter(delayMs: number): void {
     if (this.#isClosed) return;
-    this.#cancel = this.#options.port.schedule(delayMs, () => {
+    this.#cancel = this.#source.port.schedule(delayMs, () => {
+      // What is thrown here is a defect, and nobody's to catch: the process ends rather than decide by what it can no longer renew.
       void this.#look().then((nextMs) => this.#lookAfter(nextMs));
     });
   }
 
   /** Looks once; resolves to how long to wait before the next look. */
   async #look(): Promise<number> {
-    const { group, port } = this.#options;
+    const { group, port } = this.#source;
     try {
       const { fingerprint } = await surveyFileGroup(group, port.fileSystem);
       const waitMs = this.#waitBeforeReading(fingerprint);
@@ -139,7 +148,7 @@ class FileGroupWatcher implements FileGroupWatch {
 
   /** Null when it is time to read. */
   #waitBeforeReading(fingerprint: string): number | null {
-    const { clock, timing } = this.#options.port;
+    const { clock, timing } = this.#source.port;
     const nowMs = clock.monotonicMs();
     let seen = this.#seen;
     if (seen?.fingerprint !== fingerprint) {
@@ -156,27 +165,29 @@ class FileGroupWatcher implements FileGroupWatch {
   }
 
   #take(reading: GroupReading): number {
-    const { load, report, port } = this.#options;
+    const { parse, port } = this.#source;
     const { digest } = reading;
     if (digest === this.#refused?.digest) return this.#fail(digest, this.#refused.error);
+    const told = this.#health.kind === 'sound' ? null : this.#health.told;
     if (digest !== this.#loadedDigest) {
+      let value: T;
       try {
-        load(reading);
+        value = parse(reading);
       } catch (error) {
         this.#refused = { digest, error };
         return this.#fail(digest, error);
       }
       this.#loadedDigest = digest;
-      report({ kind: 'loaded', digest });
-    } else if (this.#health.kind !== 'sound' && this.#health.told !== null) {
-      report({ kind: 'recovered', digest });
+      this.#report?.({ kind: 'loaded', value });
+    } else if (told !== null) {
+      this.#report?.({ kind: 'recovered' });
     }
     this.#health = { kind: 'sound' };
     return port.timing.pollMs;
   }
 
   #fail(key: string, error: unknown): number {
-    const { report, port } = this.#options;
+    const { port } = this.#source;
     if (this.#isClosed) return port.timing.pollMs;
     const told = this.#health.kind === 'sound' ? null : this.#health.told;
     if (this.#health.kind !== 'suspect' && told !== key) {
@@ -184,7 +195,7 @@ class FileGroupWatcher implements FileGroupWatch {
       return port.timing.retryMs;
     }
     this.#health = { kind: 'failing', told: key };
-    if (told !== key) report({ kind: 'failed', error });
+    if (told !== key) this.#report?.({ kind: 'failed', error });
     return port.timing.pollMs;
   }
 }

@@ -31,8 +31,8 @@ describe('toConfigView', () => {
   });
 
   it('names every key of the configuration', () => {
-    const config = parseText(EXAMPLE);
-    expect(Object.keys(toConfigView(config)).toSorted()).toEqual(Object.keys(config).toSorted());
+    const { positions: _places, ...config } = parseText(EXAMPLE);
+    expect(Object.keys(toConfigView(parseText(EXAMPLE))).toSorted()).toEqual(Object.keys(config).toSorted());
   });
 
   it('shows addresses as the file spells them', () => {

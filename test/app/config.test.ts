@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/app/config.ts';
+import type { SourcePosition } from '../../src/core/source-position.ts';
 import { changed, EXAMPLE, EXAMPLE_FILE, parseText, problemsOf } from './config-example.ts';
 
 const LIMITS = {
@@ -17,6 +18,11 @@ const LIMITS = {
   maxConnectionAgeMs: 3_600_000,
 };
 
+/** In the example. */
+function place(line: number, column: number): SourcePosition {
+  return { file: EXAMPLE_FILE, line, column };
+}
+
 describe('parseConfig', () => {
   it('accepts the shortest file and gives every default', () => {
     expect(parseText(EXAMPLE)).toEqual({
@@ -33,6 +39,7 @@ describe('parseConfig', () => {
         {
           name: 'registry',
           bind: { kind: 'tcp', host: '127.0.0.1', port: 8443 },
+          position: place(10, 11),
           component: 'registry',
           routes: [
             {
@@ -40,13 +47,13 @@ describe('parseConfig', () => {
               pathPrefix: null,
               component: 'registry',
               upstream: { kind: 'tcp', host: '127.0.0.1', port: 5000 },
-              position: { file: EXAMPLE_FILE, line: 11, column: 16 },
+              position: place(11, 16),
             },
           ],
           limits: LIMITS,
         },
       ],
-      admin: { bind: { kind: 'tcp', host: '127.0.0.1', port: 9901 } },
+      admin: { bind: { kind: 'tcp', host: '127.0.0.1', port: 9901 }, position: place(13, 16) },
       probes: null,
       decisionLog: { allow: 0.01, queueEntries: 8_192 },
       log: { level: 'info' },
@@ -64,13 +71,20 @@ describe('parseConfig', () => {
         ejectMs: 1_000,
       },
       limits: LIMITS,
+      positions: {
+        certificate: place(4, 18),
+        privateKey: place(5, 17),
+        trustBundles: place(6, 5),
+        trustBundleOf: new Map([['ai.example', place(6, 33)]]),
+        policy: place(7, 17),
+      },
     });
   });
 
   it('takes the mode and the admin address for granted when the file does not name them', () => {
     const config = parseText(changed(', mode: enforce', '').replace('admin: { bind: 127.0.0.1:9901 }\n', ''));
     expect(config.policy.mode).toBe('enforce');
-    expect(config.admin).toEqual({ bind: { kind: 'tcp', host: '127.0.0.1', port: 9901 } });
+    expect(config.admin).toEqual({ bind: { kind: 'tcp', host: '127.0.0.1', port: 9901 }, position: place(1, 1) });
   });
 
   it('reads every key', () => {

@@ -170,12 +170,14 @@ describe('config check', () => {
     write('registry.key', stranger.privateKeyPem);
     const unknown = await check(file);
     expect(unknown.exitCode).toBe(1);
-    expect(unknown.errors).toEqual([expect.stringMatching(/^\.\/registry\.pem: peers would refuse it: /)]);
+    expect(unknown.errors).toEqual([
+      expect.stringMatching(/^\.\/sallyport\.yaml:4:18: peers would refuse `\.\/registry\.pem`: /),
+    ]);
     const old = testAuthority().issue('/registry/main', expired());
     write('registry.pem', old.certificatePem);
     write('registry.key', old.privateKeyPem);
     expect((await check(file)).errors).toEqual([
-      expect.stringMatching(/^\.\/registry\.pem: peers would refuse it: .*expired/),
+      expect.stringMatching(/^\.\/sallyport\.yaml:4:18: peers would refuse `\.\/registry\.pem`: .*expired/),
     ]);
   });
 

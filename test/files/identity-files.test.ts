@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { chmodSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readFileGroup } from '../../src/files/file-group.ts';
+import { readFileGroup, type GroupReading } from '../../src/files/file-group.ts';
 import { nodeFileSystem } from '../../src/files/file-system.ts';
 import {
   ownIdentityGroup,
@@ -11,7 +11,7 @@ import {
   TrustBundleFilesError,
   type LoadedOwnIdentity,
 } from '../../src/files/identity-files.ts';
-import { watchFileGroup, type ReloadEvent } from '../../src/files/watch-file-group.ts';
+import { openFileGroup, type ReloadEvent } from '../../src/files/watch-file-group.ts';
 import { OwnIdentityError } from '../../src/spiffe/own-identity.ts';
 import { parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
 import type { TrustBundles } from '../../src/spiffe/trust-bundle.ts';
@@ -147,12 +147,11 @@ describe('parseTrustBundleFiles', () => {
     const after = createTestAuthority('ai.example');
     const files = new Map([[OWN, directory.write('own.pem', before.certificatePem + after.certificatePem)]]);
     const port = new FakeWatchPort();
-    const loaded: TrustBundles[] = [];
-    const watch = await watchFileGroup({
-      group: trustBundleGroup(files),
-      load: (reading) => loaded.push(parseTrustBundleFiles(reading, files)),
-      report: () => {},
-      port,
+    const parse = (reading: GroupReading): TrustBundles => parseTrustBundleFiles(reading, files);
+    const watch = await openFileGroup({ group: trustBundleGroup(files), parse, port });
+    const loaded: TrustBundles[] = [watch.initial];
+    watch.follow((event) => {
+      if (event.kind === 'loaded') loaded.push(event.value);
     });
     directory.replace('own.pem', after.certificatePem);
     await port.pass(500);
@@ -164,7 +163,7 @@ describe('parseTrustBundleFiles', () => {
 describe('TL-64: own identity that is rotated while it is read', () => {
   interface Rotation {
     readonly loads: readonly LoadedOwnIdentity[];
-    readonly events: readonly ReloadEvent[];
+    readonly events: readonly ReloadEvent<LoadedOwnIdentity>[];
   }
 
   /** Watches the identity while it is rotated: the next step is taken before every `every`th question to the file system. */
@@ -187,12 +186,13 @@ describe('TL-64: own identity that is rotated while it is read', () => {
       }),
     );
     const loads: LoadedOwnIdentity[] = [];
-    const events: ReloadEvent[] = [];
-    const watch = await watchFileGroup({
-      group: ownIdentityGroup(paths()),
-      load: (reading) => loads.push(parseOwnIdentityFiles(reading, paths(), OWN)),
-      report: (event) => events.push(event),
-      port,
+    const events: ReloadEvent<LoadedOwnIdentity>[] = [];
+    const parse = (reading: GroupReading): LoadedOwnIdentity => parseOwnIdentityFiles(reading, paths(), OWN);
+    const watch = await openFileGroup({ group: ownIdentityGroup(paths()), parse, port });
+    loads.push(watch.initial);
+    watch.follow((event) => {
+      events.push(event);
+      if (event.kind === 'loaded') loads.push(event.value);
     });
     isRotating = true;
     while (steps.length > 0) await port.look();

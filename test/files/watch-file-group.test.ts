@@ -3,13 +3,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FileError } from '../../src/files/file-error.ts';
 import { readFileGroup, type FileGroup, type GroupReading } from '../../src/files/file-group.ts';
 import { nodeFileSystem, type FileSystem } from '../../src/files/file-system.ts';
-import { systemWatchPort, watchFileGroup, type FileGroupWatch } from '../../src/files/watch-file-group.ts';
+import { openFileGroup, systemWatchPort, type WatchedFiles } from '../../src/files/watch-file-group.ts';
 import { FakeWatchPort } from './fake-watch-port.ts';
 import { interposeFileSystem, permissionDenied } from './interposed-file-system.ts';
 import { TemporaryDirectory } from './temporary-directory.ts';
 
 let directory: TemporaryDirectory;
-let watches: FileGroupWatch[] = [];
+let watches: WatchedFiles<unknown>[] = [];
 beforeEach(() => {
   directory = new TemporaryDirectory();
 });
@@ -32,7 +32,7 @@ const coarseFileSystem: FileSystem = {
 
 interface Watched {
   readonly port: FakeWatchPort;
-  readonly watch: FileGroupWatch;
+  readonly watch: WatchedFiles<string>;
   /** What was loaded, the contents of each file joined by `+`; contents that begin with `bad` are refused. */
   readonly loads: string[];
   /** How often a loader was asked, also in vain. */
@@ -53,22 +53,20 @@ async function watchGroup(group: FileGroup, port: FakeWatchPort): Promise<Watche
   const loads: string[] = [];
   const events: string[] = [];
   let attempts = 0;
-  const load = ({ files }: GroupReading): void => {
+  const parse = ({ files }: GroupReading): string => {
     const contents = files.map(({ bytes }) => bytes.toString()).join('+');
     attempts += 1;
     if (contents.startsWith('bad')) throw new Refused(contents);
-    loads.push(contents);
+    return contents;
   };
-  const watch = await watchFileGroup({
-    group,
-    load,
-    report: (event) => {
-      if (event.kind !== 'failed') events.push(event.kind);
-      else if (event.error instanceof FileError) events.push(event.error.code);
-      else if (event.error instanceof Refused) events.push(`refused ${event.error.message}`);
-      else throw event.error;
-    },
-    port,
+  const watch = await openFileGroup({ group, parse, port });
+  loads.push(watch.initial);
+  watch.follow((event) => {
+    if (event.kind === 'loaded') loads.push(event.value);
+    if (event.kind !== 'failed') events.push(event.kind);
+    else if (event.error instanceof FileError) events.push(event.error.code);
+    else if (event.error instanceof Refused) events.push(`refused ${event.error.message}`);
+    else throw event.error;
   });
   watches.push(watch);
   return { port, watch, loads, attempts: () => attempts, events };
@@ -85,7 +83,7 @@ async function watchFailing(name: string, meanwhile: () => void): Promise<Watche
   return await watching;
 }
 
-describe('watchFileGroup', () => {
+describe('a group of files that is followed', () => {
   it('loads at once, and not again while nothing changes', async () => {
     directory.write('a', 'A');
     directory.write('b', 'B');
@@ -181,12 +179,28 @@ describe('watchFileGroup', () => {
     expect(port.delayMs).toBeNull();
   });
 
-  it('does not keep the process alive', async () => {
-    const before = process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
-    const cancel = systemWatchPort.schedule(60_000, () => {});
-    const after = process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
-    cancel();
-    expect(after).toBe(before);
+  it('tells of what changed between the first reading and the first look', async () => {
+    directory.write('a', 'A');
+    const port = new FakeWatchPort();
+    const watch = await openFileGroup({ group: filesNamed('a'), parse: ({ digest }) => digest, port });
+    watches.push(watch);
+    directory.replace('a', 'A2');
+    expect(port.delayMs).toBeNull();
+    const events: string[] = [];
+    watch.follow(({ kind }) => events.push(kind));
+    await port.pass(LONG);
+    expect(events).toEqual(['loaded']);
+  });
+
+  it('keeps the process alive until it is closed, or a start that fails would end before it could say so', async () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
+    directory.write('a', 'A');
+    const before = timers();
+    const watch = await openFileGroup({ group: filesNamed('a'), parse: ({ digest }) => digest, port: systemWatchPort });
+    watch.follow(() => undefined);
+    expect(timers()).toBe(before + 1);
+    watch.close();
+    expect(timers()).toBe(before);
   });
 });
 
@@ -386,13 +400,18 @@ describe('PF-129: writers that are not done', () => {
     const events: string[] = [];
     directory.write('cert', '1');
     directory.write('key', '1');
-    const load = ({ files }: GroupReading): void => {
+    const parse = ({ files }: GroupReading): string => {
       const [certificate, key] = files.map(({ bytes }) => bytes.toString());
       if (certificate !== key) throw new Refused();
-      loads.push(`${certificate}${key}`);
+      return `${certificate}${key}`;
     };
-    const group = filesNamed('cert', 'key');
-    watches.push(await watchFileGroup({ group, load, report: ({ kind }) => events.push(kind), port }));
+    const watch = await openFileGroup({ group: filesNamed('cert', 'key'), parse, port });
+    watches.push(watch);
+    loads.push(watch.initial);
+    watch.follow((event) => {
+      events.push(event.kind);
+      if (event.kind === 'loaded') loads.push(event.value);
+    });
     await port.pass(LONG);
     directory.replace('cert', '2');
     await port.look();

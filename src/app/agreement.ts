@@ -1,0 +1,57 @@
+// What configuration, policy, identity and bundles, each sound in itself, do not agree on.
+
+import { SallyportError } from '../core/error.ts';
+import { quote } from '../core/quote.ts';
+import type { Problem } from '../core/source-position.ts';
+import { parsePem } from '../pki/pem.ts';
+import type { CompiledPolicy } from '../policy/matrix.ts';
+import type { OwnIdentity } from '../spiffe/own-identity.ts';
+import type { TrustBundles } from '../spiffe/trust-bundle.ts';
+import { verifyX509Svid } from '../spiffe/x509-svid.ts';
+import type { Config } from './config.ts';
+import { toProblem } from './start-error.ts';
+
+/**
+ * What makes a policy deny what this configuration is there to serve: safe, and hardly meant. A sidecar does not start with
+ * one of these; when a reload brings it about, it serves on and warns.
+ */
+export function findPolicyConflicts(config: Config, policy: CompiledPolicy): readonly Problem[] {
+  const known = new Set(policy.components);
+  const problems: Problem[] = config.listeners
+    .flatMap(({ routes }) => routes)
+    .filter(({ component }) => !known.has(component))
+    .map(({ component, position }) => ({
+      code: 'unknown-component',
+      message: `the policy has no component ${quote(component)}, so every request to it would be denied`,
+      position,
+    }));
+  if (!config.identity.files.trustBundles.has(policy.trustDomain)) {
+    problems.push({
+      code: 'missing-trust-bundle',
+      message: `there is no bundle for ${quote(policy.trustDomain)}, the trust domain of the policy: nobody whom it names could be verified`,
+      position: config.positions.trustBundles,
+    });
+  }
+  return problems;
+}
+
+/**
+ * Why peers, who hold our certificate against the same bundle, would refuse it at `nowMs`; null when they would not. Rotation
+ * heals this, so a sidecar starts with it, warns, and is not ready once its SVID has expired.
+ */
+export function findOwnSvidProblem(
+  config: Config,
+  { identity, bundles }: { readonly identity: OwnIdentity; readonly bundles: TrustBundles },
+  nowMs: number,
+): Problem | null {
+  const { certificate } = config.identity.files;
+  const chain = parsePem(Buffer.from(identity.certificatePem), certificate).map(({ der }) => der);
+  try {
+    verifyX509Svid(chain, bundles, nowMs);
+    return null;
+  } catch (error) {
+    if (!(error instanceof SallyportError)) throw error;
+    const problem = toProblem(error, config.positions.certificate);
+    return { ...problem, message: `peers would refuse ${quote(certificate)}: ${problem.message}` };
+  }
+}

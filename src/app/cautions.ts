@@ -1,0 +1,83 @@
+// What works and is hardly meant: told in the log at the start, and again when a reload brings it about.
+
+import type { Clock } from '../core/clock.ts';
+import { isLoopbackHost } from '../core/loopback.ts';
+import type { Problem } from '../core/source-position.ts';
+import { lintPolicy } from '../policy/lint.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { findOwnSvidProblem, findPolicyConflicts } from './agreement.ts';
+import type { Config } from './config.ts';
+import type { MaterialName, Materials } from './materials.ts';
+
+const MAX_LINT_WARNINGS = 20;
+
+export class Cautions {
+  readonly #config: Config;
+  readonly #materials: Materials;
+  readonly #log: Logger;
+  readonly #clock: Clock;
+
+  constructor(config: Config, materials: Materials, { log, clock }: { readonly log: Logger; readonly clock: Clock }) {
+    this.#config = config;
+    this.#materials = materials;
+    this.#log = log;
+    this.#clock = clock;
+  }
+
+  /** Once, before anything is served. */
+  onStart(): void {
+    this.#ofPolicy();
+    this.#ofDevelopmentIdentity();
+    this.#ofOwnSvid();
+    // Not at a reload: it takes longer than loading, and requests would wait for it. `policy validate` says the same.
+    const warnings = lintPolicy(this.#materials.policy.cell.current.value);
+    for (const warning of warnings.slice(0, MAX_LINT_WARNINGS)) this.#warn(warning);
+    const left = warnings.length - MAX_LINT_WARNINGS;
+    if (left > 0) this.#log.warn({ left }, 'more policy warnings; `policy validate` has them all');
+  }
+
+  onReload(what: MaterialName): void {
+    switch (what) {
+      case 'policy':
+        for (const conflict of findPolicyConflicts(this.#config, this.#materials.policy.cell.current.value)) {
+          this.#warn(conflict);
+        }
+        this.#ofPolicy();
+        return;
+      case 'identity':
+        this.#ofDevelopmentIdentity();
+        this.#ofOwnSvid();
+        return;
+      case 'trust-bundle':
+        this.#ofOwnSvid();
+    }
+  }
+
+  #ofPolicy(): void {
+    const { mode, digest } = this.#materials.policy.cell.current.value;
+    if (mode === 'shadow') this.#log.warn({ digest }, 'the policy is in shadow: nothing is denied');
+  }
+
+  #ofDevelopmentIdentity(): void {
+    const { isDevelopment, svid } = this.#materials.identity.cell.current.value;
+    if (!isDevelopment) return;
+    for (const { name, bind } of this.#config.listeners) {
+      if (isLoopbackHost(bind.host)) continue;
+      this.#log.warn(
+        { listener: name, address: bind.host, spiffeId: svid.id },
+        'serving a non-loopback address with a certificate of the development CA',
+      );
+    }
+  }
+
+  #ofOwnSvid(): void {
+    const { identity, trust } = this.#materials;
+    const current = { identity: identity.cell.current.value, bundles: trust.cell.current.value };
+    const problem = findOwnSvidProblem(this.#config, current, this.#clock.wallMs());
+    if (problem !== null) this.#warn(problem);
+  }
+
+  #warn({ code, message, position: { file, line } }: Problem): void {
+    this.#log.warn({ code, place: `${file}:${line}`, detail: message }, 'sound, and hardly meant');
+  }
+}

@@ -1,0 +1,104 @@
+// The listeners of a configuration, each with its routes, all with one pool of connections for each upstream.
+
+import { randomFillSync } from 'node:crypto';
+import type { Clock } from '../core/clock.ts';
+import { EveryNth } from '../core/every-nth.ts';
+import type { Authorizer } from '../proxy/context.ts';
+import { IdentityFieldFilter } from '../proxy/identity-fields.ts';
+import { Listener } from '../proxy/listener.ts';
+import { RouteTable } from '../proxy/route.ts';
+import { DecisionIds } from '../proxy/trace-context.ts';
+import { UpstreamPool } from '../proxy/upstream-pool.ts';
+import { VerifiedSvids } from '../spiffe/verified-svids.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { RateLimit } from '../telemetry/rate-limit.ts';
+import type { Recorder } from '../telemetry/recorder.ts';
+import type { Config, ListenerConfig } from './config.ts';
+import { formatAddress, type Upstream } from './config-values.ts';
+import type { Materials } from './materials.ts';
+
+export interface DataPlaneParts {
+  readonly materials: Materials;
+  readonly authorizer: Authorizer;
+  readonly recorder: Recorder;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+const TIMED_DECISIONS = 16;
+const VERIFIED_SVIDS = 10_000;
+/** Whoever may connect may also be refused, as often as they like; each one is in the metrics. */
+const MAX_ANONYMOUS_LINES_PER_SECOND = 100;
+
+export class DataPlane {
+  /** In the order of the configuration. */
+  readonly listeners: readonly { readonly config: ListenerConfig; readonly listener: Listener }[];
+  readonly #config: Config;
+  readonly #parts: DataPlaneParts;
+  readonly #pools = new Map<string, UpstreamPool>();
+  readonly #verified = new VerifiedSvids(VERIFIED_SVIDS);
+  readonly #anonymousLines = new RateLimit(MAX_ANONYMOUS_LINES_PER_SECOND);
+
+  constructor(config: Config, parts: DataPlaneParts) {
+    this.#config = config;
+    this.#parts = parts;
+    this.listeners = config.listeners.map((each) => ({ config: each, listener: this.#createListener(each) }));
+  }
+
+  /** Stops accepting, and resolves when requests have finished or the configured time is over. */
+  async drain(): Promise<void> {
+    const { timeoutMs } = this.#config.drain;
+    await Promise.all(this.listeners.map(({ listener }) => listener.drain(timeoutMs)));
+  }
+
+  close(): void {
+    for (const { listener } of this.listeners) listener.close();
+    for (const pool of this.#pools.values()) pool.close();
+  }
+
+  #createListener({ name, bind, component, limits, routes }: ListenerConfig): Listener {
+    const { materials, authorizer, recorder, log, clock } = this.#parts;
+    return new Listener({
+      host: bind.host,
+      port: bind.port,
+      identity: materials.identity.cell,
+      trust: materials.trust.cell,
+      policy: materials.policy.cell,
+      verified: this.#verified,
+      onAnonymous: (reason, detail) => {
+        if (!this.#anonymousLines.admits(reason, clock.monotonicMs())) return;
+        log.info({ listener: name, reason, detail }, 'peer not authenticated');
+      },
+      context: {
+        name,
+        component,
+        routes: new RouteTable(
+          routes.map(({ host, pathPrefix, component: target, upstream }) => ({
+            host: host?.includes(':') === true ? `[${host}]` : host,
+            pathPrefix,
+            component: target,
+            upstream: this.#poolFor(upstream),
+          })),
+        ),
+        limits,
+        deadlines: this.#config.upstream,
+        clock,
+        authorizer,
+        recorder,
+        timedDecisions: new EveryNth(TIMED_DECISIONS),
+        decisionIds: new DecisionIds(randomFillSync),
+        identityFields: new IdentityFieldFilter(),
+      },
+    });
+  }
+
+  #poolFor(upstream: Upstream): UpstreamPool {
+    const key = formatAddress(upstream);
+    let pool = this.#pools.get(key);
+    if (pool === undefined) {
+      pool = new UpstreamPool(upstream, this.#config.upstream, this.#parts.clock);
+      this.#pools.set(key, pool);
+    }
+    return pool;
+  }
+}

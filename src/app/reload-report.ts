@@ -1,0 +1,61 @@
+// What is told of loads: what is in force now, to the log; how it went, to the counters.
+
+import { createHash } from 'node:crypto';
+import type { TrustBundles } from '../spiffe/trust-bundle.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Recorder } from '../telemetry/recorder.ts';
+import type { MaterialEvents, MaterialName, Materials } from './materials.ts';
+
+export const MATERIAL_NAMES: readonly MaterialName[] = ['identity', 'trust-bundle', 'policy'];
+
+/** Reports every load; `onReload` is called after that for those that changed something. */
+export function createReloadReport(
+  materials: Materials,
+  { log, recorder }: { readonly log: Logger; readonly recorder: Recorder },
+  onReload: (what: MaterialName) => void,
+): MaterialEvents {
+  return {
+    warned: (what, { code, message }) => log.warn({ what, code, detail: message }, 'file permissions are too open'),
+    reloaded: (what) => {
+      recorder.reload(what, 'success');
+      log.info(describeMaterial(materials, what), 'reloaded');
+      onReload(what);
+    },
+    recovered: (what) => log.info(describeMaterial(materials, what), 'files are again what is in force'),
+    failed: (what, err) => {
+      recorder.reload(what, 'failure');
+      log.error({ ...describeMaterial(materials, what), err }, 'reload failed, the last good state stays in force');
+    },
+  };
+}
+
+/** `digest` tells two of them apart: of the policy's sources, of our own leaf, of all authorities. */
+export function describeMaterial(
+  { identity, trust, policy }: Materials,
+  what: MaterialName,
+): Readonly<Record<string, unknown>> {
+  switch (what) {
+    case 'identity': {
+      const { epoch, value } = identity.cell.current;
+      const { id, leafSha256, notAfterMs } = value.svid;
+      return { what, epoch, digest: leafSha256, spiffeId: id, notAfter: new Date(notAfterMs).toISOString() };
+    }
+    case 'trust-bundle': {
+      const { epoch, value } = trust.cell.current;
+      const authorities = [...value].map(([name, bundle]) => [name, bundle.authorities.length] as const);
+      return { what, epoch, digest: digestOf(value), authorities: Object.fromEntries(authorities) };
+    }
+    case 'policy': {
+      const { epoch, value } = policy.cell.current;
+      return { what, epoch, digest: value.digest, mode: value.mode, rules: value.ruleCount };
+    }
+  }
+}
+
+function digestOf(bundles: TrustBundles): string {
+  const hash = createHash('sha256');
+  for (const [name, { authorities }] of bundles) {
+    for (const { sha256 } of authorities) hash.update(`${name} ${sha256}\n`);
+  }
+  return hash.digest('hex');
+}
