@@ -3,6 +3,7 @@
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { CachePartition } from '../policy/decision-cache.ts';
 import type { X509Svid } from '../spiffe/x509-svid.ts';
+import type { Loan } from './read-buffers.ts';
 import type { Refusal, Termination } from './refusal.ts';
 
 /** The way back to the peer, as one protocol implements it. */
@@ -10,8 +11,8 @@ export interface Downstream {
   /** An interim response; only where the protocol version has them. */
   sendInformational(head: ResponseHead): void;
   sendHead(head: ResponseHead): void;
-  /** `retained`: the bytes are still needed after this returns. */
-  sendData(bytes: Buffer): 'consumed' | 'retained';
+  /** Holds `loan` for as long as it needs the bytes. */
+  sendData(bytes: Buffer, loan: Loan): void;
   /** Everything one turn of the upstream brought has been sent. */
   flush(): void;
   sendEnd(): void;

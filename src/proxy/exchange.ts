@@ -10,6 +10,7 @@ import type { ListenerContext, ListenerLimits } from './context.ts';
 import type { Downstream, ExchangePeer } from './downstream.ts';
 import { enforce, type Permit } from './enforce.ts';
 import { forward } from './forward.ts';
+import type { Loan } from './read-buffers.ts';
 import { type Cut, type Refusal, STATUS_PEER_ABORTED, statusOfRefusal, type Termination } from './refusal.ts';
 import type { UpstreamConnection, UpstreamUser } from './upstream-connection.ts';
 import type { UpstreamPool, UpstreamWaiter } from './upstream-pool.ts';
@@ -220,9 +221,9 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.#addOverhead(headMs);
   }
 
-  upstreamData(bytes: Buffer): 'consumed' | 'retained' {
+  upstreamData(bytes: Buffer, loan: Loan): void {
     this.responseBytes += bytes.length;
-    return this.#downstream.sendData(bytes);
+    this.#downstream.sendData(bytes, loan);
   }
 
   upstreamFlush(): void {

@@ -9,6 +9,7 @@ import type { ListenerContext } from './context.ts';
 import type { Downstream, ExchangePeer } from './downstream.ts';
 import { Exchange } from './exchange.ts';
 import { Http1Response } from './http1-response.ts';
+import type { Loan } from './read-buffers.ts';
 import { type Refusal, refusalOfCodecStatus, type Termination } from './refusal.ts';
 import { encodeRefusal } from './respond.ts';
 import { refuseUnread } from './unread-request.ts';
@@ -127,8 +128,8 @@ export class Http1Connection implements Downstream {
     this.#response.head(head, request, this.#closesAfterResponse === null ? 'keep-alive' : 'close');
   }
 
-  sendData(bytes: Buffer): 'consumed' | 'retained' {
-    return this.#response.data(bytes);
+  sendData(bytes: Buffer, loan: Loan): void {
+    this.#response.data(bytes, loan);
   }
 
   flush(): void {

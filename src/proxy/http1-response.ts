@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import { CHUNK_END, chunkPrefix, encodeResponseHead, LAST_CHUNK } from '../http1/encode.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
+import type { Loan } from './read-buffers.ts';
 
 type Framing = 'none' | 'length' | 'chunked' | 'until-close';
 
@@ -47,8 +48,8 @@ export class Http1Response {
     this.#pendingHead = encodeResponseHead({ status: head.status, reason: head.reason, fields });
   }
 
-  data(bytes: Buffer): 'consumed' | 'retained' {
-    if (this.#framing === 'none') return 'consumed';
+  data(bytes: Buffer, loan: Loan): void {
+    if (this.#framing === 'none') return;
     const isChunked = this.#framing === 'chunked';
     const before = isChunked ? this.#pendingHead + chunkPrefix(bytes.length) : this.#pendingHead;
     this.#pendingHead = '';
@@ -58,12 +59,13 @@ export class Http1Response {
       bytes.copy(joined, before.length);
       if (isChunked) joined.write(CHUNK_END, before.length + bytes.length, 'latin1');
       this.#socket.write(joined);
-      return 'consumed';
+      return;
     }
+    this.#socket.cork();
     if (before !== '') this.#socket.write(before, 'latin1');
-    this.#socket.write(bytes);
+    this.#socket.write(bytes, loan.hold());
     if (isChunked) this.#socket.write(CHUNK_END, 'latin1');
-    return 'retained';
+    this.#socket.uncork();
   }
 
   /** Sends the head if nothing has come that it could go with. */

@@ -7,6 +7,7 @@ import { Http1Error } from '../http1/http1-error.ts';
 import { type BodyFraming, hasBody, type HeadLimits } from '../http1/request-head.ts';
 import { ResponseDecoder } from '../http1/response-decoder.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
+import type { Loan, ReadBuffer, ReadBuffers } from './read-buffers.ts';
 import type { Refusal } from './refusal.ts';
 
 export type UpstreamAddress =
@@ -16,8 +17,8 @@ export type UpstreamAddress =
 /** What an exchange hears from the upstream connection that carries it. */
 export interface UpstreamUser {
   upstreamHead(head: ResponseHead): void;
-  /** `retained`: the bytes are still needed after this returns, as they are. */
-  upstreamData(bytes: Buffer): 'consumed' | 'retained';
+  /** The bytes are overwritten after this has returned, unless `loan` is held. */
+  upstreamData(bytes: Buffer, loan: Loan): void;
   upstreamEnd(): void;
   /** What one read from the upstream brought has been handed over, and it was not the end. */
   upstreamFlush(): void;
@@ -32,7 +33,6 @@ export interface UpstreamOwner {
   closed(connection: UpstreamConnection): void;
 }
 
-const READ_BUFFER_BYTES = 256 * 1024;
 const RESPONSE_LIMITS: HeadLimits = { maxHeadBytes: 64 * 1024, maxFieldCount: 256 };
 
 export class UpstreamConnection {
@@ -40,7 +40,8 @@ export class UpstreamConnection {
   readonly #owner: UpstreamOwner;
   readonly #decoder = new ResponseDecoder(RESPONSE_LIMITS);
   #user: UpstreamUser | null = null;
-  #buffer: Buffer | null = null;
+  readonly #buffers: ReadBuffers;
+  #buffer: ReadBuffer;
   /** How the rest of the request is framed. */
   #request: BodyFraming['kind'] | 'sent' = 'sent';
   /** Whether a byte has come back for the exchange it carries. */
@@ -50,11 +51,13 @@ export class UpstreamConnection {
   /** Monotonic ms; set by the pool: when it was asked for, later when it became idle. */
   sinceMs = 0;
 
-  constructor(address: UpstreamAddress, owner: UpstreamOwner) {
+  constructor(address: UpstreamAddress, owner: UpstreamOwner, buffers: ReadBuffers) {
     this.#owner = owner;
+    this.#buffers = buffers;
+    this.#buffer = buffers.take();
     const onread = {
-      buffer: () => (this.#buffer ??= Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)),
-      callback: (bytes: number, buffer: Uint8Array): boolean => this.#onRead(bytes, buffer),
+      buffer: () => this.#buffer.bytes,
+      callback: (count: number): boolean => this.#onRead(count),
     };
     this.#socket =
       address.kind === 'tcp'
@@ -64,7 +67,7 @@ export class UpstreamConnection {
     this.#socket.on('drain', () => this.#user?.upstreamDrained());
     this.#socket.on('end', () => this.#onEnd());
     this.#socket.on('error', () => this.#fail('upstream-reset'));
-    this.#socket.on('close', () => this.#fail('upstream-reset'));
+    this.#socket.on('close', () => this.#onClose());
     this.#socket.resume();
   }
 
@@ -132,7 +135,7 @@ export class UpstreamConnection {
     this.#socket.destroy();
   }
 
-  #onRead(count: number, buffer: Uint8Array): boolean {
+  #onRead(count: number): boolean {
     const user = this.#user;
     if (user === null) {
       // Bytes nobody asked for: a second response, or a 408 on an idle connection.
@@ -140,9 +143,13 @@ export class UpstreamConnection {
       return false;
     }
     this.#answered = true;
-    const bytes = Buffer.from(buffer.buffer, buffer.byteOffset, count);
-    this.#decoder.push(bytes);
+    const buffer = this.#buffer;
+    this.#decoder.push(buffer.bytes.subarray(0, count));
     this.#pump(user);
+    if (buffer.isLent) {
+      buffer.letGo();
+      this.#buffer = this.#buffers.take();
+    }
     return !this.#socket.isPaused();
   }
 
@@ -155,14 +162,18 @@ export class UpstreamConnection {
     this.#fail('upstream-reset');
   }
 
+  #onClose(): void {
+    this.#fail('upstream-reset');
+    this.#buffer.letGo();
+  }
+
   #pump(user: UpstreamUser): void {
-    let retained = false;
     try {
       for (let event = this.#decoder.next(); event !== 'need-more'; event = this.#decoder.next()) {
         if (event === 'head') {
           user.upstreamHead(this.#decoder.head);
         } else if (event === 'data') {
-          if (user.upstreamData(this.#decoder.data) === 'retained') retained = true;
+          user.upstreamData(this.#decoder.data, this.#buffer);
         } else {
           this.#user = null;
           user.upstreamEnd();
@@ -174,9 +185,6 @@ export class UpstreamConnection {
     } catch (error) {
       if (!(error instanceof Http1Error)) throw error;
       this.#fail(this.#answered ? 'upstream-invalid-response' : 'upstream-reset');
-    } finally {
-      // What is still referred to must not be overwritten by the next read.
-      if (retained || this.#decoder.bufferedBytes > 0) this.#buffer = null;
     }
   }
 

@@ -2,6 +2,7 @@
 // upstream that keeps failing.
 
 import type { Clock } from '../core/clock.ts';
+import { ReadBuffers } from './read-buffers.ts';
 import type { Refusal } from './refusal.ts';
 import { type UpstreamAddress, UpstreamConnection } from './upstream-connection.ts';
 
@@ -33,6 +34,7 @@ export class UpstreamPool {
   readonly address: UpstreamAddress;
   readonly #options: UpstreamPoolOptions;
   readonly #clock: Clock;
+  readonly #buffers = new ReadBuffers();
   /** In the order in which they became idle. */
   readonly #idle: UpstreamConnection[] = [];
   /** Null once the waiter has left: the connection will serve another. */
@@ -157,7 +159,7 @@ export class UpstreamPool {
       waiter.upstreamRefused('upstream-ejected');
       return;
     }
-    const connection = new UpstreamConnection(this.address, this);
+    const connection = new UpstreamConnection(this.address, this, this.#buffers);
     connection.sinceMs = nowMs;
     this.#connecting.set(connection, waiter);
   }
