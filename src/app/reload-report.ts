@@ -1,17 +1,22 @@
 // What is told of loads: what is in force now, to the log; how it went, to the counters.
 
 import { createHash } from 'node:crypto';
+import { SallyportError } from '../core/error.ts';
 import type { TrustBundles } from '../spiffe/trust-bundle.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
+import type { Config } from './config.ts';
 import type { MaterialEvents, MaterialName, Materials } from './materials.ts';
+import { describeLoadFailure } from './start-error.ts';
 
 export const MATERIAL_NAMES: readonly MaterialName[] = ['identity', 'trust-bundle', 'policy'];
+
+const MAX_PROBLEMS = 20;
 
 /** Reports every load; `onReload` is called after that for those that changed something. */
 export function createReloadReport(
   materials: Materials,
-  { log, recorder }: { readonly log: Logger; readonly recorder: Recorder },
+  { config, log, recorder }: { readonly config: Config; readonly log: Logger; readonly recorder: Recorder },
   onReload: (what: MaterialName) => void,
 ): MaterialEvents {
   return {
@@ -22,9 +27,14 @@ export function createReloadReport(
       onReload(what);
     },
     recovered: (what) => log.info(describeMaterial(materials, what), 'files are again what is in force'),
-    failed: (what, err) => {
+    failed: (what, error) => {
       recorder.reload(what, 'failure');
-      log.error({ ...describeMaterial(materials, what), err }, 'reload failed, the last good state stays in force');
+      // What people wrote is told as at the start; a defect of ours with its stack.
+      const why =
+        error instanceof SallyportError
+          ? { problems: describeLoadFailure(error, config).slice(0, MAX_PROBLEMS) }
+          : { err: error };
+      log.error({ ...describeMaterial(materials, what), ...why }, 'reload failed, the last good state stays in force');
     },
   };
 }

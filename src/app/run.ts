@@ -13,12 +13,15 @@ const EXIT_FAILURE = 1;
 /** What a shell calls the end by signal n: 128 + n. */
 const EXIT_SIGNAL_BASE = 128;
 
-/** Ends the process. @throws {StartError} instead when the sidecar does not start; nothing is left running then. */
-export async function runUntilSignalled(config: Config): Promise<never> {
+/**
+ * Resolves when the sidecar has drained; nothing is left then that would keep the process from ending.
+ * @throws {StartError} when it does not start.
+ */
+export async function runUntilSignalled(config: Config): Promise<void> {
   const destination = new LogDestination(createLogWriter(process.stdout), MAX_PENDING_LOG_BYTES);
   const log = createLogger({ level: config.log.level, destination });
   let sidecar: Sidecar | null = null;
-  const exit = (exitCode: number): never => {
+  const exit = (exitCode: number): void => {
     try {
       sidecar?.flush();
     } finally {
@@ -44,16 +47,12 @@ export async function runUntilSignalled(config: Config): Promise<never> {
       logWriteFailures: () => destination.failures,
       onRequest: null,
     });
-  } catch (error) {
+    log.info({ signal: await signalled }, 'signal received');
+    await sidecar.drain();
+    log.info('drained');
+  } finally {
     await destination.flush(LOG_FLUSH_MS);
-    throw error;
   }
-  log.info({ signal: await signalled }, 'signal received');
-  await sidecar.drain();
-  log.info('drained');
-  await destination.flush(LOG_FLUSH_MS);
-  // Whatever is still open is not a request: a handshake that a peer does not finish must not keep us.
-  return exit(0);
 }
 
 function firstSignal(onAnother: (signal: NodeJS.Signals) => void): Promise<NodeJS.Signals> {

@@ -161,7 +161,9 @@ class RunningSidecar implements Sidecar {
     for (const what of MATERIAL_NAMES) log.info(describeMaterial(this.#materials, what), 'loaded');
     const cautions = new Cautions(config, this.#materials, { log, clock: this.#clock });
     cautions.onStart();
-    this.#materials.follow(createReloadReport(this.#materials, { log, recorder }, (what) => cautions.onReload(what)));
+    this.#materials.follow(
+      createReloadReport(this.#materials, { config, log, recorder }, (what) => cautions.onReload(what)),
+    );
     const expiry = new SvidExpiry(this.#materials.identity.cell, { log, clock: this.#clock });
     expiry.look();
     this.#expiryLooks = setInterval(() => expiry.look(), EXPIRY_LOOK_MS);
@@ -223,6 +225,11 @@ function createSidecarTelemetry(
       svidNotAfterMs: () => identity.cell.current.value.svid.notAfterMs,
       trustBundleAuthorities: () =>
         [...trust.cell.current.value].map(([name, { authorities }]) => [name, authorities.length] as const),
+      reloadsFailing: () => [
+        ['identity', identity.failure !== null],
+        ['trust-bundle', trust.failure !== null],
+        ['policy', policy.failure !== null],
+      ],
       decisionCache: () => ({ ...of.cache.counts, entries: of.cache.entries }),
       logWriteFailures,
     },

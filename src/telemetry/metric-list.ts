@@ -12,6 +12,8 @@ export interface MetricSources {
   readonly svidNotAfterMs: () => number;
   /** How many authorities each trust domain's bundle has. */
   readonly trustBundleAuthorities: () => Iterable<readonly [trustDomain: string, authorities: number]>;
+  /** Whether the files of each are at present something else than what is in force, because they could not be loaded. */
+  readonly reloadsFailing: () => Iterable<readonly [what: string, isFailing: boolean]>;
   readonly decisionCache: () => DecisionCacheFigures;
   /** Of every log destination. */
   readonly logWriteFailures: () => number;
@@ -196,6 +198,14 @@ function stateMetrics(metrics: Metrics, sources: MetricSources): readonly Sample
       help: 'Changed policies, identities and trust bundles read again; after a failure the last good one stays in force.',
       labelNames: ['what', 'result'],
       read: () => metrics.reloads.all(),
+    },
+    {
+      type: 'gauge',
+      name: 'sallyport_reload_failing',
+      help: 'What is on disk could not be loaded, and what is in force is older, as long as this is 1.',
+      labelNames: ['what'],
+      read: () =>
+        Array.from(sources.reloadsFailing(), ([what, isFailing]) => ({ labels: { what }, value: isFailing ? 1 : 0 })),
     },
     {
       type: 'gauge',

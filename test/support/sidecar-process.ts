@@ -1,14 +1,18 @@
 // The program as its users run it: a process of its own, a configuration file, a directory of certificates.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import type { BindAddress } from '../../src/admin/bind-address.ts';
+import { ask } from '../admin/http.ts';
 import { testAuthority, type TestSvid } from './svid-fixtures.ts';
 
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
+
+export type LogLine = Readonly<Record<string, unknown>>;
 
 export interface SidecarProcess {
   readonly directory: string;
@@ -16,108 +20,201 @@ export interface SidecarProcess {
   readonly adminPort: number;
   readonly pid: number;
   /** JSON log lines so far. */
-  readonly log: readonly Record<string, unknown>[];
+  readonly log: readonly LogLine[];
+  /** What was written to standard error so far. */
+  readonly errors: string;
   readonly exited: Promise<number | null>;
   signal(name: NodeJS.Signals): void;
   /** A page of the admin listener. */
   get(path: string): Promise<{ status: number; body: string }>;
+  /** The first line, earlier or later, that has these fields; fails when the process ends without. */
+  logged(fields: LogLine): Promise<LogLine>;
   /** Resident set size in bytes, from /proc. */
   residentBytes(): number;
+  /** Kills the process if it is still there and removes its directory. */
   stop(): Promise<void>;
 }
 
+export interface SidecarFiles {
+  readonly directory: string;
+  path(name: string): string;
+  /** Puts a whole file in place of another, or of none. */
+  write(name: string, contents: string): void;
+  remove(): void;
+}
+
+export interface SidecarFilesOptions {
+  readonly upstreamPort: number;
+  readonly policy: string;
+  /** Added to the configuration. */
+  readonly extra: string;
+  readonly bind?: string;
+  readonly mode?: 'enforce' | 'shadow';
+  readonly admin?: string;
+  readonly own?: TestSvid;
+}
+
 export function writeIdentity(directory: string, name: string, svid: TestSvid): void {
-  writeFileSync(join(directory, `${name}.pem`), svid.certificatePem);
+  writeFileSync(join(directory, `${name}.pem`), svid.certificatePem, { mode: 0o600 });
   writeFileSync(join(directory, `${name}.key`), svid.privateKeyPem, { mode: 0o600 });
 }
 
-/** Starts `run` with one listener for component `registry` in front of `upstreamPort`; `extra` is added to the configuration. */
-export async function startSidecarProcess(options: {
-  readonly upstreamPort: number;
-  readonly policy: string;
-  readonly extra: string;
-}): Promise<SidecarProcess> {
+/** Everything that `run` needs for one listener for component `registry` in front of `upstreamPort`, in a new directory. */
+export function writeSidecarFiles(options: SidecarFilesOptions): SidecarFiles {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-process-'));
   const authority = testAuthority();
-  writeIdentity(directory, 'registry', authority.issue('/registry/proxy', { dns: ['localhost'], ips: ['127.0.0.1'] }));
-  writeFileSync(join(directory, 'bundle.pem'), authority.certificatePem);
-  writeFileSync(join(directory, 'policy.yaml'), options.policy);
-  const config = join(directory, 'sallyport.yaml');
+  const { own = authority.issue('/registry/proxy', { dns: ['localhost'], ips: ['127.0.0.1'] }) } = options;
+  writeIdentity(directory, 'registry', own);
+  const path = (name: string): string => join(directory, name);
+  writeFileSync(path('bundle.pem'), authority.certificatePem, { mode: 0o600 });
+  writeFileSync(path('policy.yaml'), options.policy);
   writeFileSync(
-    config,
+    path('sallyport.yaml'),
     `trustDomain: ai.example
 identity:
   files:
     certificate: registry.pem
     privateKey: registry.key
     trustBundles: { ai.example: bundle.pem }
-policy: { path: policy.yaml }
+policy: { path: policy.yaml, mode: ${options.mode ?? 'enforce'} }
 listeners:
   - name: registry
-    bind: 127.0.0.1:0
+    bind: ${options.bind ?? '127.0.0.1:0'}
     component: registry
     upstream: http://127.0.0.1:${options.upstreamPort}
-admin: { bind: 127.0.0.1:0 }
+admin: { bind: "${options.admin ?? '127.0.0.1:0'}" }
 ${options.extra}`,
   );
-  const child = spawn(process.execPath, [MAIN, 'run', '--config', config], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const log: Record<string, unknown>[] = [];
-  const exited = new Promise<number | null>((done) => child.once('exit', (code) => done(code)));
-  const { port, adminPort } = await readAddresses(child, log);
   return {
     directory,
-    port,
+    path,
+    write: (name, contents) => {
+      writeFileSync(path(`${name}.new`), contents, { mode: 0o600 });
+      renameSync(path(`${name}.new`), path(name));
+    },
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+/** Writes the files and runs the sidecar on them. */
+export async function startSidecarProcess(options: SidecarFilesOptions): Promise<SidecarProcess> {
+  return runSidecar(writeSidecarFiles(options), []);
+}
+
+/** Resolves when the sidecar is ready; fails when it ends before. */
+export async function runSidecar(files: SidecarFiles, nodeOptions: readonly string[]): Promise<SidecarProcess> {
+  const running = new RunningProcess(spawnSidecar(files, nodeOptions));
+  const ready = await running.logged({ msg: 'ready' });
+  const listening = await running.logged({ msg: 'listening' });
+  const adminPort = Number(String(ready['admin']).split(':').at(-1));
+  const admin: BindAddress = { kind: 'tcp', host: '127.0.0.1', port: adminPort };
+  return {
+    directory: files.directory,
+    port: Number(listening['port']),
     adminPort,
-    pid: child.pid ?? 0,
-    log,
-    exited,
-    signal: (name) => void child.kill(name),
-    get: (path) => getPage(adminPort, path),
+    pid: running.pid,
+    log: running.log,
+    get errors() {
+      return running.errors;
+    },
+    exited: running.exited,
+    signal: (name) => running.signal(name),
+    get: (path) => ask(admin, { path }),
+    logged: (fields) => running.logged(fields),
     residentBytes: () =>
-      Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1024,
+      Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${running.pid}/status`, 'utf8'))?.[1]) * 1024,
     stop: async () => {
-      child.kill('SIGKILL');
-      await exited;
-      rmSync(directory, { recursive: true, force: true });
+      running.signal('SIGKILL');
+      await running.exited;
+      files.remove();
     },
   };
 }
 
-async function readAddresses(
-  child: ChildProcess,
-  log: Record<string, unknown>[],
-): Promise<{ port: number; adminPort: number }> {
-  let errors = '';
-  child.stderr?.on('data', (bytes: Buffer) => {
-    errors += bytes.toString();
-  });
-  if (child.stdout === null) throw new Error('the sidecar has no standard output');
-  const lines = createInterface({ input: child.stdout });
-  return new Promise((done, fail) => {
-    child.once('exit', (code) => fail(new Error(`the sidecar ended with ${code}: ${errors}`)));
-    lines.on('line', (line) => {
-      const entry: unknown = JSON.parse(line);
-      if (typeof entry !== 'object' || entry === null) return;
-      log.push({ ...entry });
-      if ('msg' in entry && entry.msg === 'ready') {
-        const listening = log.find(({ msg }) => msg === 'listening');
-        const admin = 'admin' in entry ? String(entry.admin) : '';
-        done({ port: Number(listening?.['port']), adminPort: Number(admin.split(':').at(-1)) });
-      }
-    });
-  });
+export interface Ended {
+  readonly exitCode: number | null;
+  readonly errors: string;
+  readonly log: readonly LogLine[];
 }
 
-function getPage(port: number, path: string): Promise<{ status: number; body: string }> {
-  return new Promise((done, fail) => {
-    const call = request({ host: '127.0.0.1', port, path }, (response) => {
-      let body = '';
-      response.on('data', (bytes: Buffer) => {
-        body += bytes.toString();
-      });
-      response.on('end', () => done({ status: response.statusCode ?? 0, body }));
+/** Runs a sidecar that is expected not to start, to its end. */
+export async function runToEnd(files: SidecarFiles): Promise<Ended> {
+  const running = new RunningProcess(spawnSidecar(files, []));
+  const exitCode = await running.exited;
+  return { exitCode, errors: running.errors, log: running.log };
+}
+
+/** Long enough for a busy machine; what takes longer does not come. */
+const LOGGED_WITHIN_MS = 10_000;
+
+type Child = ChildProcessByStdio<null, Readable, Readable>;
+
+function spawnSidecar(files: SidecarFiles, nodeOptions: readonly string[]): Child {
+  const command = [...nodeOptions, MAIN, 'run', '--config', files.path('sallyport.yaml')];
+  return spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+class RunningProcess {
+  readonly log: LogLine[] = [];
+  readonly exited: Promise<number | null>;
+  errors = '';
+  readonly #child: Child;
+  #hasFailed = false;
+  #waiters: (() => void)[] = [];
+
+  constructor(child: Child) {
+    this.#child = child;
+    child.stderr.on('data', (bytes: Buffer) => {
+      this.errors += bytes.toString();
     });
-    call.on('error', fail);
-    call.end();
-  });
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const entry: unknown = JSON.parse(line);
+      if (typeof entry === 'object' && entry !== null) this.log.push({ ...entry });
+      this.#wake();
+    });
+    // After the last of its output has been read.
+    this.exited = new Promise((done) => {
+      child.once('close', (code) => {
+        this.#fail();
+        done(code);
+      });
+    });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  async logged(fields: LogLine): Promise<LogLine> {
+    const deadline = setTimeout(() => this.#fail(), LOGGED_WITHIN_MS);
+    try {
+      for (;;) {
+        const found = this.log.find((line) => Object.entries(fields).every(([key, value]) => line[key] === value));
+        if (found !== undefined) return found;
+        if (this.#hasFailed) {
+          const last = this.log.slice(-10).map((line) => JSON.stringify(line));
+          throw new Error(`no line with ${JSON.stringify(fields)}, but ${last.join('\n')}\n${this.errors}`);
+        }
+        await new Promise<void>((resolve) => this.#waiters.push(resolve));
+      }
+    } finally {
+      clearTimeout(deadline);
+    }
+  }
+
+  /** Nobody is to wait any longer: the process has ended, or does not say what it should. */
+  #fail(): void {
+    this.#hasFailed = true;
+    this.#wake();
+  }
+
+  #wake(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter();
+  }
 }

@@ -25,6 +25,7 @@ const CONTRACT: readonly (readonly [name: string, type: string, labels: readonly
   ['sallyport_trust_bundle_authorities', 'gauge', ['trust_domain']],
   ['sallyport_policy_epoch', 'gauge', []],
   ['sallyport_reload_total', 'counter', ['what', 'result']],
+  ['sallyport_reload_failing', 'gauge', ['what']],
   ['sallyport_bytes_total', 'counter', ['listener', 'direction']],
   ['sallyport_build_info', 'gauge', ['version']],
   ['sallyport_decision_log_dropped_total', 'counter', []],
@@ -44,6 +45,7 @@ const PROCESS_METRICS = [
 ];
 
 const authorities = new Map<string, number>();
+let isPolicyFailing = false;
 
 function telemetry(lines = new KeptLines(), options: Partial<DecisionLogOptions> = {}): Telemetry {
   return createTelemetry({
@@ -52,6 +54,7 @@ function telemetry(lines = new KeptLines(), options: Partial<DecisionLogOptions>
       policyEpoch: () => 7,
       svidNotAfterMs: () => 1_700_000_000_500,
       trustBundleAuthorities: () => authorities,
+      reloadsFailing: () => [['policy', isPolicyFailing]],
       decisionCache: () => ({ hits: 11, misses: 12, stale: 13, entries: 14 }),
       logWriteFailures: () => 15,
     },
@@ -139,6 +142,9 @@ describe('a scrape', () => {
     authorities.clear();
     authorities.set('ai.example', 2).set('__proto__', 0);
     expect(await samples(subject, 'sallyport_policy_epoch')).toEqual(['7']);
+    expect(await samples(subject, 'sallyport_reload_failing')).toEqual(['policy 0']);
+    isPolicyFailing = true;
+    expect(await samples(subject, 'sallyport_reload_failing')).toEqual(['policy 1']);
     expect(await samples(subject, 'sallyport_svid_expiry_timestamp_seconds')).toEqual(['1700000000.5']);
     expect(await samples(subject, 'sallyport_trust_bundle_authorities')).toEqual(['ai.example 2', '__proto__ 0']);
     expect(await samples(subject, 'sallyport_decision_cache_total')).toEqual(['hit 11', 'miss 12', 'stale 13']);
