@@ -20,6 +20,8 @@ export interface GroupFile {
   readonly bytes: Buffer;
   /** Permission bits. */
   readonly mode: number;
+  /** Whether it belongs to the user this process runs as. */
+  readonly isOurs: boolean;
 }
 
 export interface FileWarning {
@@ -148,7 +150,7 @@ async function readSurveyed(survey: GroupSurvey, fileSystem: FileSystem): Promis
   for (const { path, resolved, stat } of survey.files) {
     const bytes = await unlessGone(() => fileSystem.read(resolved, MAX_FILE_BYTES), path);
     if (bytes?.length !== stat.size) throw new FileError('unstable', path);
-    files.push({ path, bytes, mode: stat.mode });
+    files.push({ path, bytes, mode: stat.mode, isOurs: stat.isOurs });
   }
   // Only now, for all of them: a version that is still the same was the same during every read above.
   for (const { path, resolved, stat } of survey.files) {
@@ -177,6 +179,8 @@ async function findOpenDirectories(
   for (const directory of directories) {
     const stat = await unlessGone(() => fileSystem.stat(directory), directory);
     if (stat === null || (stat.mode & WORLD_WRITABLE) === 0 || (stat.mode & STICKY) !== 0) continue;
+    // Volumes of Kubernetes are open to everyone (kubernetes/kubernetes#133641), and mounted so that nobody can use that.
+    if (await fileSystem.isReadOnly(directory)) continue;
     const message = `everyone on this machine may replace files in ${quote(directory)}; take that permission away (chmod o-w)`;
     warnings.push({ code: 'world-writable-directory', message });
   }

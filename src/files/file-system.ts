@@ -1,11 +1,13 @@
 // The few questions that are put to the file system, as a port, so that tests can change files between any two of them.
 
 import { constants } from 'node:fs';
-import { lstat, open, readdir, readlink } from 'node:fs/promises';
+import { access, lstat, open, readdir, readlink } from 'node:fs/promises';
 
 export interface FileStat {
   readonly kind: 'file' | 'directory' | 'link' | 'other';
   readonly mode: number;
+  /** Whether it belongs to the user this process runs as. */
+  readonly isOurs: boolean;
   readonly size: number;
   /** Differs whenever contents or metadata do, as far as the file system's clock can tell. */
   readonly version: string;
@@ -20,6 +22,8 @@ export interface FileSystem {
   read(path: string, maxBytes: number): Promise<Buffer>;
   /** Names in a directory, in no particular order. */
   list(path: string): Promise<readonly string[]>;
+  /** Whether nobody can write at `path` whatever its permissions say: it is mounted read-only. */
+  isReadOnly(path: string): Promise<boolean>;
 }
 
 export const nodeFileSystem: FileSystem = {
@@ -55,6 +59,16 @@ export const nodeFileSystem: FileSystem = {
   },
 
   list: (path) => readdir(path),
+
+  async isReadOnly(path) {
+    try {
+      await access(path, constants.W_OK);
+      return false;
+    } catch (error) {
+      // Permissions come first: without them the mount is not told.
+      return error instanceof Error && 'code' in error && error.code === 'EROFS';
+    }
+  },
 };
 
 interface BigStat {
@@ -76,6 +90,7 @@ function toFileStat(stat: BigStat): FileStat {
   return {
     kind: kindOf(stat),
     mode: Number(mode & 0o7777n),
+    isOurs: Number(uid) === process.geteuid?.(),
     size: Number(size),
     version: [dev, ino, size, mode, uid, mtimeNs, ctimeNs].join(':'),
   };

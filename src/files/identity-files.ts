@@ -86,10 +86,12 @@ function fileAt(reading: GroupReading, path: string): GroupFile {
 }
 
 const GROUP_OR_OTHERS_MAY_READ = 0o044;
+const OTHERS_MAY_READ = 0o004;
 
-// Only a warning: volumes of Kubernetes give the group of the pod read permission, and cannot be told otherwise.
-function judgePrivateKey({ path, mode }: GroupFile): readonly FileWarning[] {
-  if ((mode & GROUP_OR_OTHERS_MAY_READ) === 0) return [];
-  const message = `the private key ${quote(path)} may be read by more than its owner; its permissions are 0${mode.toString(8)}, 0600 is enough`;
+// A key of another user, as in a volume of Kubernetes, is ours to read only through its group.
+function judgePrivateKey({ path, mode, isOurs }: GroupFile): readonly FileWarning[] {
+  if ((mode & (isOurs ? GROUP_OR_OTHERS_MAY_READ : OTHERS_MAY_READ)) === 0) return [];
+  const enough = isOurs ? '0600' : '0640';
+  const message = `the private key ${quote(path)} may be read by more than need to; its permissions are 0${mode.toString(8)}, ${enough} is enough`;
   return [{ code: 'readable-private-key', message }];
 }

@@ -187,7 +187,7 @@ describe('config check', () => {
     expect(warned.exitCode).toBeNull();
     expect(warned.out).not.toBe('');
     expect(warned.errors).toEqual([
-      'warning: the private key `./registry.key` may be read by more than its owner; its permissions are 0644, 0600 is enough [readable-private-key]',
+      'warning: the private key `./registry.key` may be read by more than need to; its permissions are 0644, 0600 is enough [readable-private-key]',
     ]);
     chmodSync(join(directory, 'registry.key'), 0o602);
     chmodSync(join(directory, 'policies/matrix.yaml'), 0o666);

@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { appendFileSync, chmodSync, mkdirSync, rmSync, statSync, symlinkSync, truncateSync, utimesSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FileError } from '../../src/files/file-error.ts';
 import { readFileGroup, type FileGroup, type GroupReading } from '../../src/files/file-group.ts';
@@ -362,5 +363,38 @@ describe('PF-130: what anyone could have written', () => {
       chmodSync(directory.at('open'), 0o1777);
       expect((await read(files(path))).warnings).toEqual([]);
     }
+  });
+
+  it('PF-130 does not warn of a world-writable directory that is mounted read-only', async () => {
+    directory.write('open/file', '');
+    chmodSync(directory.at('open'), 0o777);
+    const mounted = { ...nodeFileSystem, isReadOnly: async (path: string) => path === directory.at('open') };
+    expect((await readFileGroup(files('open/file'), nodeFileSystem)).warnings).toHaveLength(1);
+    expect((await readFileGroup(files('open/file'), mounted)).warnings).toEqual([]);
+  });
+
+  it('takes what can be written, and what is not there, for neither', async () => {
+    expect(await nodeFileSystem.isReadOnly(directory.path)).toBe(false);
+    expect(await nodeFileSystem.isReadOnly(directory.at('nothing'))).toBe(false);
+  });
+
+  // Mounting takes a namespace of one's own, which not every machine gives.
+  it.skipIf(spawnSync('sh', ['-c', 'unshare -rm true']).status !== 0)('PF-130 sees that a mount is read-only', () => {
+    const script = `
+      mount -t tmpfs none "$0" && mkdir -m 777 "$0/open" && mount -o remount,bind,ro "$0" &&
+      exec "$1" --input-type=module -e "
+        import { nodeFileSystem } from '$2';
+        process.stdout.write(String(await nodeFileSystem.isReadOnly('$0/open')));
+      "`;
+    const fileSystem = fileURLToPath(new URL('../../src/files/file-system.ts', import.meta.url));
+    const wrapped = [
+      '-c',
+      `unshare -rm sh -c "$3" "$0" "$1" "$2"`,
+      directory.path,
+      process.execPath,
+      fileSystem,
+      script,
+    ];
+    expect(execFileSync('sh', wrapped).toString()).toBe('true');
   });
 });

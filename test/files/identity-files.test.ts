@@ -82,12 +82,23 @@ describe('parseOwnIdentityFiles', () => {
       return (await readIdentity()).warnings.map(({ code, message }) => `${code}: ${message}`);
     };
     const warning = (mode: string): string =>
-      `readable-private-key: the private key \`${directory.at('tls.key')}\` may be read by more than its owner; its permissions are ${mode}, 0600 is enough`;
+      `readable-private-key: the private key \`${directory.at('tls.key')}\` may be read by more than need to; its permissions are ${mode}, 0600 is enough`;
     expect(await warningsAt(0o600)).toEqual([]);
     expect(await warningsAt(0o400)).toEqual([]);
     expect(await warningsAt(0o640)).toEqual([warning('0640')]);
     expect(await warningsAt(0o604)).toEqual([warning('0604')]);
     await expect(warningsAt(0o602)).rejects.toThrow('everyone on this machine may write it');
+  });
+
+  it('PF-130 does not warn of a private key that is ours only through its group', async () => {
+    writeSvid(testAuthority().issue('/registry/main'));
+    const reading = await readFileGroup(ownIdentityGroup(paths()), nodeFileSystem);
+    const warningsAt = (mode: number): readonly string[] => {
+      const files = reading.files.map((file) => ({ ...file, mode, isOurs: false }));
+      return parseOwnIdentityFiles({ ...reading, files }, paths(), OWN).warnings.map(({ message }) => message);
+    };
+    expect(warningsAt(0o440)).toEqual([]);
+    expect(warningsAt(0o444)).toEqual([expect.stringContaining('its permissions are 0444, 0640 is enough')]);
   });
 });
 

@@ -32,6 +32,10 @@ export function interposeFileSystem(before: (question: Question) => void): FileS
       ask('list', path);
       return await nodeFileSystem.list(path);
     },
+    isReadOnly: async (path) => {
+      ask('isReadOnly', path);
+      return await nodeFileSystem.isReadOnly(path);
+    },
   };
 }
 
