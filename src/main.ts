@@ -7,7 +7,10 @@ import { runProgram } from './cli/program.ts';
 await runProgram(process.argv.slice(2), readVersion(), {
   write: (text) => void process.stdout.write(text),
   writeError: (text) => void process.stderr.write(text),
-  stdin: process.stdin,
+  // Opened by those who read it.
+  get stdin() {
+    return process.stdin;
+  },
   colour: process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
   setExitCode: (code) => {
     process.exitCode = code;

@@ -2,13 +2,19 @@
 
 import { Command, CommanderError } from 'commander';
 import type { CommandIo } from './command-io.ts';
-import { registerConfigCommand } from './config.ts';
-import { registerDemoCommand } from './demo.ts';
-import { registerDevCaCommand } from './dev-ca.ts';
-import { registerIdCommand } from './id.ts';
-import { registerPolicyCommand } from './policy.ts';
-import { registerRunCommand } from './run.ts';
-import { registerSvidCommand } from './svid.ts';
+
+type Register = (program: Command, io: CommandIo) => void;
+
+// Loaded when asked for: the sidecar should not carry what only the demo needs, nor `id parse` wait for it.
+const COMMANDS: ReadonlyMap<string, () => Promise<Register>> = new Map([
+  ['run', async () => (await import('./run.ts')).registerRunCommand],
+  ['demo', async () => (await import('./demo.ts')).registerDemoCommand],
+  ['config', async () => (await import('./config.ts')).registerConfigCommand],
+  ['policy', async () => (await import('./policy.ts')).registerPolicyCommand],
+  ['id', async () => (await import('./id.ts')).registerIdCommand],
+  ['svid', async () => (await import('./svid.ts')).registerSvidCommand],
+  ['dev-ca', async () => (await import('./dev-ca.ts')).registerDevCaCommand],
+]);
 
 const EXIT_USAGE = 2;
 
@@ -20,17 +26,7 @@ export async function runProgram(argv: readonly string[], version: string, io: C
     .version(version)
     .configureOutput({ writeOut: (text) => io.write(text), writeErr: (text) => io.writeError(text) })
     .exitOverride();
-  for (const register of [
-    registerRunCommand,
-    registerDemoCommand,
-    registerConfigCommand,
-    registerPolicyCommand,
-    registerIdCommand,
-    registerSvidCommand,
-    registerDevCaCommand,
-  ]) {
-    register(program, io);
-  }
+  for (const load of commandsFor(argv[0])) (await load())(program, io);
   inheritSettings(program);
   try {
     await program.parseAsync(argv, { from: 'user' });
@@ -39,6 +35,12 @@ export async function runProgram(argv: readonly string[], version: string, io: C
     // Help and version are answers; everything else commander throws is a wrong call.
     io.setExitCode(error.exitCode === 0 ? 0 : EXIT_USAGE);
   }
+}
+
+/** The one that is named; all of them for help, and to say what is near a name that none has. */
+function commandsFor(name: string | undefined): Iterable<() => Promise<Register>> {
+  const named = COMMANDS.get(name ?? '');
+  return named === undefined ? COMMANDS.values() : [named];
 }
 
 /** Commands made before their parent was configured do not inherit its settings. */
