@@ -33,9 +33,15 @@ export class InputQueue {
   /** Consumes at most `limit` octets of the current chunk, without copying; the caller has filled. */
   take(limit: number): Buffer {
     const { chunk, offset } = this;
-    const end = Math.min(chunk.length, offset + limit);
-    this.offset = end;
-    return offset === 0 && end === chunk.length ? chunk : chunk.subarray(offset, end);
+    const end = offset + limit;
+    if (end < chunk.length) {
+      this.offset = end;
+      return chunk.subarray(offset, end);
+    }
+    // Its memory is the caller's now, who may free it.
+    this.chunk = NOTHING;
+    this.offset = 0;
+    return offset === 0 ? chunk : chunk.subarray(offset);
   }
 
   /** Drops everything that was pushed. */
