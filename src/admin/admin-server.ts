@@ -21,14 +21,14 @@ export interface AdminServerOptions extends Omit<ProbeServerOptions, 'clock'> {
   readonly policy: () => PolicyReport;
 }
 
-/** The policy in force. */
+/** The policy in force. Only one of its two forms is made for an answer: of a large matrix either takes its time. */
 interface PolicyReport {
   readonly epoch: number;
   readonly digest: string;
   /** The access matrix as JSON. */
-  readonly table: unknown;
+  readonly table: () => unknown;
   /** The same as a table for a terminal. */
-  readonly text: string;
+  readonly text: () => string;
 }
 
 /** Whoever reaches the probe listener costs the data plane at most one scrape in this time. */
@@ -77,8 +77,8 @@ function probePages(
 }
 
 function policyPage({ epoch, digest, table, text }: PolicyReport, accept: string): ReturnType<Page> {
-  if (!accept.includes('text/plain')) return json(200, { epoch, digest, table });
-  return { status: 200, contentType: TEXT, body: `epoch ${epoch}\nsha256 ${digest}\n\n${text.trimEnd()}\n` };
+  if (!accept.includes('text/plain')) return json(200, { epoch, digest, table: table() });
+  return { status: 200, contentType: TEXT, body: `epoch ${epoch}\nsha256 ${digest}\n\n${text().trimEnd()}\n` };
 }
 
 function json(status: number, value: unknown): Reply {

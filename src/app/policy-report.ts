@@ -16,19 +16,18 @@ export function reportPolicy({
   return {
     epoch,
     digest,
-    table: components.map((component) => ({ component, targets: targetsOf(policy, component) })),
-    text: renderTable(policy, { width: TEXT_WIDTH, paint: (text) => text }),
+    table: () => components.map((component) => ({ component, targets: targetsOf(policy, component) })),
+    text: () => renderTable(policy, { width: TEXT_WIDTH, paint: (text) => text }),
   };
 }
 
-/** What the matrix says of each target and verb; targets of which it says nothing are left out. */
+/** What the matrix says of each target that the component's rules name, verb by verb. */
 function targetsOf(policy: CompiledPolicy, component: string): readonly object[] {
-  return policy.components
-    .map((target) => ({
-      target,
-      verbs: Object.fromEntries(
-        verbsOf(policy, target).map((verb) => [verb, summariseCell(policy, { component, target, verb }).answer]),
-      ),
-    }))
-    .filter(({ verbs }) => Object.values(verbs).some((answer) => answer !== 'none'));
+  const rules = policy.declarations.get(component)?.rules ?? [];
+  return Array.from(new Set(rules.map(({ target }) => target.text)), (target) => ({
+    target,
+    verbs: Object.fromEntries(
+      verbsOf(policy, target).map((verb) => [verb, summariseCell(policy, { component, target, verb }).answer]),
+    ),
+  }));
 }

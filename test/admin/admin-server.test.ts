@@ -37,7 +37,12 @@ async function admin(options: Partial<AdminServerOptions> = {}): Promise<BindAdd
     scrape: () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', text: 'sallyport_policy_epoch 1\n' }),
     readiness: [],
     config: () => ({ trustDomain: 'ai.example' }),
-    policy: () => ({ epoch: 3, digest: 'abc', table: [{ source: 'training' }], text: 'training  registry  read' }),
+    policy: () => ({
+      epoch: 3,
+      digest: 'abc',
+      table: () => [{ source: 'training' }],
+      text: () => 'training  registry  read',
+    }),
     log: new KeptErrors(),
     ...options,
   });
@@ -362,7 +367,7 @@ describe('closing', () => {
       scrape: () => new Promise(() => {}),
       readiness: [],
       config: () => ({}),
-      policy: () => ({ epoch: 1, digest: '', table: [], text: '' }),
+      policy: () => ({ epoch: 1, digest: '', table: () => [], text: () => '' }),
       log: new KeptErrors(),
     });
     const address = await server.listen();
@@ -393,7 +398,7 @@ describe('closing', () => {
       scrape: () => Promise.reject(new Error('unused')),
       readiness: [],
       config: () => ({}),
-      policy: () => ({ epoch: 1, digest: '', table: [], text: '' }),
+      policy: () => ({ epoch: 1, digest: '', table: () => [], text: () => '' }),
       log: new KeptErrors(),
     });
     await never.close();
