@@ -10,6 +10,8 @@ import type { Config } from './config.ts';
 import type { MaterialName, Materials } from './materials.ts';
 
 const MAX_LINT_WARNINGS = 20;
+const LINT = 'the policy says what is hardly meant';
+const CONFLICT = 'the policy does not fit the configuration';
 
 export class Cautions {
   readonly #config: Config;
@@ -31,16 +33,16 @@ export class Cautions {
     this.#ofOwnSvid();
     // Not at a reload: it takes longer than loading, and requests would wait for it. `policy validate` says the same.
     const warnings = lintPolicy(this.#materials.policy.cell.current.value);
-    for (const warning of warnings.slice(0, MAX_LINT_WARNINGS)) this.#warn(warning);
+    for (const warning of warnings.slice(0, MAX_LINT_WARNINGS)) this.#ofProblem(warning, LINT);
     const left = warnings.length - MAX_LINT_WARNINGS;
-    if (left > 0) this.#log.warn({ left }, 'more policy warnings; `policy validate` has them all');
+    if (left > 0) this.#log.warn({ left }, 'more warnings of this kind; `policy validate` has them all');
   }
 
   onReload(what: MaterialName): void {
     switch (what) {
       case 'policy':
         for (const conflict of findPolicyConflicts(this.#config, this.#materials.policy.cell.current.value)) {
-          this.#warn(conflict);
+          this.#ofProblem(conflict, CONFLICT);
         }
         this.#ofPolicy();
         return;
@@ -74,10 +76,10 @@ export class Cautions {
     const { identity, trust } = this.#materials;
     const current = { identity: identity.cell.current.value, bundles: trust.cell.current.value };
     const problem = findOwnSvidProblem(this.#config, current, this.#clock.wallMs());
-    if (problem !== null) this.#warn(problem);
+    if (problem !== null) this.#ofProblem(problem, 'peers would refuse our own SVID');
   }
 
-  #warn({ code, message, position: { file, line } }: Problem): void {
-    this.#log.warn({ code, place: `${file}:${line}`, detail: message }, 'sound, and hardly meant');
+  #ofProblem({ code, message, position: { file, line } }: Problem, about: string): void {
+    this.#log.warn({ code, place: `${file}:${line}`, detail: message }, about);
   }
 }

@@ -9,35 +9,23 @@ import type { PageServer } from '../admin/page-server.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { formatProblem, type SourcePosition } from '../core/source-position.ts';
 import { systemWatchPort } from '../files/watch-file-group.ts';
-import { DecisionCache } from '../policy/decision-cache.ts';
-import type { LineSink } from '../telemetry/log-destination.ts';
-import type { Logger } from '../telemetry/logger.ts';
-import type { Recorder, RequestRecord } from '../telemetry/recorder.ts';
-import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import { DocumentError } from '../yaml/located.ts';
 import { findPolicyConflicts } from './agreement.ts';
 import { createAuthorizer } from './authorizer.ts';
 import { Cautions } from './cautions.ts';
-import type { Config } from './config.ts';
 import { toConfigView } from './config-view.ts';
 import { DataPlane } from './data-plane.ts';
+import { createInstruments, type InstrumentOptions } from './instruments.ts';
 import { type Materials, openMaterials } from './materials.ts';
 import { reportPolicy } from './policy-report.ts';
 import { readinessChecks, type SidecarPhase } from './readiness.ts';
 import { createReloadReport, describeMaterial, MATERIAL_NAMES } from './reload-report.ts';
 import { StartError, toProblem } from './start-error.ts';
 import { SvidExpiry } from './svid-expiry.ts';
-import { findPackageRoot, readVersion } from './version.ts';
+import { findPackageRoot } from './version.ts';
 
-export interface SidecarOptions {
-  readonly config: Config;
-  readonly log: Logger;
-  /** Where decision log lines go. */
-  readonly decisionLog: LineSink;
-  readonly logWriteFailures: () => number;
-  /** Told of every request after it is over; null when nobody asks. */
-  readonly onRequest: ((record: RequestRecord) => void) | null;
-}
+type SidecarOptions = InstrumentOptions;
 
 export interface Sidecar {
   /** By listener name. */
@@ -52,7 +40,6 @@ export interface Sidecar {
   flush(): void;
 }
 
-const MAX_DECISION_RECORDS_PER_SECOND = 10_000;
 const EXPIRY_LOOK_MS = 1_000;
 
 /** Returns when every listener accepts. @throws {StartError} with what is missing or wrong: nothing is left running then. */
@@ -94,12 +81,12 @@ class RunningSidecar implements Sidecar {
     this.#options = options;
     this.#materials = materials;
     this.#clock = clock;
-    const cache = createCache(options, () => this.#telemetry.recorder);
-    this.#telemetry = createSidecarTelemetry(options, { materials, cache, clock });
+    const { cache, telemetry } = createInstruments(options, materials, clock);
+    this.#telemetry = telemetry;
     this.#dataPlane = new DataPlane(config, {
       materials,
       authorizer: createAuthorizer(cache, materials.policy.cell, clock),
-      recorder: withListener(this.#telemetry.recorder, options.onRequest),
+      recorder: telemetry.recorder,
       log,
       clock,
     });
@@ -201,57 +188,6 @@ class RunningSidecar implements Sidecar {
       this.#options.log.info({ listener: config.name, address: address.address, port: address.port }, 'listening');
     }
   }
-}
-
-function createCache({ config, log }: SidecarOptions, recorder: () => Recorder): DecisionCache {
-  return new DecisionCache({
-    ...config.cache,
-    onDisagreement: (cached, fresh, { principal, target, method, path }) => {
-      recorder().cacheDisagreement();
-      log.error({ cached, fresh, principal, target, method, path }, 'cached decision differs from the matrix');
-    },
-  });
-}
-
-function createSidecarTelemetry(
-  { config, decisionLog, logWriteFailures }: SidecarOptions,
-  of: { readonly materials: Materials; readonly cache: DecisionCache; readonly clock: Clock },
-): Telemetry {
-  const { identity, trust, policy } = of.materials;
-  return createTelemetry({
-    sources: {
-      version: readVersion(),
-      policyEpoch: () => policy.cell.current.epoch,
-      svidNotAfterMs: () => identity.cell.current.value.svid.notAfterMs,
-      trustBundleAuthorities: () =>
-        [...trust.cell.current.value].map(([name, { authorities }]) => [name, authorities.length] as const),
-      reloadsFailing: () => [
-        ['identity', identity.failure !== null],
-        ['trust-bundle', trust.failure !== null],
-        ['policy', policy.failure !== null],
-      ],
-      decisionCache: () => ({ ...of.cache.counts, entries: of.cache.entries }),
-      logWriteFailures,
-    },
-    decisionLog: {
-      ...config.decisionLog,
-      maxRecordsPerSecond: MAX_DECISION_RECORDS_PER_SECOND,
-      destination: decisionLog,
-      clock: of.clock,
-      random: Math.random,
-    },
-  });
-}
-
-function withListener(recorder: Recorder, onRequest: SidecarOptions['onRequest']): Recorder {
-  if (onRequest === null) return recorder;
-  return {
-    ...recorder,
-    request: (record) => {
-      recorder.request(record);
-      onRequest(record);
-    },
-  };
 }
 
 /** @throws {StartError} with the place where the configuration gives the address. */

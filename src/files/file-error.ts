@@ -23,9 +23,14 @@ export class FileError extends SallyportError<FileErrorCode> {
   readonly path: string;
 
   constructor(code: FileErrorCode, path: string, options?: ErrorOptions) {
-    super(code, `${quote(path)}: ${EXPLANATIONS[code]}`, options);
+    super(code, `${quote(path)}: ${EXPLANATIONS[code]}${errnoOf(code, options?.cause)}`, options);
     this.path = path;
   }
+}
+
+/** What the operating system called it, where our own word for it says nothing. */
+function errnoOf(code: FileErrorCode, cause: unknown): string {
+  return code === 'unreadable' && cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : '';
 }
 
 /** @throws whatever is not an error of the operating system. */

@@ -129,6 +129,16 @@ describe('a sidecar that serves', () => {
     expect(await metric('sallyport_reload_failing', '')).toBe(0);
   });
 
+  // PF-133 is not offered: policies are not signed. Which one is in force can be seen, and that is all.
+  it('takes an older policy for a new one, and says which', async () => {
+    const { body } = await sidecar.get('/policy');
+    files.write('policy.yaml', ARTICLE_POLICY);
+    const { digest } = await sidecar.logged({ msg: 'reloaded', what: 'policy', epoch: 3 });
+    expect(digest).toBe((await sidecar.logged({ msg: 'loaded', what: 'policy' }))['digest']);
+    expect(body).not.toContain(digest);
+    expect(JSON.parse((await sidecar.get('/policy')).body)).toMatchObject({ epoch: 3, digest });
+  });
+
   it('warns when a reload leaves nothing to allow', async () => {
     files.write('policy.yaml', ARTICLE_POLICY.replaceAll('registry', 'store'));
     await sidecar.logged({ level: 'warn', code: 'unknown-component', place: `${files.path('sallyport.yaml')}:11` });

@@ -166,4 +166,16 @@ describe('a sidecar that starts', () => {
     expect(lines).toContainEqual(expect.objectContaining({ level: 'warn', left: 5 }));
     await sidecar.close();
   });
+
+  it('does not let whoever may not come in fill the log', async () => {
+    const sidecar = await start(asWritten);
+    const port = sidecar.listeners.get('registry')?.port ?? 0;
+    const peers = Array.from({ length: 120 }, () => connectPeer(port, null, { rejectUnauthorized: false }));
+    for (const { socket } of await Promise.all(peers)) socket.destroy();
+    await sidecar.close();
+    const told = lines.filter(({ msg }) => msg === 'peer not authenticated').length;
+    expect(told).toBeGreaterThan(0);
+    // Fifty a second for one reason, and at most two seconds are begun.
+    expect(told).toBeLessThanOrEqual(100);
+  });
 });

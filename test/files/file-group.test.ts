@@ -102,6 +102,10 @@ describe('readFileGroup', () => {
     });
     expect(await codeOf(files('file'), denied)).toBe('permission-denied');
     await expect(read(files('missing'))).rejects.toThrow(`\`${directory.at('missing')}\`: no such file or directory`);
+    const broken = interposeFileSystem(() => {
+      throw Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE', syscall: 'open' });
+    });
+    await expect(readFileGroup(files('file'), broken)).rejects.toThrow('it could not be read (EMFILE)');
   });
 
   it('does not take its own faults for those of files', async () => {
