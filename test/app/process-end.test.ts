@@ -5,11 +5,19 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask } from '../admin/http.ts';
 import { ARTICLE_POLICY, connectPeer, OK, type RawPeer, ScriptedUpstream } from '../support/proxy-fixture.ts';
 import { runSidecar, type SidecarFiles, type SidecarProcess, writeSidecarFiles } from '../support/sidecar-process.ts';
-import { testAuthority } from '../support/svid-fixtures.ts';
+import { createTestAuthority, testAuthority } from '../support/svid-fixtures.ts';
 
 // Outside of every promise and every handler of ours.
 const THROW_WHEN_TOLD =
   'data:text/javascript,process.on("SIGUSR2",()=>setImmediate(()=>{throw new Error("thrown on purpose")}))';
+
+// What a defect of ours, or of Node, could do to a rotation that was found sound.
+const REFUSE_CONTEXTS_WHEN_TOLD = `data:text/javascript,
+import { Server } from 'node:tls';
+process.on('SIGUSR2', () => {
+  Server.prototype.setSecureContext = () => { throw new Error('refused by TLS'); };
+  process.stdout.write('{"msg":"told"}\\n');
+});`;
 
 let upstream: ScriptedUpstream;
 /** Where requests wait for their answers, by path. */
@@ -138,6 +146,20 @@ describe('an uncaught error', () => {
     expect(fatal['err']).toMatchObject({ type: 'Error', message: 'thrown on purpose' });
     await sidecar.logged({ log: 'decision', path: '/before' });
     await peer.closed();
+  });
+});
+
+describe('a reload that is found sound and cannot be put in force', () => {
+  it('ends the process: half of it is in force, and nobody could say which', async ({ onTestFinished }) => {
+    const files = filesWith('');
+    const sidecar = await start(files, onTestFinished, ['--import', REFUSE_CONTEXTS_WHEN_TOLD]);
+    sidecar.signal('SIGUSR2');
+    await sidecar.logged({ msg: 'told' });
+    files.write('bundle.pem', testAuthority().certificatePem + createTestAuthority('ai.example').certificatePem);
+    expect(await sidecar.exited).toBe(1);
+    const fatal = await sidecar.logged({ level: 'fatal', msg: 'uncaught error, ending' });
+    expect(fatal['err']).toMatchObject({ message: 'refused by TLS' });
+    expect(sidecar.log.filter(({ msg }) => msg === 'reloaded')).toEqual([]);
   });
 });
 
