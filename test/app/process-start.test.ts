@@ -32,6 +32,20 @@ type Case = readonly [name: string, spoil: (files: SidecarFiles) => void, errors
 
 const REFUSALS: readonly Case[] = [
   [
+    'without a configuration',
+    (files) => rmSync(files.path('sallyport.yaml')),
+    ['sallyport: `./sallyport.yaml`: no such file or directory'],
+  ],
+  [
+    'with a configuration that says what nobody knows',
+    (files) => files.write('sallyport.yaml', 'trustDoman: ai.example\n'),
+    [
+      /^\.\/sallyport\.yaml:1:1: `trustDomain` is missing/,
+      ...['identity', 'policy', 'listeners'].map((key) => new RegExp(`\`${key}\` is missing`)),
+      /^\.\/sallyport\.yaml:1:1: unknown key `trustDoman`; did you mean `trustDomain`\? \[unknown-key\]$/,
+    ],
+  ],
+  [
     'PF-123 without a policy',
     (files) => rmSync(files.path('policy.yaml')),
     ['./sallyport.yaml:7:17: `./policy.yaml`: no such file or directory [not-found]'],
