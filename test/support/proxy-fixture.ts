@@ -403,7 +403,9 @@ export class ScriptedUpstream {
         for (let end = pending.indexOf('\r\n\r\n'); end >= 0; end = pending.indexOf('\r\n\r\n')) {
           const head = pending.slice(0, end + 4);
           pending = pending.slice(end + 4);
-          if (/^[A-Za-z]+ \//.test(head)) answer(head, socket);
+          // What is left of a body may stand before it.
+          const start = head.search(/[A-Za-z]+ \/\S* HTTP\/1\.1\r\n/);
+          if (start >= 0) answer(head.slice(start), socket);
         }
         upstream.#wake();
       });
