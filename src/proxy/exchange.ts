@@ -54,6 +54,8 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   #retried = false;
   /** When the upstream had as much of the request as there was; NaN until then. */
   #forwardedMs = Number.NaN;
+  /** When the head of the response came, until the answer has been counted. */
+  #answeredMs: number | null = null;
   #lastProgressMs: number;
   #bodyWaitMs = 0;
 
@@ -218,7 +220,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.#responsePhase = 'started';
     this.status = head.status;
     this.#downstream.sendHead(head);
-    this.#addOverhead(headMs);
+    this.#answeredMs = headMs;
   }
 
   upstreamData(bytes: Buffer, loan: Loan): void {
@@ -229,11 +231,13 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   upstreamFlush(): void {
     this.#lastProgressMs = this.#context.clock.monotonicMs();
     this.#downstream.flush();
+    this.#endAnswering();
     if (this.#downstream.isCongested) this.#connection?.pause();
   }
 
   upstreamEnd(): void {
     this.#downstream.sendEnd();
+    this.#endAnswering();
     if (this.#connection !== null) this.#upstream?.release(this.#connection);
     this.#connection = null;
     this.#end(null);
@@ -320,6 +324,13 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.decision = authorizer.decide(this.#peer.partition, request);
     this.decisionSeconds = (clock.monotonicMs() - startMs) / 1000;
     return this.decision;
+  }
+
+  /** The overhead of an answer ends when what came with its head has been written, encryption included. */
+  #endAnswering(): void {
+    if (this.#answeredMs === null) return;
+    this.#addOverhead(this.#answeredMs);
+    this.#answeredMs = null;
   }
 
   #addOverhead(sinceMs: number): void {

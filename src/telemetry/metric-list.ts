@@ -86,7 +86,9 @@ function requestMetrics(metrics: Metrics): readonly (SampledMetric | HistogramMe
     {
       type: 'histogram',
       name: 'sallyport_request_overhead_seconds',
-      help: 'Time a request spent inside the proxy, waiting for the upstream excluded: what the proxy costs.',
+      help:
+        'Time a request spent inside the proxy, from its last header byte to the upstream being sent it and from the head of the response to ' +
+        'that being encrypted and written; waiting for the upstream excluded: what the proxy costs.',
       observations: metrics.overhead,
     },
     {

@@ -106,10 +106,13 @@ function formatSummary(groups: readonly OutcomeGroup[], overhead: Overhead | nul
     const figures = `median ${formatMicros(medianSeconds)} µs, p99 ${formatMicros(p99Seconds)} µs`;
     lines.push(
       `overhead of the sidecar over ${requests.toLocaleString('en')} allowed requests: ${paint('bold', figures)}`,
-      paint('dim', 'µs is the time inside the sidecar: from the bytes of a request to the service having it, and from'),
       paint(
         'dim',
-        'the head of its answer to the peer being sent it; encryption and the service are not in it. A row is',
+        'µs is the time inside the sidecar: from the bytes of a request to the service being sent it, and from',
+      ),
+      paint(
+        'dim',
+        'its answer to that being encrypted and written; the service and the network are not in it. A row is',
       ),
       paint('dim', 'one request, mostly the first on its connection.'),
     );
