@@ -38,7 +38,7 @@ access:
       - registry: [read]
 `;
 
-export const TEST_LIMITS: ListenerLimits = {
+const TEST_LIMITS: ListenerLimits = {
   maxConnections: 1000,
   maxConnectionsPerPrincipal: 100,
   handshakeTimeoutMs: 5_000,
@@ -64,7 +64,7 @@ const POOL_OPTIONS: UpstreamPoolOptions = {
 };
 
 /** A figure that can be waited for. */
-export class Gauge {
+class Gauge {
   #value = 0;
   #waiters: (() => void)[] = [];
 

@@ -176,7 +176,9 @@ function answerTo(asked: { id: string; behaviour: string; bytes: number; isHead:
     case 'reset-in-body':
     case 'ends-in-body':
     case 'stalls':
-      return isHead ? head('200 OK', length).subarray(0, -2) : Buffer.concat([head('200 OK', `content-length: ${body.length + 10}`), body]);
+      return isHead
+        ? head('200 OK', length).subarray(0, -2)
+        : Buffer.concat([head('200 OK', `content-length: ${body.length + 10}`), body]);
     case 'garbage':
       return Buffer.from('no answer at all\r\n\r\n', 'latin1');
     case 'twice':
