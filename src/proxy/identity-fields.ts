@@ -1,8 +1,9 @@
 // Header fields that tell the upstream who is calling: whatever the peer says of itself is taken out, what we proved is put in.
 
+import { isKnownName, isProxyField } from '../http1/field-names.ts';
 import type { X509Svid } from '../spiffe/x509-svid.ts';
 
-// Compared after `_` and `.` became `-`: CGI-like upstreams cannot tell `X_Spiffe_Id` from `x-spiffe-id`.
+// Compared in the spelling that CGI-like upstreams, which cannot tell `X_Spiffe_Id` from `x-spiffe-id`, would make of a name.
 const STRIPPED_NAMES = new Set([
   'forwarded',
   'x-real-ip',
@@ -13,7 +14,6 @@ const STRIPPED_NAMES = new Set([
   'x-spiffe-id',
   'client-cert',
   'client-cert-chain',
-  'x-client-cert',
   'x-remote-user',
   'remote-user',
   'x-forwarded',
@@ -35,7 +35,10 @@ const STRIPPED_PREFIXES = [
   'l5d-',
   'x-ssl-',
   'ssl-client-',
-  'x-client-cert-',
+  'x-client-cert',
+  'x-tls-client-',
+  'x-amzn-mtls-',
+  'x-arr-clientcert',
   'x-auth-request-',
   'x-authenticated-',
 ];
@@ -56,7 +59,9 @@ export class IdentityFieldFilter {
 }
 
 function claimsIdentity(name: string): boolean {
-  const canonical = name.replaceAll(/[_.]/g, '-');
+  const canonical = name.replaceAll(/[^a-z0-9]/g, '-');
+  // A second spelling of a field that the codec reads, or takes out, says something else to such an upstream than it said here.
+  if (canonical !== name && (isKnownName(canonical) || isProxyField(canonical))) return true;
   return STRIPPED_NAMES.has(canonical) || STRIPPED_PREFIXES.some((prefix) => canonical.startsWith(prefix));
 }
 

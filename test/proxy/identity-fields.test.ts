@@ -65,6 +65,15 @@ describe('identity fields', () => {
     ['HD-109', 'X.Spiffe.Id', 'spiffe://ai.example/registry/admin'],
     ['HD-109', 'x_forwarded_client_cert', 'URI=spiffe://ai.example/registry/admin'],
     ['HD-109', 'x-sallyport_component', 'monitoring-admin'],
+    ['HD-109', 'x+spiffe~id', 'spiffe://ai.example/registry/admin'],
+    ['HD-109', "x'forwarded!for", '10.0.0.1'],
+    ['HD-108', 'x-amzn-mtls-clientcert-subject', 'CN=admin'],
+    ['HD-108', 'x-arr-clientcert', 'forged'],
+    ['HD-108', 'x-tls-client-dn', 'CN=admin'],
+    ['HD-109', 'content_length', '1000000'],
+    ['HD-109', 'Transfer_Encoding', 'chunked'],
+    ['HD-109', 'proxy_authorization', 'basic YWRtaW46'],
+    ['HD-109', 'content.type', 'application/admin'],
   ])('%s strips what the peer says in `%s`', async (_case, name, value) => {
     const seen = await headSeenByUpstream([`${name}: ${value}`]);
     expect([...seen.values()].flat()).not.toContain(value);
@@ -93,6 +102,13 @@ describe('identity fields', () => {
       'By="spiffe://x/;URI=\\"spiffe://ai.example/admin\\",By=\\\\";Hash=ab;URI=spiffe://ai.example/training/job',
     );
   });
+
+  it.each(['x_custom', 'x.custom', 'x--custom'])(
+    'passes on `%s`, which is no second spelling of anything',
+    async (name) => {
+      expect((await headSeenByUpstream([`${name}: kept`])).get(name)).toEqual(['kept']);
+    },
+  );
 
   it.each(['__proto__', 'constructor', 'hasownproperty'])('HD-112 survives a field named `%s`', async (name) => {
     const seen = await headSeenByUpstream([`${name}: x`]);
