@@ -42,6 +42,8 @@ export class Listener implements SessionHost {
   readonly #server: Server;
   readonly #sessions = new Set<Session>();
   readonly #sockets = new Set<TLSSocket>();
+  /** Refused, and to be told so as soon as they say anything. */
+  readonly #silent = new Set<TLSSocket>();
   /** The sockets below TLS, from before the handshake on. */
   readonly #transports = new Set<Socket>();
   readonly #perPrincipal = new Map<SpiffeId, number>();
@@ -115,6 +117,7 @@ export class Listener implements SessionHost {
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
     this.#server.close();
+    for (const socket of this.#silent) socket.destroy();
     if (this.#sockets.size > 0) {
       const empty = new Promise<void>((resolve) => {
         this.#onEmpty = resolve;
@@ -174,10 +177,11 @@ export class Listener implements SessionHost {
 
   /** Answers the first bytes of the peer, unread, with a refusal and closes; closes without a word if none come. */
   #refuse(socket: TLSSocket, why: { readonly refusal: Refusal; readonly principal: SpiffeId | null }): void {
+    this.#silent.add(socket);
     const silent = setTimeout(() => socket.destroy(), this.context.limits.headTimeoutMs);
     let linger: NodeJS.Timeout | null = null;
     socket.on('data', () => {
-      if (linger !== null) return;
+      if (!this.#silent.delete(socket)) return;
       clearTimeout(silent);
       this.context.recorder.request(refuseUnread(this.context, socket, why));
       this.context.recorder.connectionTerminated(why.principal === null ? 'no-identity' : 'limit');
@@ -186,6 +190,7 @@ export class Listener implements SessionHost {
     });
     socket.on('end', () => socket.destroy());
     socket.on('close', () => {
+      this.#silent.delete(socket);
       clearTimeout(silent);
       if (linger !== null) clearTimeout(linger);
     });

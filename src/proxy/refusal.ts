@@ -63,6 +63,7 @@ const REFUSAL_OF_STATUS = new Map<number, Refusal>([
   [414, 'target-too-long'],
   [417, 'expectation-failed'],
   [431, 'head-too-large'],
+  [500, 'internal-error'],
   [501, 'method-not-implemented'],
   [505, 'version-not-supported'],
 ]);

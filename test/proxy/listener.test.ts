@@ -90,4 +90,19 @@ describe('a listener that has been drained', () => {
     await closed;
     expect(performance.now() - start).toBeLessThan(2_000);
   });
+
+  it('has not waited for peers that it would not serve', async () => {
+    const { proxy, peer } = await openSetting((_head, socket) => socket.write(OK));
+    const anonymous = await proxy.connect(null);
+    // Looked at after it.
+    const other = await connectTraining(proxy);
+    other.request('GET', '/x');
+    await other.response();
+    peer.socket.destroy();
+    other.socket.destroy();
+    const start = performance.now();
+    await proxy.listener.drain(10_000);
+    expect(await anonymous.closed()).toBe('');
+    expect(performance.now() - start).toBeLessThan(2_000);
+  });
 });
