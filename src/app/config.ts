@@ -2,7 +2,10 @@
 
 import { dirname, resolve } from 'node:path';
 import type { Problem, SourcePosition } from '../core/source-position.ts';
+import type { ListenerLimits, UpstreamDeadlines } from '../proxy/context.ts';
+import type { UpstreamPoolOptions } from '../proxy/upstream-pool.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
+import type { LogLevel } from '../telemetry/logger.ts';
 import { DocumentError, parseYaml, positionAt, toPlain, type YamlNode } from '../yaml/located.ts';
 import { parseDocument } from './config-document.ts';
 import { type ConfigPositions, findPositions } from './config-positions.ts';
@@ -28,7 +31,7 @@ export interface Config {
   readonly drain: DrainConfig;
   readonly upstream: UpstreamConfig;
   /** What every listener starts from; a listener's own `limits` are already merged. */
-  readonly limits: Limits;
+  readonly limits: ListenerLimits;
   readonly positions: ConfigPositions;
 }
 
@@ -59,7 +62,7 @@ export interface ListenerConfig {
   readonly component: string | null;
   /** Never empty; the first one that matches wins, and every one can. Without `routes:` one route that matches everything. */
   readonly routes: readonly RouteConfig[];
-  readonly limits: Limits;
+  readonly limits: ListenerLimits;
 }
 
 export interface RouteConfig {
@@ -91,8 +94,6 @@ interface DecisionLogConfig {
   readonly queueEntries: number;
 }
 
-type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
-
 interface LogConfig {
   readonly level: LogLevel;
 }
@@ -109,39 +110,7 @@ interface DrainConfig {
 }
 
 /** Bounds and deadlines towards one upstream address. */
-interface UpstreamConfig {
-  readonly connectTimeoutMs: number;
-  readonly responseHeadTimeoutMs: number;
-  /** How long a pooled connection is kept without a request. */
-  readonly idleTimeoutMs: number;
-  /** How long a response body may stand still. */
-  readonly bodyIdleTimeoutMs: number;
-  readonly maxConnections: number;
-  readonly maxIdleConnections: number;
-  readonly maxPending: number;
-  /** Consecutive failures after which the upstream is left alone for `ejectMs`. */
-  readonly failuresToEject: number;
-  readonly ejectMs: number;
-}
-
-/** Bounds on what peers may use of one listener. */
-interface Limits {
-  readonly maxConnections: number;
-  readonly maxConnectionsPerPrincipal: number;
-  readonly handshakeTimeoutMs: number;
-  readonly maxHeadBytes: number;
-  readonly maxFieldCount: number;
-  readonly headTimeoutMs: number;
-  readonly idleTimeoutMs: number;
-  /** 0 is no minimum. */
-  readonly minBodyBytesPerSecond: number;
-  /** How long a request body may be slower than that. */
-  readonly bodyGraceMs: number;
-  /** 0 is no maximum. */
-  readonly maxBodyBytes: number;
-  readonly maxPipelinedRequests: number;
-  readonly maxConnectionAgeMs: number;
-}
+type UpstreamConfig = UpstreamPoolOptions & UpstreamDeadlines;
 
 /**
  * Reads a configuration file. Relative paths in it begin at the directory of `file`.
@@ -256,7 +225,7 @@ function toUpstreamConfig(document: ConfigDocument['upstream']): UpstreamConfig 
   };
 }
 
-function toLimits(own: LimitsDocument): Limits {
+function toLimits(own: LimitsDocument): ListenerLimits {
   const limits = { ...LIMIT_DEFAULTS, ...own };
   return {
     maxConnections: limits.maxConnections,
