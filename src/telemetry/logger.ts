@@ -5,7 +5,7 @@ import { toAsciiJson } from './ascii-json.ts';
 import type { LineSink } from './log-destination.ts';
 
 export type Logger = PinoLogger;
-type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
 export interface LoggerOptions {
   readonly level: LogLevel;
