@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { parseSpiffeId, pathOf, SpiffeIdError, trustDomainOf } from '../spiffe/spiffe-id.ts';
-import { toAsciiJson } from './ascii-json.ts';
+import { escapeJson } from '../core/ascii-json.ts';
 import type { CommandIo } from './command-io.ts';
 
 const EXIT_INVALID = 1;
@@ -22,7 +22,7 @@ export function registerIdCommand(program: Command, io: CommandIo): void {
       const report = (input: string): void => {
         const outcome = parse(input);
         areAllValid &&= outcome.ok;
-        io.write(`${toAsciiJson(outcome)}\n`);
+        io.write(`${escapeJson(JSON.stringify(outcome))}\n`);
       };
       if (ids.length > 0) {
         for (const input of ids) report(input);

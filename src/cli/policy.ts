@@ -17,7 +17,7 @@ import { findSampleId, parsePolicyTests } from '../policy/test-document.ts';
 import { findFailures } from '../policy/test-run.ts';
 import { parseSpiffeId, type SpiffeId } from '../spiffe/spiffe-id.ts';
 import { DocumentError } from '../yaml/located.ts';
-import { toAsciiJson } from './ascii-json.ts';
+import { escapeJson } from '../core/ascii-json.ts';
 import type { CommandIo } from './command-io.ts';
 import { createPaint, type Colour } from './paint.ts';
 import { readPolicy, readTestedPolicy } from './policy-files.ts';
@@ -107,7 +107,7 @@ async function explainRequest(options: ExplainOptions, io: CommandIo): Promise<v
   const request = toRequest(options, policy);
   const explanation = explain(policy, request);
   const { decision, ...others } = explanation;
-  if (options.json) io.write(`${toAsciiJson({ ...decision, request, ...others })}\n`);
+  if (options.json) io.write(`${escapeJson(JSON.stringify({ ...decision, request, ...others }))}\n`);
   else io.write(formatExplanation(request, explanation, createPaint(io.colour)));
   io.setExitCode(isForwarded(decision.effect) ? 0 : EXIT_NO);
 }

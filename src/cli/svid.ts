@@ -10,7 +10,7 @@ import { parsePem } from '../pki/pem.ts';
 import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import { parseTrustBundlePem, type TrustBundle, type TrustBundles } from '../spiffe/trust-bundle.ts';
 import { verifyX509Svid, type X509Svid } from '../spiffe/x509-svid.ts';
-import { toAsciiJson } from './ascii-json.ts';
+import { escapeJson } from '../core/ascii-json.ts';
 import type { CommandIo } from './command-io.ts';
 import { parseRfc3339 } from './rfc3339.ts';
 import { formatReport } from './svid-report-text.ts';
@@ -60,11 +60,12 @@ async function verify(chainFile: string, options: VerifyOptions, io: CommandIo):
     for (const [trustDomain, { file, source }] of bundleSources) {
       bundles.set(trustDomain, parseTrustBundlePem(trustDomain, source, file));
     }
-    io.write(`${toAsciiJson(accepted(verifyChain(chainSource, chainFile, { bundles, nowMs })))}\n`);
+    const verified = accepted(verifyChain(chainSource, chainFile, { bundles, nowMs }));
+    io.write(`${escapeJson(JSON.stringify(verified))}\n`);
     io.setExitCode(0);
   } catch (error) {
     if (!(error instanceof SallyportError)) throw error;
-    io.write(`${toAsciiJson({ ok: false, code: error.code, message: error.message })}\n`);
+    io.write(`${escapeJson(JSON.stringify({ ok: false, code: error.code, message: error.message }))}\n`);
     io.setExitCode(EXIT_REFUSED);
   }
 }
@@ -97,7 +98,7 @@ async function inspect(file: string, options: InspectOptions, io: CommandIo): Pr
   const nowMs = instantOf(options.at);
   const source = await read(file);
   const report = inspectChain(source, file, nowMs);
-  io.write(options.json ? `${toAsciiJson(report)}\n` : formatReport(report));
+  io.write(options.json ? `${escapeJson(JSON.stringify(report))}\n` : formatReport(report));
   io.setExitCode(report.certificates.every(({ kind }) => kind === 'certificate') ? 0 : EXIT_REFUSED);
 }
 

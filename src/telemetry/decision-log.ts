@@ -2,7 +2,7 @@
 
 import { pino } from 'pino';
 import type { Clock } from '../core/clock.ts';
-import { toAsciiJson } from './ascii-json.ts';
+import { escapeJson } from '../core/ascii-json.ts';
 import { decisionFields, decisionMessage } from './decision-fields.ts';
 import { FirstAllows } from './first-allows.ts';
 import type { LineSink } from './log-destination.ts';
@@ -135,6 +135,6 @@ export class DecisionLog {
   #write(onLost: () => void): void {
     const lines = this.#lines;
     this.#lines = '';
-    if (lines !== '') this.#options.destination.write(toAsciiJson(lines), onLost);
+    if (lines !== '') this.#options.destination.write(escapeJson(lines), onLost);
   }
 }

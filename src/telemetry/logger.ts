@@ -1,7 +1,7 @@
 // The application log: JSON lines through pino, constant messages with data in fields.
 
 import { type Logger as PinoLogger, pino } from 'pino';
-import { toAsciiJson } from './ascii-json.ts';
+import { escapeJson } from '../core/ascii-json.ts';
 import type { LineSink } from './log-destination.ts';
 
 export type Logger = PinoLogger;
@@ -21,6 +21,6 @@ export function createLogger({ level, destination }: LoggerOptions): Logger {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    { write: (line) => destination.write(toAsciiJson(line), () => {}) },
+    { write: (line) => destination.write(escapeJson(line), () => {}) },
   );
 }

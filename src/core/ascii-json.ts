@@ -1,10 +1,11 @@
-// Log lines in printable ASCII: what a peer puts into a path or an ID can end no line and drive no terminal.
+// JSON in printable ASCII, for logs, pipes and terminals: what a peer puts into a path, an ID or a certificate can end no line
+// and drive no terminal.
 
 /**
  * JSON text with every character beyond `~` escaped. JSON escapes C0 controls only; this also stops DEL, the C1 controls some
  * terminals obey (U+009B begins an ANSI sequence), line separators U+2028 and U+2029, bidirectional overrides and lone surrogates.
- * Outside its strings JSON has none of these.
+ * Outside its strings JSON has none of these. Line feeds between documents stay.
  */
-export function toAsciiJson(json: string): string {
+export function escapeJson(json: string): string {
   return json.replace(/[^\n -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
