@@ -11,6 +11,7 @@ export interface UpstreamPoolOptions {
   /** How long an unused connection is kept. */
   readonly idleTimeoutMs: number;
   readonly maxConnections: number;
+  /** More are kept for a moment, unless it is 0. */
   readonly maxIdleConnections: number;
   /** Requests that may wait for a connection. */
   readonly maxPending: number;
@@ -29,6 +30,9 @@ interface Queued {
   readonly waiter: UpstreamWaiter;
   readonly deadlineMs: number;
 }
+
+// Idle connections above their maximum are kept as long as this: load that comes and goes would have each opened anew.
+const SPARE_MS = 1_000;
 
 export class UpstreamPool {
   readonly address: UpstreamAddress;
@@ -94,7 +98,7 @@ export class UpstreamPool {
       return;
     }
     this.#busy.delete(connection);
-    if (this.#idle.length >= this.#options.maxIdleConnections) {
+    if (this.#options.maxIdleConnections === 0) {
       connection.destroy();
       return;
     }
@@ -133,8 +137,12 @@ export class UpstreamPool {
       this.#countFailure();
       waiter?.upstreamRefused('upstream-connect-timeout');
     }
-    while (this.#idle[0] !== undefined && nowMs - this.#idle[0].sinceMs >= this.#options.idleTimeoutMs) {
-      this.#idle.shift()?.destroy();
+    for (let longest = this.#idle[0]; longest !== undefined; longest = this.#idle[0]) {
+      const idleMs = nowMs - longest.sinceMs;
+      const isSpare = this.#idle.length > this.#options.maxIdleConnections && idleMs >= SPARE_MS;
+      if (!isSpare && idleMs < this.#options.idleTimeoutMs) break;
+      this.#idle.shift();
+      longest.destroy();
     }
     while (this.#queue[0] !== undefined && nowMs >= this.#queue[0].deadlineMs) {
       this.#queue.shift()?.waiter.upstreamRefused('upstream-saturated');

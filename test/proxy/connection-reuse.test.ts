@@ -42,6 +42,41 @@ describe('an upstream connection', () => {
   });
 });
 
+describe('idle connections', () => {
+  it('are kept while load comes and goes, and given up when more are unused than is configured', async () => {
+    const waiting: (() => void)[] = [];
+    const { upstream, proxy } = await openSetting(
+      (_head, socket) => {
+        waiting.push(() => socket.write(OK));
+        // All at the same time, so that each needs a connection of its own.
+        if (waiting.length === 6) for (const answer of waiting.splice(0)) answer();
+      },
+      { pool: { maxIdleConnections: 2 } },
+    );
+    const peers = await Promise.all(Array.from({ length: 6 }, async () => connectTraining(proxy)));
+    for (let round = 0; round < 10; round += 1) {
+      for (const peer of peers) peer.request('GET', '/x');
+      for (const peer of peers) expect((await peer.response()).status).toBe(200);
+    }
+    expect(upstream.sockets).toHaveLength(6);
+    const open = (): number => upstream.sockets.filter(({ destroyed }) => !destroyed).length;
+    while (open() > 2) await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(open()).toBe(2);
+  });
+
+  it('are not kept at all when none may be', async () => {
+    const { upstream, peer } = await openSetting((_head, socket) => socket.write(OK), {
+      pool: { maxIdleConnections: 0 },
+    });
+    for (let i = 0; i < 3; i += 1) {
+      peer.request('GET', '/x');
+      expect((await peer.response()).status).toBe(200);
+    }
+    expect(upstream.sockets).toHaveLength(3);
+  });
+});
+
 describe('a request that waits for a connection', () => {
   it('is refused as soon as the upstream is given a rest', async () => {
     const { upstream, proxy, peer } = await openSetting(() => undefined, {
