@@ -1,43 +1,25 @@
-import type { Socket } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   ARTICLE_POLICY,
   bundlesOf,
   compilePolicy,
   OK,
-  type ProxyFixture,
   type ProxyOptions,
   type RawPeer,
-  ScriptedUpstream,
-  startProxy,
 } from '../support/proxy-fixture.ts';
+import { openSetting, type ProxySetting } from '../support/proxy-setting.ts';
 import { createTestAuthority } from '../support/svid-fixtures.ts';
-
-const closers: (() => Promise<void> | void)[] = [];
-
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close();
-});
 
 const NO_TRAINING = ARTICLE_POLICY.replace('    allow: [registry, feature-store]', '    allow: [feature-store]');
 const chunkedHead = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n';
 
 async function setUp(
-  answer: (head: string, socket: Socket) => void,
+  answer: Parameters<typeof openSetting>[0],
   options: ProxyOptions = {},
-): Promise<{ upstream: ScriptedUpstream; proxy: ProxyFixture; training: RawPeer; inference: RawPeer }> {
-  const upstream = await ScriptedUpstream.start(answer);
-  const proxy = await startProxy(upstream.port, options);
-  closers.push(
-    () => proxy.close(),
-    () => upstream.close(),
-  );
-  return {
-    upstream,
-    proxy,
-    training: await proxy.connect(proxy.authority.issue('/training/job')),
-    inference: await proxy.connect(proxy.authority.issue('/inference/server')),
-  };
+): Promise<Omit<ProxySetting, 'peer'> & { readonly training: RawPeer; readonly inference: RawPeer }> {
+  const { upstream, proxy, peer } = await openSetting(answer, options);
+  const inference = await proxy.connect(proxy.authority.issue('/inference/server'));
+  return { upstream, proxy, training: peer, inference };
 }
 
 async function withinOneSecond(work: Promise<unknown>): Promise<number> {

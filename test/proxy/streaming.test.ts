@@ -1,49 +1,12 @@
-import type { Socket } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
-import {
-  OK,
-  type ProxyFixture,
-  type ProxyOptions,
-  type RawPeer,
-  ScriptedUpstream,
-  startProxy,
-} from '../support/proxy-fixture.ts';
-
-const closers: (() => Promise<void> | void)[] = [];
-
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close();
-});
-
-interface Setting {
-  readonly upstream: ScriptedUpstream;
-  readonly proxy: ProxyFixture;
-  readonly peer: RawPeer;
-}
-
-async function setUp(answer: (head: string, socket: Socket) => void, options: ProxyOptions = {}): Promise<Setting> {
-  const upstream = await ScriptedUpstream.start(answer);
-  const proxy = await startProxy(upstream.port, options);
-  closers.push(
-    () => proxy.close(),
-    () => upstream.close(),
-  );
-  return { upstream, proxy, peer: await proxy.connect(proxy.authority.issue('/training/job')) };
-}
+import { describe, expect, it } from 'vitest';
+import { OK, type ScriptedUpstream } from '../support/proxy-fixture.ts';
+import { openSetting, untilStill } from '../support/proxy-setting.ts';
 
 const chunkedHead = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n';
 
-/** Waits until the figure has stopped moving: whatever the kernel's buffers hold, backpressure brings a flow to a stop. */
-async function untilStill(read: () => number): Promise<void> {
-  for (let before = -1; before !== read() || before <= 0; ) {
-    before = read();
-    await new Promise((resolve) => setTimeout(resolve, 150));
-  }
-}
-
 describe('responses', () => {
   it('keeps the connection for the next request, at both ends', async () => {
-    const { upstream, peer } = await setUp((_head, socket) => socket.write(OK));
+    const { upstream, peer } = await openSetting((_head, socket) => socket.write(OK));
     for (let i = 0; i < 5; i += 1) {
       peer.request('GET', '/x');
       expect(await peer.response()).toMatchObject({ status: 200, body: 'ok' });
@@ -53,7 +16,7 @@ describe('responses', () => {
 
   it('passes a chunked response on chunk by chunk, as it comes, and drops its trailers', async () => {
     let push: (text: string) => void = () => undefined;
-    const { peer } = await setUp((_head, socket) => {
+    const { peer } = await openSetting((_head, socket) => {
       push = (text) => socket.write(text);
       push(`${chunkedHead}7\r\ndata: 1\r\n`);
     });
@@ -70,14 +33,14 @@ describe('responses', () => {
   });
 
   it('frames a response that ends with the connection as chunks', async () => {
-    const { peer } = await setUp((_head, socket) => socket.end('HTTP/1.1 200 OK\r\n\r\nuntil the end'));
+    const { peer } = await openSetting((_head, socket) => socket.end('HTTP/1.1 200 OK\r\n\r\nuntil the end'));
     peer.request('GET', '/x');
     expect(await peer.until((text) => text.endsWith('0\r\n\r\n'))).toContain('d\r\nuntil the end\r\n');
     expect(peer.ended).toBe(false);
   });
 
   it('ends the connection after such a response for an HTTP/1.0 peer', async () => {
-    const { peer } = await setUp((_head, socket) => socket.write(`${chunkedHead}5\r\nhello\r\n0\r\n\r\n`));
+    const { peer } = await openSetting((_head, socket) => socket.write(`${chunkedHead}5\r\nhello\r\n0\r\n\r\n`));
     peer.send('GET /x HTTP/1.0\r\nhost: registry\r\n\r\n');
     const received = await peer.closed();
     expect(received).toMatch(/\r\n\r\nhello$/);
@@ -89,7 +52,7 @@ describe('responses', () => {
     ['GET', 'HTTP/1.1 304 Not Modified\r\ncontent-length: 1000\r\netag: "a"\r\n\r\n', 'content-length: 1000'],
     ['GET', 'HTTP/1.1 204 No Content\r\n\r\n', 'HTTP/1.1 204'],
   ])('passes on %s answered without a body', async (method, answer, expected) => {
-    const { peer } = await setUp((_head, socket) => socket.write(answer));
+    const { peer } = await openSetting((_head, socket) => socket.write(answer));
     peer.request(method, '/x');
     const received = await peer.until((text) => text.endsWith('\r\n\r\n'));
     expect(received).toContain(expected);
@@ -99,7 +62,7 @@ describe('responses', () => {
   });
 
   it('passes on ranges and interim responses', async () => {
-    const { upstream, peer } = await setUp((_head, socket) =>
+    const { upstream, peer } = await openSetting((_head, socket) =>
       socket.write(
         'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 206 Partial Content\r\ncontent-range: bytes 0-1/10\r\ncontent-length: 2\r\n\r\nab',
       ),
@@ -120,7 +83,7 @@ describe('responses', () => {
       'HTTP/1.1 100 Continue\r\n\r\n'.repeat(1000),
     ];
     let next = 0;
-    const { upstream, proxy, peer } = await setUp((_head, socket) => socket.write(answers[next++] ?? OK));
+    const { upstream, proxy, peer } = await openSetting((_head, socket) => socket.write(answers[next++] ?? OK));
     for (let i = 0; i < answers.length; i += 1) {
       peer.request('GET', '/x');
       expect((await peer.response()).status).toBe(502);
@@ -134,7 +97,7 @@ describe('responses', () => {
   });
 
   it('H1-80 gives a second response to nobody', async () => {
-    const { upstream, peer } = await setUp((_head, socket) => socket.write(OK + OK.replace('ok', 'no')));
+    const { upstream, peer } = await openSetting((_head, socket) => socket.write(OK + OK.replace('ok', 'no')));
     for (let i = 0; i < 3; i += 1) {
       peer.request('GET', '/x');
       expect((await peer.response()).body).toBe('ok');
@@ -143,7 +106,7 @@ describe('responses', () => {
   });
 
   it('H1-80 cuts a response that is shorter than it said, so that the peer can tell', async () => {
-    const { proxy, peer } = await setUp((_head, socket) =>
+    const { proxy, peer } = await openSetting((_head, socket) =>
       socket.end('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nfive.'),
     );
     peer.request('GET', '/x');
@@ -154,7 +117,7 @@ describe('responses', () => {
   it('holds the upstream back when the peer reads slowly', async () => {
     const total = 64 * 1024 * 1024;
     let written = 0;
-    const { peer } = await setUp((_head, socket) => {
+    const { peer } = await openSetting((_head, socket) => {
       socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${total}\r\n\r\n`);
       const block = Buffer.alloc(64 * 1024, 'x');
       const push = (): void => {
@@ -190,7 +153,7 @@ describe('request bodies', () => {
     upstream.received.slice(upstream.received.indexOf('\r\n\r\n') + 4);
 
   it('passes a body on as it comes', async () => {
-    const { upstream, peer } = await setUp((_head, socket) => {
+    const { upstream, peer } = await openSetting((_head, socket) => {
       void upstream.until(({ received }) => received.endsWith('world')).then(() => socket.write(OK));
     });
     peer.send('PUT /x HTTP/1.1\r\nhost: registry\r\ncontent-length: 10\r\n\r\nhello');
@@ -201,7 +164,7 @@ describe('request bodies', () => {
   });
 
   it('frames a chunked body anew', async () => {
-    const { upstream, peer } = await setUp((_head, socket) => {
+    const { upstream, peer } = await openSetting((_head, socket) => {
       void upstream.until(({ received }) => received.endsWith('0\r\n\r\n')).then(() => socket.write(OK));
     });
     peer.send('PUT /x HTTP/1.1\r\nhost: registry\r\ntransfer-encoding: chunked\r\n\r\n005\r\nhello\r\n0\r\n\r\n');
@@ -210,7 +173,7 @@ describe('request bodies', () => {
   });
 
   it('keeps an announced length of nothing', async () => {
-    const { upstream, peer } = await setUp((_head, socket) => socket.write(OK));
+    const { upstream, peer } = await openSetting((_head, socket) => socket.write(OK));
     peer.request('POST', '/x', 'content-length: 0\r\n');
     expect((await peer.response()).status).toBe(200);
     expect(upstream.received).toContain('content-length: 0');
@@ -219,7 +182,7 @@ describe('request bodies', () => {
   });
 
   it('H1-76 answers a denied request before its body and closes', async () => {
-    const { upstream, proxy } = await setUp((_head, socket) => socket.write(OK));
+    const { upstream, proxy } = await openSetting((_head, socket) => socket.write(OK));
     const inference = await proxy.connect(proxy.authority.issue('/inference/server'));
     inference.request('PUT', '/model', 'expect: 100-continue\r\ncontent-length: 1000000000\r\n');
     const received = await inference.closed();
@@ -229,7 +192,7 @@ describe('request bodies', () => {
   });
 
   it('lets the upstream say 100 Continue', async () => {
-    const { upstream, peer } = await setUp((_head, socket) => {
+    const { upstream, peer } = await openSetting((_head, socket) => {
       socket.write('HTTP/1.1 100 Continue\r\n\r\n');
       void upstream.until(({ received }) => received.endsWith('body')).then(() => socket.write(OK));
     });
@@ -240,7 +203,7 @@ describe('request bodies', () => {
   });
 
   it('H1-79 discards the upstream connection when the response came before the body was done', async () => {
-    const { upstream, proxy, peer } = await setUp((_head, socket) => socket.write(OK));
+    const { upstream, proxy, peer } = await openSetting((_head, socket) => socket.write(OK));
     peer.send('PUT /x HTTP/1.1\r\nhost: registry\r\ncontent-length: 1000000\r\n\r\npart');
     expect(await peer.closed()).toMatch(/^HTTP\/1\.1 200 OK/);
     const next = await proxy.connect(proxy.authority.issue('/training/job'));
@@ -251,7 +214,7 @@ describe('request bodies', () => {
 
   it('holds the peer back when the upstream reads slowly', async () => {
     const total = 64 * 1024 * 1024;
-    const { upstream, peer } = await setUp((_head, socket) => socket.pause());
+    const { upstream, peer } = await openSetting((_head, socket) => socket.pause());
     peer.send(`PUT /x HTTP/1.1\r\nhost: registry\r\ncontent-length: ${total}\r\n\r\n`);
     const block = Buffer.alloc(64 * 1024, 'x');
     let written = 0;
@@ -273,7 +236,7 @@ describe('request bodies', () => {
   });
 
   it('refuses a body over the configured size, announced or not', async () => {
-    const { proxy, peer } = await setUp(() => undefined, { limits: { maxBodyBytes: 10 } });
+    const { proxy, peer } = await openSetting(() => undefined, { limits: { maxBodyBytes: 10 } });
     peer.request('PUT', '/x', 'content-length: 11\r\n');
     expect(await peer.closed()).toMatch(/^HTTP\/1\.1 413 /);
     const chunked = await proxy.connect(proxy.authority.issue('/training/job'));
@@ -284,7 +247,7 @@ describe('request bodies', () => {
   });
 
   it('ends the upstream request when the peer goes away', async () => {
-    const { upstream, proxy, peer } = await setUp(() => undefined);
+    const { upstream, proxy, peer } = await openSetting(() => undefined);
     peer.send('PUT /x HTTP/1.1\r\nhost: registry\r\ncontent-length: 100\r\n\r\npart');
     await upstream.until(({ received }) => received.endsWith('part'));
     const closed = new Promise<void>((resolve) => upstream.sockets[0]?.once('close', () => resolve()));
@@ -296,7 +259,9 @@ describe('request bodies', () => {
 
 describe('limits of a connection', () => {
   it('stops at the configured number of pipelined requests', async () => {
-    const { proxy, peer } = await setUp((_head, socket) => socket.write(OK), { limits: { maxPipelinedRequests: 3 } });
+    const { proxy, peer } = await openSetting((_head, socket) => socket.write(OK), {
+      limits: { maxPipelinedRequests: 3 },
+    });
     peer.send('GET /x HTTP/1.1\r\nhost: registry\r\n\r\n'.repeat(10));
     const received = await peer.closed();
     expect(received.match(/HTTP\/1\.1 200/g)).toHaveLength(3);
@@ -305,7 +270,7 @@ describe('limits of a connection', () => {
   });
 
   it('closes an idle connection', async () => {
-    const { proxy, peer } = await setUp((_head, socket) => socket.write(OK), { limits: { idleTimeoutMs: 300 } });
+    const { proxy, peer } = await openSetting((_head, socket) => socket.write(OK), { limits: { idleTimeoutMs: 300 } });
     peer.request('GET', '/x');
     await peer.response();
     expect(await peer.closed()).toBe('');
@@ -313,7 +278,7 @@ describe('limits of a connection', () => {
   });
 
   it('says Connection: close once a connection is old enough', async () => {
-    const { peer } = await setUp((_head, socket) => socket.write(OK), { limits: { maxConnectionAgeMs: 100 } });
+    const { peer } = await openSetting((_head, socket) => socket.write(OK), { limits: { maxConnectionAgeMs: 100 } });
     await new Promise((resolve) => setTimeout(resolve, 110));
     peer.request('GET', '/x');
     const received = await peer.closed();

@@ -1,34 +1,7 @@
 import { createServer } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
-import {
-  OK,
-  type ProxyFixture,
-  type ProxyOptions,
-  type RawPeer,
-  ScriptedUpstream,
-  startProxy,
-} from '../support/proxy-fixture.ts';
-
-type Answer = Parameters<typeof ScriptedUpstream.start>[0];
-
-const closers: (() => Promise<void> | void)[] = [];
-
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close();
-});
-
-async function setUp(
-  answer: Answer,
-  options: ProxyOptions = {},
-): Promise<{ upstream: ScriptedUpstream; proxy: ProxyFixture; peer: RawPeer }> {
-  const upstream = await ScriptedUpstream.start(answer);
-  const proxy = await startProxy(upstream.port, options);
-  closers.push(
-    () => proxy.close(),
-    () => upstream.close(),
-  );
-  return { upstream, proxy, peer: await proxy.connect(proxy.authority.issue('/training/job')) };
-}
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { OK, startProxy } from '../support/proxy-fixture.ts';
+import { openSetting } from '../support/proxy-setting.ts';
 
 /** A port on which nobody listens. */
 async function deadPort(): Promise<number> {
@@ -42,7 +15,7 @@ async function deadPort(): Promise<number> {
 describe('the upstream pool', () => {
   it('answers 502 when nobody listens, and 503 for a while after several failures in a row', async () => {
     const proxy = await startProxy(await deadPort(), { pool: { failuresToEject: 3, ejectMs: 60_000 } });
-    closers.push(() => proxy.close());
+    onTestFinished(() => proxy.close());
     const peer = await proxy.connect(proxy.authority.issue('/training/job'));
     const statuses: number[] = [];
     for (let i = 0; i < 5; i += 1) {
@@ -62,13 +35,13 @@ describe('the upstream pool', () => {
   it('comes back after the pause', async () => {
     const port = await deadPort();
     const proxy = await startProxy(port, { pool: { failuresToEject: 1, ejectMs: 50 } });
-    closers.push(() => proxy.close());
+    onTestFinished(() => proxy.close());
     const peer = await proxy.connect(proxy.authority.issue('/training/job'));
     peer.request('GET', '/x');
     expect((await peer.response()).status).toBe(502);
     const server = createServer((socket) => socket.on('data', () => socket.write(OK)));
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-    closers.push(() => void server.close());
+    onTestFinished(() => void server.close());
     await new Promise((resolve) => setTimeout(resolve, 60));
     peer.request('GET', '/x');
     expect((await peer.response()).status).toBe(200);
@@ -76,7 +49,7 @@ describe('the upstream pool', () => {
   });
 
   it('tries an idempotent request again when a kept connection had died', async () => {
-    const { upstream, peer } = await setUp((_head, socket) => socket.write(OK));
+    const { upstream, peer } = await openSetting((_head, socket) => socket.write(OK));
     peer.request('GET', '/first');
     await peer.response();
     const [kept] = upstream.sockets;
@@ -89,7 +62,7 @@ describe('the upstream pool', () => {
   });
 
   it('does not try a POST again', async () => {
-    const { upstream, proxy, peer } = await setUp((_head, socket) => socket.write(OK));
+    const { upstream, proxy, peer } = await openSetting((_head, socket) => socket.write(OK));
     peer.request('GET', '/first');
     await peer.response();
     const [kept] = upstream.sockets;
@@ -101,21 +74,21 @@ describe('the upstream pool', () => {
   });
 
   it('does not try again what failed on a new connection', async () => {
-    const { upstream, peer } = await setUp((_head, socket) => socket.destroy());
+    const { upstream, peer } = await openSetting((_head, socket) => socket.destroy());
     peer.request('GET', '/x');
     expect((await peer.response()).status).toBe(502);
     expect(upstream.sockets).toHaveLength(1);
   });
 
   it('answers 504 when the response does not come in time', async () => {
-    const { proxy, peer } = await setUp(() => undefined, { deadlines: { responseHeadTimeoutMs: 300 } });
+    const { proxy, peer } = await openSetting(() => undefined, { deadlines: { responseHeadTimeoutMs: 300 } });
     peer.request('GET', '/x');
     expect((await peer.response()).status).toBe(504);
     expect(proxy.recorder.requests.at(-1)?.refusal).toBe('upstream-timeout');
   });
 
   it('cuts a response that stands still', async () => {
-    const { proxy, peer } = await setUp(
+    const { proxy, peer } = await openSetting(
       (_head, socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf'),
       { deadlines: { bodyIdleTimeoutMs: 300 } },
     );
@@ -126,7 +99,7 @@ describe('the upstream pool', () => {
 
   it('lets requests wait for a connection, and refuses those too many', async () => {
     const waiting: (() => void)[] = [];
-    const { upstream, proxy } = await setUp((_head, socket) => waiting.push(() => socket.write(OK)), {
+    const { upstream, proxy } = await openSetting((_head, socket) => waiting.push(() => socket.write(OK)), {
       pool: { maxConnections: 1, maxPending: 1 },
     });
     const svid = proxy.authority.issue('/training/job');
@@ -147,7 +120,7 @@ describe('the upstream pool', () => {
   });
 
   it('closes a kept connection on which something arrives unasked', async () => {
-    const { upstream, peer } = await setUp((_head, socket) => socket.write(OK));
+    const { upstream, peer } = await openSetting((_head, socket) => socket.write(OK));
     peer.request('GET', '/x');
     await peer.response();
     const closed = new Promise<void>((resolve) => upstream.sockets[0]?.once('close', () => resolve()));
