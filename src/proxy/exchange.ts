@@ -229,6 +229,8 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   }
 
   upstreamFlush(): void {
+    // Parts of a head are no progress: its deadline is for the whole of it.
+    if (this.#responsePhase === 'awaited') return;
     this.#lastProgressMs = this.#context.clock.monotonicMs();
     this.#downstream.flush();
     this.#endAnswering();

@@ -75,6 +75,36 @@ describe('Expect: 100-continue', () => {
   });
 });
 
+describe('an upstream', () => {
+  it('is not given more time for a head that comes octet by octet', async () => {
+    const { proxy, peer } = await openSetting(
+      (_head, socket) => {
+        const octets = [...'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'];
+        const trickle = setInterval(() => socket.write(octets.shift() ?? ''), 100);
+        socket.on('close', () => clearInterval(trickle));
+      },
+      { deadlines: { responseHeadTimeoutMs: 500 } },
+    );
+    peer.request('GET', '/x');
+    expect((await peer.response()).status).toBe(504);
+    expect(proxy.recorder.requests).toMatchObject([{ refusal: 'upstream-timeout' }]);
+  });
+
+  it('is given time for each part of a body', async () => {
+    const { peer } = await openSetting(
+      (_head, socket) => {
+        socket.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n');
+        const octets = [...'0123456789'];
+        const trickle = setInterval(() => socket.write(octets.shift() ?? ''), 100);
+        socket.on('close', () => clearInterval(trickle));
+      },
+      { deadlines: { bodyIdleTimeoutMs: 500 } },
+    );
+    peer.request('GET', '/x');
+    expect(await peer.response()).toMatchObject({ status: 200, body: '0123456789' });
+  });
+});
+
 describe('an upload', () => {
   it('is answered with 504 when the upstream stops reading it', async () => {
     const { proxy, peer } = await openSetting((_head, socket) => socket.pause(), {
