@@ -2,8 +2,8 @@
 // the last of those is done.
 
 const BUFFER_BYTES = 256 * 1024;
-// As many as a few streams have on the way at a time; more than that is left to the garbage collector.
-const MAX_FREE = 16;
+// As many as a few dozen streams have on the way at a time; what is over is left to the garbage collector.
+const MAX_FREE = 64;
 
 /** Octets that will be overwritten unless somebody holds on to them. */
 export interface Loan {

@@ -79,7 +79,7 @@ describe('an upstream', () => {
   it('is not given more time for a head that comes octet by octet', async () => {
     const { proxy, peer } = await openSetting(
       (_head, socket) => {
-        const octets = [...'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'];
+        const octets = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'.split('');
         const trickle = setInterval(() => socket.write(octets.shift() ?? ''), 100);
         socket.on('close', () => clearInterval(trickle));
       },
@@ -94,7 +94,7 @@ describe('an upstream', () => {
     const { peer } = await openSetting(
       (_head, socket) => {
         socket.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n');
-        const octets = [...'0123456789'];
+        const octets = '0123456789'.split('');
         const trickle = setInterval(() => socket.write(octets.shift() ?? ''), 100);
         socket.on('close', () => clearInterval(trickle));
       },
