@@ -1,6 +1,9 @@
-import { connect as connectTcp } from 'node:net';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { hasOpenssl } from '../devca/openssl.ts';
 import {
   bundlesOf,
   connectPeer,
@@ -10,7 +13,7 @@ import {
   ScriptedUpstream,
   startProxy,
 } from '../support/proxy-fixture.ts';
-import { createTestAuthority, expired, type TestSvid } from '../support/svid-fixtures.ts';
+import { createTestAuthority, expired, type TestSvid, writeSvidFiles } from '../support/svid-fixtures.ts';
 
 let upstream: ScriptedUpstream;
 let proxy: ProxyFixture;
@@ -292,6 +295,40 @@ describe('TLS', () => {
     expect((await old.response()).status).toBe(200);
     await rotating.close();
   });
+
+  it.skipIf(!hasOpenssl)(
+    'says close_notify after a body that lasts until the connection ends, and not after one that was cut short',
+    async () => {
+      const files = writeSvidFiles(proxy.authority, { peer: proxy.authority.issue('/training/job') });
+      onTestFinished(() => files.remove());
+      const alertsAfter = async (end: (socket: Socket) => void): Promise<string> => {
+        const ending = await ScriptedUpstream.start((_head, socket) => {
+          socket.write('HTTP/1.1 200 OK\r\n\r\nbody', () => end(socket));
+        });
+        const fixture = await startProxy(ending.port);
+        const credentials = `-cert ${files.directory}/peer.pem -key ${files.directory}/peer.key`;
+        const args = `s_client -quiet -ign_eof -msg -connect 127.0.0.1:${fixture.port} ${credentials}`;
+        const client = spawn('openssl', args.split(' '));
+        let output = '';
+        for (const stream of [client.stdout, client.stderr]) {
+          stream.on('data', (bytes: Buffer) => {
+            output += bytes.toString('latin1');
+          });
+        }
+        client.stdin.write('GET /x HTTP/1.0\r\nhost: registry\r\n\r\n');
+        await once(client, 'close');
+        await fixture.close();
+        ending.close();
+        expect(output).toContain('\r\n\r\nbody');
+        return output
+          .split('\n')
+          .filter((line) => line.startsWith('<<<') && line.includes('Alert'))
+          .join();
+      };
+      expect(await alertsAfter((socket) => socket.end())).toContain('close_notify');
+      expect(await alertsAfter((socket) => setTimeout(() => socket.resetAndDestroy(), 100))).toBe('');
+    },
+  );
 
   it('limits the connections of one principal and of all', async () => {
     const limited = await startProxy(upstream.port, { limits: { maxConnectionsPerPrincipal: 2, maxConnections: 4 } });

@@ -1,4 +1,7 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { OK, startProxy } from '../support/proxy-fixture.ts';
 import { openSetting } from '../support/proxy-setting.ts';
@@ -30,6 +33,24 @@ describe('the upstream pool', () => {
       'upstream-ejected',
       'upstream-ejected',
     ]);
+  });
+
+  it('reaches an upstream by its unix socket', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'sallyport-test-'));
+    onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+    const path = join(directory, 'registry.sock');
+    const server = createServer((socket) => socket.on('data', () => socket.write(OK)));
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    const proxy = await startProxy({ kind: 'unix', path });
+    onTestFinished(async () => {
+      await proxy.close();
+      server.close();
+    });
+    const peer = await proxy.connect(proxy.authority.issue('/training/job'));
+    for (let i = 0; i < 2; i += 1) {
+      peer.request('GET', '/x');
+      expect(await peer.response()).toMatchObject({ status: 200, body: 'ok' });
+    }
   });
 
   it('comes back after the pause', async () => {

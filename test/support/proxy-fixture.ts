@@ -14,6 +14,7 @@ import { IdentityFieldFilter } from '../../src/proxy/identity-fields.ts';
 import { Listener } from '../../src/proxy/listener.ts';
 import { RouteTable } from '../../src/proxy/route.ts';
 import { DecisionIds } from '../../src/proxy/trace-context.ts';
+import type { UpstreamAddress } from '../../src/proxy/upstream-connection.ts';
 import { UpstreamPool, type UpstreamPoolOptions } from '../../src/proxy/upstream-pool.ts';
 import { type OwnIdentity, parseOwnIdentity } from '../../src/spiffe/own-identity.ts';
 import { parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
@@ -165,7 +166,6 @@ export interface ProxyOptions {
   readonly bundles?: readonly TestAuthority[];
   /** Host-based routes instead of one for everything; all lead to the same upstream. */
   readonly routes?: readonly { host: string | null; pathPrefix: string | null; component: string }[];
-  readonly upstreamPort?: number;
 }
 
 export interface ProxyFixture {
@@ -207,8 +207,11 @@ export function identityOf(authority: TestAuthority, svid: TestSvid): OwnIdentit
   );
 }
 
-/** A proxy for component `registry` in front of `upstreamPort`. */
-export async function startProxy(upstreamPort: number, options: ProxyOptions = {}): Promise<ProxyFixture> {
+/** A proxy for component `registry` in front of a port of this machine, or another address. */
+export async function startProxy(
+  upstream: number | UpstreamAddress,
+  options: ProxyOptions = {},
+): Promise<ProxyFixture> {
   const clock = options.clock ?? systemClock;
   const authority = options.authority ?? testAuthority();
   const own = authority.issue('/registry/proxy', { dns: ['localhost'], ips: ['127.0.0.1'] });
@@ -223,7 +226,7 @@ export async function startProxy(upstreamPort: number, options: ProxyOptions = {
   });
   const recorder = new RecordingRecorder();
   const pool = new UpstreamPool(
-    { kind: 'tcp', host: '127.0.0.1', port: upstreamPort },
+    typeof upstream === 'number' ? { kind: 'tcp', host: '127.0.0.1', port: upstream } : upstream,
     { ...POOL_OPTIONS, ...options.pool },
     clock,
   );
