@@ -4,14 +4,14 @@ import { hasBody, type RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { AuthzRequest } from '../policy/decide.ts';
 import type { Decision } from '../policy/decision.ts';
-import type { RequestRecord } from '../telemetry/recorder.ts';
+import { PEER_ABORTED, type RequestRecord } from '../telemetry/recorder.ts';
 import { toAuthzRequest } from './authz-request.ts';
 import type { ListenerContext, ListenerLimits } from './context.ts';
 import type { Downstream, ExchangePeer } from './downstream.ts';
 import { enforce, type Permit } from './enforce.ts';
 import { forward } from './forward.ts';
 import type { Loan } from './read-buffers.ts';
-import { type Cut, type Refusal, STATUS_PEER_ABORTED, statusOfRefusal, type Termination } from './refusal.ts';
+import { type Refusal, STATUS_PEER_ABORTED, statusOfRefusal, type Termination } from './refusal.ts';
 import type { UpstreamConnection, UpstreamUser } from './upstream-connection.ts';
 import type { UpstreamPool, UpstreamWaiter } from './upstream-pool.ts';
 
@@ -30,7 +30,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   readonly authority: string;
   decision: Decision | null = null;
   target: string | null;
-  refusal: Refusal | Cut | Termination | null = null;
+  refusal: Refusal | Termination | typeof PEER_ABORTED | null = null;
   status = 0;
   traceparent = '';
   decisionSeconds = Number.NaN;
@@ -91,10 +91,6 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     return this.#requestPhase === 'complete';
   }
 
-  get isResponseStarted(): boolean {
-    return this.#responsePhase !== 'awaited';
-  }
-
   /** Steps 4 to 8: may end the exchange before it returns. */
   start(): void {
     const head = this.#head;
@@ -144,10 +140,10 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   }
 
   /** The peer is gone; nobody is left to answer. */
-  peerGone(cut: Cut): void {
+  peerGone(): void {
     this.#letGoOfUpstream();
-    if (!this.isResponseStarted) this.status = STATUS_PEER_ABORTED;
-    this.#end(cut);
+    if (this.#responsePhase === 'awaited') this.status = STATUS_PEER_ABORTED;
+    this.#end(PEER_ABORTED);
   }
 
   /** Policy has changed: the same question again, and the consequence if the answer is no longer yes. */
@@ -155,8 +151,8 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     if (this.#request === null) return;
     const ruling = enforce(this.#decide(this.#request));
     if (ruling.effect !== 'deny') this.#permit = ruling;
-    else if (this.isResponseStarted) this.terminate('policy-changed');
-    else this.#fail('denied', 'policy-changed');
+    else if (this.#responsePhase === 'awaited') this.#fail('denied', 'policy-changed');
+    else this.terminate('policy-changed');
   }
 
   /** What the exchange stood on has lapsed: cut it wherever it is. */
@@ -182,10 +178,10 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
         this.#bodyWaitMs += elapsedMs;
         if (stillMs < deadlines.bodyIdleTimeoutMs && !this.#isBodyTooSlow(limits)) return;
         return this.#fail('body-timeout', 'limit');
+      case 'expecting':
       case 'congested':
         if (stillMs < deadlines.bodyIdleTimeoutMs) return;
         return this.#fail('upstream-timeout', 'upstream-failed');
-      case 'expecting':
       case 'complete':
         if (stillMs < deadlines.responseHeadTimeoutMs) return;
         return this.#fail('upstream-timeout', 'upstream-failed');
@@ -305,12 +301,9 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   /** Refuses, or ends the connection for the reason `otherwise` when the answer has begun. */
   #fail(refusal: Refusal, otherwise: Termination): void {
     this.#letGoOfUpstream();
-    if (this.isResponseStarted) {
-      this.#end(refusal);
-      this.#downstream.cut(otherwise);
-    } else {
-      this.refuse(refusal);
-    }
+    if (this.#responsePhase === 'awaited') return this.refuse(refusal);
+    this.#end(refusal);
+    this.#downstream.cut(otherwise);
   }
 
   #letGoOfUpstream(): void {
@@ -339,7 +332,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.overheadSeconds += (this.#context.clock.monotonicMs() - sinceMs) / 1000;
   }
 
-  #end(why: Refusal | Cut | Termination | null): void {
+  #end(why: Exchange['refusal']): void {
     const nowMs = this.#context.clock.monotonicMs();
     // The upstream that never answered took its time as well; a peer that was still sending took its own.
     if (this.#responsePhase === 'awaited' && this.#requestPhase !== 'arriving')

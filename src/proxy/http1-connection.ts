@@ -204,7 +204,7 @@ export class Http1Connection implements Downstream {
     const exchange = this.#exchange;
     this.#exchange = null;
     this.#phase = 'closed';
-    exchange?.peerGone('peer-aborted');
+    exchange?.peerGone();
   }
 
   /** Takes from the decoder what can be dealt with now; stops reading from the peer when something is left over. */

@@ -28,9 +28,6 @@ const STATUS_OF_REFUSAL = {
   'internal-error': 500,
 } as const;
 
-/** A request that got no answer from us, or only a part of the upstream's. */
-export type Cut = 'peer-aborted' | 'peer-stalled' | 'drain-deadline';
-
 export type Refusal = keyof typeof STATUS_OF_REFUSAL;
 
 /** Why a connection was ended by us although the peer would have gone on. */

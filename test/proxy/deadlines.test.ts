@@ -62,7 +62,7 @@ describe('Expect: 100-continue', () => {
   });
 
   it('is answered with 504 when the upstream says nothing, with 408 when the peer does', async () => {
-    const deadlines = { responseHeadTimeoutMs: 300 };
+    const deadlines = { bodyIdleTimeoutMs: 300 };
     const silent = await openSetting(() => undefined, { deadlines });
     silent.peer.request('PUT', '/x', 'expect: 100-continue\r\ncontent-length: 4\r\n');
     expect(await silent.peer.closed()).toMatch(/^HTTP\/1\.1 504 /);
