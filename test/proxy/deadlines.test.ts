@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { OK } from '../support/proxy-fixture.ts';
 import { openSetting, untilStill } from '../support/proxy-setting.ts';
@@ -43,6 +44,36 @@ describe('a peer that reads slowly', () => {
     await untilStill(() => answered);
     await proxy.untilClosed();
     expect(proxy.recorder.terminations).toEqual(['idle-timeout']);
+  });
+
+  it('is cut off in the middle of a response that it no longer takes, and the upstream with it', async () => {
+    const { upstream, proxy, peer } = await openSetting(
+      (_head, socket) => {
+        socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${MANY * BODY.length}\r\n\r\n`);
+        socket.write(BODY.repeat(MANY));
+      },
+      { deadlines: { bodyIdleTimeoutMs: 300 } },
+    );
+    peer.socket.pause();
+    peer.request('GET', '/x');
+    await upstream.until(({ received }) => received.includes('/x'));
+    await proxy.untilClosed();
+    expect(proxy.recorder.terminations).toEqual(['peer-stalled']);
+    expect(proxy.recorder.requests).toMatchObject([{ status: 200, refusal: 'peer-stalled' }]);
+    const [socket] = upstream.sockets;
+    if (socket !== undefined && !socket.destroyed) await once(socket, 'close');
+  });
+
+  it('is gone when it has ended its side', async () => {
+    const { upstream, proxy, peer } = await openSetting(() => undefined);
+    peer.request('GET', '/x');
+    await upstream.until(({ received }) => received.includes('/x'));
+    peer.socket.end();
+    await proxy.untilClosed();
+    expect(proxy.recorder.terminations).toEqual([]);
+    expect(proxy.recorder.requests).toMatchObject([{ status: 499, refusal: 'peer-aborted' }]);
+    const [socket] = upstream.sockets;
+    if (socket !== undefined && !socket.destroyed) await once(socket, 'close');
   });
 });
 

@@ -1,8 +1,12 @@
 import { connect as connectTcp } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
-import { bundlesOf, OK } from '../support/proxy-fixture.ts';
+import { ARTICLE_POLICY, bundlesOf, compilePolicy, OK } from '../support/proxy-fixture.ts';
 import { connectTraining, openSetting } from '../support/proxy-setting.ts';
+import { createTestAuthority } from '../support/svid-fixtures.ts';
+
+const OWN = 'spiffe://ai.example/training/**';
+const OTHERS = 'spiffe://other.example/training/**';
 
 describe('a change of trust', () => {
   it('survives connections that are going away at that moment', async () => {
@@ -69,6 +73,45 @@ describe('a request that waits for a connection', () => {
     next.request('GET', '/third');
     expect((await next.response()).status).toBe(200);
     expect(upstream.sockets).toHaveLength(1);
+  });
+
+  it.each([
+    ['policy', 403],
+    ['trust', 0],
+  ] as const)('is not forwarded once %s has changed against it', async (what, status) => {
+    const answers: (() => void)[] = [];
+    const other = createTestAuthority('other.example');
+    const authority = createTestAuthority('ai.example');
+    const bothTrain = ARTICLE_POLICY.replace('training: {}', `training: { ids: [${OWN}, ${OTHERS}] }`);
+    const { upstream, proxy, peer } = await openSetting((_head, socket) => answers.push(() => socket.write(OK)), {
+      authority,
+      bundles: [authority, other],
+      policy: bothTrain,
+      pool: { maxConnections: 1 },
+    });
+    peer.request('GET', '/first');
+    await upstream.until(({ received }) => received.includes('/first'));
+    const allowed = await connectTraining(proxy);
+    const denied = await Promise.all(
+      Array.from({ length: 5 }, async () => proxy.connect(other.issue('/training/job'))),
+    );
+    for (const [at, waiting] of denied.entries()) waiting.request('GET', `/denied-${at}`);
+    allowed.request('GET', '/allowed');
+    await proxy.untilDecided(7);
+    if (what === 'policy') proxy.policy.swap(compilePolicy(ARTICLE_POLICY));
+    else proxy.trust.swap(bundlesOf([authority]));
+    answers.shift()?.();
+    await upstream.until(({ received }) => received.includes('/allowed'));
+    answers.shift()?.();
+    expect((await peer.response()).status).toBe(200);
+    expect((await allowed.response()).status).toBe(200);
+    for (const waiting of denied) {
+      if (status === 0) expect(await waiting.closed()).toBe('');
+      else expect((await waiting.response()).status).toBe(status);
+    }
+    expect(upstream.received).not.toContain('/denied');
+    const statuses = proxy.recorder.requests.filter(({ path }) => path.startsWith('/denied')).map((r) => r.status);
+    expect(statuses).toEqual(Array.from({ length: 5 }, () => status));
   });
 });
 
