@@ -4,6 +4,17 @@
 import { readVersion } from './app/version.ts';
 import { runProgram } from './cli/program.ts';
 
+const MIN_NODE_MAJOR = 24;
+
+if (Number(process.versions.node.split('.')[0]) < MIN_NODE_MAJOR) {
+  process.stderr.write(`sallyport: needs Node ${MIN_NODE_MAJOR}, this is ${process.version}\n`);
+  process.exit(2);
+}
+// A reader that has seen enough, such as `head`, ends the command; whoever logs to standard output minds its errors itself.
+process.stdout.on('error', () => {
+  process.exitCode ??= 1;
+});
+
 await runProgram(process.argv.slice(2), readVersion(), {
   write: (text) => void process.stdout.write(text),
   writeError: (text) => void process.stderr.write(text),

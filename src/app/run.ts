@@ -53,6 +53,8 @@ export async function runUntilSignalled(config: Config): Promise<void> {
   } finally {
     await destination.flush(LOG_FLUSH_MS);
   }
+  // A full pipe that nobody reads would keep the process for as long as it is open.
+  process.exit();
 }
 
 function firstSignal(onAnother: (signal: NodeJS.Signals) => void): Promise<NodeJS.Signals> {

@@ -44,7 +44,7 @@ export function loadPolicy(sources: readonly PolicySource[], mode: PolicyMode): 
     }
   }
   if (!sources.some(({ kind }) => kind === 'policy')) {
-    const file = sources[0]?.file ?? 'policy';
+    const file = sources.find(({ kind }) => kind !== 'shipped-protocol')?.file ?? 'policy';
     collector.report('no-policy', 'there is no policy file; without one nothing is allowed', {
       file,
       line: 1,

@@ -13,7 +13,7 @@ import { handshakeFailure } from './handshake-failure.ts';
 import { type AnonymousReason, authenticatePeer } from './peer.ts';
 import type { Refusal } from './refusal.ts';
 import { Session, type SessionHost } from './session.ts';
-import { ALPN_PROTOCOLS, tlsSettings } from './tls-settings.ts';
+import { ALPN_PROTOCOLS, tlsSettings, useSettings } from './tls-settings.ts';
 import { refuseUnread } from './unread-request.ts';
 
 export interface ListenerOptions {
@@ -65,6 +65,7 @@ export class Listener implements SessionHost {
       handshakeTimeout: this.context.limits.handshakeTimeoutMs,
       noDelay: true,
     });
+    useSettings(this.#server, this.#tlsSettings());
     this.#server.maxConnections = this.context.limits.maxConnections;
     this.#server.on('connection', (transport: Socket) => {
       this.#transports.add(transport);
@@ -78,10 +79,10 @@ export class Listener implements SessionHost {
     });
     this.#server.on('secureConnection', (socket) => this.#accept(socket));
     this.#unsubscribe = [
-      options.identity.subscribe(() => this.#server.setSecureContext(this.#tlsSettings())),
+      options.identity.subscribe(() => useSettings(this.#server, this.#tlsSettings())),
       options.trust.subscribe(() => {
         this.#reverify([...this.#sessions]);
-        this.#server.setSecureContext(this.#tlsSettings());
+        useSettings(this.#server, this.#tlsSettings());
       }),
       options.policy.subscribe(() => {
         for (const session of this.#sessions) session.connection.redecide();

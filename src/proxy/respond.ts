@@ -29,6 +29,8 @@ export function encodeRefusal(message: RefusalMessage): string {
     'cache-control',
     'no-store',
   ];
+  // RFC 9110 §15.5.2 demands a challenge; there is no registered scheme for a client certificate.
+  if (status === 401) fields.push('www-authenticate', 'mTLS');
   if (status === 503) fields.push('retry-after', RETRY_AFTER_SECONDS);
   if (!message.keepAlive) fields.push('connection', 'close');
   const head = encodeResponseHead({ status, reason: title, fields });

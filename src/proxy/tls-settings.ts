@@ -1,7 +1,7 @@
 // The TLS every listener speaks: client certificates asked of everyone, no resumption, nothing older than TLS 1.2.
 
 import { constants } from 'node:crypto';
-import type { TlsOptions } from 'node:tls';
+import { createSecureContext, type Server, type TlsOptions } from 'node:tls';
 import { formatPem } from '../pki/pem.ts';
 import type { OwnIdentity } from '../spiffe/own-identity.ts';
 import type { TrustBundles } from '../spiffe/trust-bundle.ts';
@@ -41,4 +41,13 @@ export function tlsSettings(identity: OwnIdentity, bundles: TrustBundles): TlsOp
     // A resumed session skips certificate verification; an SVID that has lapsed since would go unnoticed.
     secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
   };
+}
+
+/**
+ * Takes effect for the handshakes that begin after it. A server of Node 24 hands only the options it knows on to its context, and
+ * allowPartialTrustChain is not one of them: so the context is made here and put where the server keeps its own.
+ */
+export function useSettings(server: Server, settings: TlsOptions): void {
+  server.setSecureContext(settings);
+  Object.assign(server, { _sharedCreds: createSecureContext(settings) });
 }

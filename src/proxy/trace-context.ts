@@ -3,7 +3,9 @@
 
 const POOL_BYTES = 4096;
 const ID_BYTES = 16;
-const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+// §4.3: a version to come is read as far as version 00 goes; only what is behind that may be new.
+const TRACEPARENT =
+  /^(?:00-(?=.{52}$)|(?!00|ff)[0-9a-f]{2}-(?=.{52}(?:-|$)))(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}/;
 
 /** Unpredictable ids of 32 hex digits: they tell nobody how many decisions there were, and serve as trace ids as well. */
 export class DecisionIds {
