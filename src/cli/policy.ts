@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { SallyportError } from '../core/error.ts';
 import { quote } from '../core/quote.ts';
 import { formatPosition, formatProblem } from '../core/source-position.ts';
+import { isProxiedMethod } from '../http1/method.ts';
 import { findPathFlaw, findQueryFlaw } from '../http1/request-target.ts';
 import type { CellAnswer } from '../policy/cell-summary.ts';
 import type { AuthzRequest } from '../policy/decide.ts';
@@ -144,6 +145,9 @@ function toRequest({ from, to, method, path: target }: ExplainOptions, policy: C
   }
   if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(method)) {
     throw new PolicyCommandError('usage', `${quote(method)} is not an HTTP method`);
+  }
+  if (!isProxiedMethod(method)) {
+    throw new PolicyCommandError('usage', `the proxy answers 501 to ${quote(method)} and asks no policy`);
   }
   return { principal: toPrincipal(from, policy), target: to, method, path, query };
 }

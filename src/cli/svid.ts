@@ -19,7 +19,7 @@ import { inspectChain } from './svid-report.ts';
 const EXIT_REFUSED = 1;
 const EXIT_USAGE = 2;
 
-class SvidCommandError extends SallyportError<'usage'> {}
+class SvidCommandError extends SallyportError<'usage' | 'unreadable-file'> {}
 
 interface VerifyOptions {
   readonly bundle: readonly string[];
@@ -52,13 +52,11 @@ export function registerSvidCommand(program: Command, io: CommandIo): void {
 async function verify(chainFile: string, options: VerifyOptions, io: CommandIo): Promise<void> {
   const nowMs = instantOf(options.at);
   const bundleFiles = parseBundleOptions(options.bundle);
-  const chainSource = await read(chainFile);
-  const bundleSources = new Map<TrustDomain, { file: string; source: Buffer }>();
-  for (const [trustDomain, file] of bundleFiles) bundleSources.set(trustDomain, { file, source: await read(file) });
   try {
+    const chainSource = await read(chainFile);
     const bundles = new Map<TrustDomain, TrustBundle>();
-    for (const [trustDomain, { file, source }] of bundleSources) {
-      bundles.set(trustDomain, parseTrustBundlePem(trustDomain, source, file));
+    for (const [trustDomain, file] of bundleFiles) {
+      bundles.set(trustDomain, parseTrustBundlePem(trustDomain, await read(file), file));
     }
     const verified = accepted(verifyChain(chainSource, chainFile, { bundles, nowMs }));
     io.write(`${escapeJson(JSON.stringify(verified))}\n`);
@@ -137,7 +135,7 @@ async function read(path: string): Promise<Buffer> {
     return await readFile(path);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'failed';
-    throw new SvidCommandError('usage', `cannot read ${quote(path)}: ${code}`, { cause: error });
+    throw new SvidCommandError('unreadable-file', `cannot read ${quote(path)}: ${code}`, { cause: error });
   }
 }
 

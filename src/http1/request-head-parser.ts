@@ -2,6 +2,7 @@
 
 import { findHostEnd } from './authority.ts';
 import type { FieldSection } from './field-section.ts';
+import { isProxiedMethod } from './method.ts';
 import { CR, isToken, LF, octetAt, SP, TOKEN } from './octets.ts';
 import type { BodyFraming, RequestHead } from './request-head.ts';
 import { findPathFlaw, findQueryFlaw } from './request-target.ts';
@@ -31,7 +32,7 @@ export function parseRequestHead(section: SectionReader, fields: FieldSection): 
   while (octetAt(bytes, at) > SP) at += 1;
   const targetEnd = at;
   const version = parseVersion(section, text, targetEnd);
-  if (method === 'CONNECT' || method === 'TRACE' || method === 'PRI') throw section.refusal('method-not-supported');
+  if (!isProxiedMethod(method)) throw section.refusal('method-not-supported');
   if (targetEnd - targetStart > MAX_TARGET_OCTETS) throw section.refusal('target-too-long');
 
   // Not a slice of `text`: a path lives on as a cache key and must not keep the other fields, such as credentials, alive.

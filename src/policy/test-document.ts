@@ -1,5 +1,6 @@
 // A `*.test.yaml` file: requests and what the matrix is expected to answer.
 
+import { isProxiedMethod } from '../http1/method.ts';
 import { isCanonicalPath, isCanonicalQuery } from '../http1/request-target.ts';
 import { quote } from '../core/quote.ts';
 import type { SourcePosition } from '../core/source-position.ts';
@@ -187,6 +188,10 @@ function readRequestLine({ text, position }: LocatedText, report: Report): reado
   const query = mark < 0 ? null : target.slice(mark + 1);
   if (!/^[A-Z][A-Z-]*$/.test(method) || others.length > 0) {
     report('bad-request', `${quote(text)} is not a request; write \`METHOD /path?query\``, position);
+    return [];
+  }
+  if (!isProxiedMethod(method)) {
+    report('bad-request', `the proxy answers 501 to ${quote(method)} and asks no policy`, position);
     return [];
   }
   if (!isCanonicalPath(path) || (query !== null && !isCanonicalQuery(query))) {

@@ -247,6 +247,7 @@ describe('policy explain', () => {
     ['a path without slash', INFERENCE, 'registry', 'GET', 'a', 'target-form'],
     ['a query the proxy refuses', INFERENCE, 'registry', 'GET', '/a?b#c', 'target-fragment'],
     ['a method that is none', INFERENCE, 'registry', 'GET /', '/a', 'is not an HTTP method'],
+    ['a method the proxy refuses', INFERENCE, 'registry', 'TRACE', '/a', 'answers 501'],
     ['an ID that is none', 'spiffe://AI.example/x', 'registry', 'GET', '/a', 'trust domain'],
     ['a component that is none', 'inferenc', 'registry', 'GET', '/a', 'spiffe://'],
   ])('does not answer %s, exit 2', async (_, from, to, method, path, message) => {

@@ -147,6 +147,15 @@ describe('svid verify', () => {
     expect(exitCode).toBe(1);
   });
 
+  it.each<[string, () => readonly string[]]>([
+    ['a bundle file', () => ['--bundle', bundle('absent.pem'), inDirectory('chain.pem')]],
+    ['a chain file', () => ['--bundle', bundle(), inDirectory('absent.pem')]],
+  ])('verifies nothing without %s that is there', async (_name, args) => {
+    const { out, exitCode } = await run('verify', ...args());
+    expect(JSON.parse(out)).toMatchObject({ ok: false, code: 'unreadable-file' });
+    expect(exitCode).toBe(1);
+  });
+
   const wrongCalls: readonly (readonly [name: string, args: () => readonly string[]])[] = [
     ['a bundle without file', () => ['--bundle', 'ai.example', inDirectory('chain.pem')]],
     ['a bundle with an empty file name', () => ['--bundle', 'ai.example=', inDirectory('chain.pem')]],
@@ -156,8 +165,6 @@ describe('svid verify', () => {
     ],
     ['two bundles of one trust domain', () => ['--bundle', bundle(), '--bundle', bundle(), inDirectory('chain.pem')]],
     ['an instant that is none', () => ['--bundle', bundle(), '--at', 'tomorrow', inDirectory('chain.pem')]],
-    ['a bundle file that does not exist', () => ['--bundle', bundle('absent.pem'), inDirectory('chain.pem')]],
-    ['a chain file that does not exist', () => ['--bundle', bundle(), inDirectory('absent.pem')]],
   ];
   it.each(wrongCalls)('exits with 2 for %s', async (_name, args) => {
     const { out, errors, exitCode } = await run('verify', ...args());

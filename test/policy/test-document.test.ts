@@ -65,6 +65,7 @@ tests:
     ['{ from: training, to: registry, method: GET, path: /x, expect: deny, verb: delete }', ['unknown-verb']],
     ['{ from: training, to: registry, method: GET, path: /x/../y, expect: deny }', ['bad-request']],
     ['{ from: training, to: registry, method: GET, path: "/x?a#b", expect: deny }', ['bad-request']],
+    ['{ from: training, to: registry, method: TRACE, path: /x, expect: deny }', ['bad-request']],
     ['{ from: training, to: registry, method: get, path: /x, expect: deny }', ['bad-request']],
     ['{ from: training, to: registry, requests: [/x], expect: deny }', ['bad-request']],
     ['{ from: training, to: registry, requests: [GET /x HTTP/1.1], expect: deny }', ['bad-request']],
