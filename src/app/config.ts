@@ -6,7 +6,7 @@ import type { ListenerLimits, UpstreamDeadlines } from '../proxy/context.ts';
 import type { UpstreamPoolOptions } from '../proxy/upstream-pool.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
-import { DocumentError, parseYaml, positionAt, toPlain, type YamlNode } from '../yaml/located.ts';
+import { DocumentError, positionAt, readYaml, toPlain, withoutEchoes, type YamlNode } from '../yaml/located.ts';
 import { parseDocument } from './config-document.ts';
 import { type ConfigPositions, findPositions } from './config-positions.ts';
 import { findNode, toProblems } from './config-problems.ts';
@@ -117,18 +117,19 @@ type UpstreamConfig = UpstreamPoolOptions & UpstreamDeadlines;
  * @throws {DocumentError} with everything that is wrong with it.
  */
 export function parseConfig(bytes: Uint8Array, file: string): Config {
-  const root = parseYaml(bytes, file);
+  const { root, problems: refused } = readYaml(bytes, file);
   const directory = dirname(resolve(file));
   const parsed = parseDocument(toPlain(root));
   const source: RuleSource = { directory, locate: (path) => locate(root, path) };
-  const problems: readonly Problem[] = [
+  const problems = withoutEchoes([
+    ...refused,
     ...toProblems(parsed.issues, root),
     ...findConflicts(parsed.sound, source).map(({ code, path, message }) => ({
       code,
       message,
       position: positionAt(root, path),
     })),
-  ];
+  ]);
   if (parsed.document === null || problems.length > 0) throw new DocumentError(problems.toSorted(byPosition));
   return toConfig(parsed.document, { directory, root });
 }

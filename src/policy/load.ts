@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { comparePositions, type Problem } from '../core/source-position.ts';
-import { DocumentError, parseYaml, type YamlNode } from '../yaml/located.ts';
+import { DocumentError, readYaml, withoutEchoes, type YamlNode } from '../yaml/located.ts';
 import { compilePolicy } from './compile.ts';
 import { readPolicyDocument, type PolicyDocument } from './document.ts';
 import { collectProblems, type ProblemCollector } from './fields.ts';
@@ -71,12 +71,16 @@ function isWanted(
 }
 
 function toDocumentError(problems: readonly Problem[]): DocumentError {
-  return new DocumentError(problems.toSorted((left, right) => comparePositions(left.position, right.position)));
+  return new DocumentError(
+    withoutEchoes(problems).toSorted((left, right) => comparePositions(left.position, right.position)),
+  );
 }
 
 function parse({ bytes, file }: PolicySource, collector: ProblemCollector): YamlNode | null {
   try {
-    return parseYaml(bytes, file);
+    const { root, problems } = readYaml(bytes, file);
+    collector.problems.push(...problems);
+    return root;
   } catch (error) {
     if (!(error instanceof DocumentError)) throw error;
     collector.problems.push(...error.problems);

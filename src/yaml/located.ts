@@ -4,7 +4,7 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, type Node, type Pair } from 'yaml';
 import { SallyportError } from '../core/error.ts';
 import { quote } from '../core/quote.ts';
-import { formatProblem, type Problem, type SourcePosition } from '../core/source-position.ts';
+import { formatPosition, formatProblem, type Problem, type SourcePosition } from '../core/source-position.ts';
 
 export interface YamlScalar {
   readonly kind: 'scalar';
@@ -48,12 +48,26 @@ const MAX_DEPTH = 32;
 const YAML_1_1_BOOLEAN = /^(?:y|yes|n|no|on|off)$/i;
 const LEADING_ZERO = /^[-+]?0[0-9_]+$/;
 
-/**
- * Parses one YAML document. `file` is used in positions only.
- * @throws {DocumentError} with every syntax problem: no document, several documents, over 8 MiB, BOM, NUL, invalid UTF-8,
- * deeper than 32 levels, duplicate or non-string keys, anchors, aliases, tags, and plain scalars on which YAML 1.1 and 1.2 disagree.
- */
+/** A document that could be read, and what must not stand in it; where there are problems it is good for finding more, and for nothing else. */
+export interface YamlReading {
+  /** Refused values are null, refused keys left out. */
+  readonly root: YamlNode;
+  readonly problems: readonly Problem[];
+}
+
+/** @throws {DocumentError} as readYaml, and with every problem there is. */
 export function parseYaml(source: Uint8Array, file: string): YamlNode {
+  const { root, problems } = readYaml(source, file);
+  if (problems.length > 0) throw new DocumentError(problems);
+  return root;
+}
+
+/**
+ * Reads one YAML document. `file` is used in positions only. Its problems are duplicate or non-string keys, anchors, aliases, tags, more than
+ * 32 levels, and plain scalars on which YAML 1.1 and 1.2 disagree.
+ * @throws {DocumentError} when there is nothing to go on with: no document, several, over 8 MiB, BOM, NUL, invalid UTF-8, wrong syntax.
+ */
+export function readYaml(source: Uint8Array, file: string): YamlReading {
   const start: SourcePosition = { file, line: 1, column: 1 };
   const text = decodeText(source, start);
   const lines = new LineCounter();
@@ -92,9 +106,15 @@ export function parseYaml(source: Uint8Array, file: string): YamlNode {
   if (document?.contents === null || document?.contents === undefined) {
     throw new DocumentError([{ code: 'yaml-empty', message: 'the file holds no YAML document', position: start }]);
   }
-  const root = convert(document.contents, 0, { positionOf, problems });
-  if (problems.length > 0) throw new DocumentError(problems);
-  return root;
+  return { root: convert(document.contents, 0, { positionOf, problems }), problems };
+}
+
+/** The problems without those that a reader of the document found only because YAML had been refused in the same place. */
+export function withoutEchoes(problems: readonly Problem[]): readonly Problem[] {
+  const refused = new Set(
+    problems.filter(({ code }) => code.startsWith('yaml-')).map(({ position }) => formatPosition(position)),
+  );
+  return problems.filter(({ code, position }) => code.startsWith('yaml-') || !refused.has(formatPosition(position)));
 }
 
 /** The node as plain JavaScript values; mappings become objects without a prototype. */

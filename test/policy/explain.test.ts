@@ -26,7 +26,7 @@ function outcomeOfRules({ rules, decision }: Explanation): string {
 }
 
 describe('decide, explain and an evaluator written from the description', () => {
-  it('agree on 10,000 random questions to random policies', () => {
+  it('agree on 40,000 random questions to random policies', () => {
     const seen = new Map<string, number>();
     fc.assert(
       fc.property(policyText, fc.array(request, { minLength: 100, maxLength: 100 }), (text, requests) => {
@@ -46,9 +46,9 @@ describe('decide, explain and an evaluator written from the description', () => 
           seen.set(`${effect} ${reason}`, (seen.get(`${effect} ${reason}`) ?? 0) + 1);
         }
       }),
-      { numRuns: 100, endOnFailure: true },
+      { numRuns: 400, endOnFailure: true },
     );
-    // A generator that never meets a rule would prove nothing.
+    // A generator that never meets a rule would prove nothing; a quarter of the questions misses the rarest answer now and then.
     expect([...seen.keys()].sort()).toEqual([
       'allow allowed-by-rule',
       'deny ambiguous-query',

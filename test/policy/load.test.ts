@@ -32,8 +32,16 @@ describe('a file that cannot be read', () => {
     ['PF-124 says no for false', Buffer.from('version: no\n'), '1:10 yaml-ambiguous-scalar'],
     ['PF-124 writes octal', Buffer.from('version: 01\n'), '1:10 yaml-ambiguous-scalar'],
   ])('%s', (_, bytes, expected) => {
-    const [first] = problemsOf({ file: 'policy.yaml', kind: 'policy', bytes });
-    expect(first).toBe(expected);
+    expect(problemsOf({ file: 'policy.yaml', kind: 'policy', bytes })).toContain(expected);
+  });
+
+  it('does not hide what else is wrong with it', () => {
+    const text =
+      'version: 1\ntrustDomain: ai.example\ncomponents: { a: {} }\naccess: { a: { allow: [zzz], deny: [no] } }\n';
+    expect(problemsOf({ file: 'policy.yaml', kind: 'policy', bytes: Buffer.from(text) })).toEqual([
+      '4:24 unknown-component',
+      '4:37 yaml-ambiguous-scalar',
+    ]);
   });
 
   // Whole lines that are missing cannot be noticed here: writers rename complete files into place, and readers wait for quiet.

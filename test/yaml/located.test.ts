@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DocumentError, parseYaml, positionAt, toPlain } from '../../src/yaml/located.ts';
+import { DocumentError, parseYaml, positionAt, readYaml, toPlain, withoutEchoes } from '../../src/yaml/located.ts';
 
 const parse = (text: string): unknown => toPlain(parseYaml(Buffer.from(text), 'a.yaml'));
 
@@ -129,5 +129,15 @@ describe('positionAt', () => {
   ])('finds %s', (_name, path, expected) => {
     const { line, column } = positionAt(root, path);
     expect(`${line}:${column}`).toBe(expected);
+  });
+});
+
+describe('readYaml', () => {
+  it('gives a document to go on with, and the echoes of what was refused in it can be left out', () => {
+    const { root, problems } = readYaml(Buffer.from('a: no\nb: yes\n'), 'a.yaml');
+    expect(toPlain(root)).toEqual(Object.assign(Object.create(null), { a: null, b: null }));
+    const found = { code: 'wrong-type', message: 'must be a flag', position: positionAt(root, ['a']) };
+    const other = { code: 'missing', message: 'is missing', position: root.position };
+    expect(withoutEchoes([...problems, found, other])).toEqual([...problems, other]);
   });
 });
