@@ -104,7 +104,10 @@ describe('a sidecar that serves', () => {
     files.write('registry.pem', testAuthority().issue('/registry/proxy').certificatePem);
     for (const what of ['trust-bundle', 'identity']) await sidecar.logged({ ...broken, what, epoch: 1 });
     const { problems } = await sidecar.logged({ ...broken, what: 'policy', epoch: 1 });
-    expect(problems).toEqual([expect.stringMatching(/policy\.yaml:16:3: key `inference` is already on line 12/)]);
+    expect(problems).toEqual([
+      expect.stringMatching(/policy\.yaml:16:3: key `inference` is already on line 12/),
+      expect.stringContaining('[unknown-component]'),
+    ]);
     const ready = await sidecar.get('/readyz');
     expect(ready.status).toBe(200);
     expect(ready.body.match(/the last reload failed: /g)).toHaveLength(3);
