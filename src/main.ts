@@ -10,13 +10,8 @@ if (Number(process.versions.node.split('.')[0]) < MIN_NODE_MAJOR) {
   process.stderr.write(`sallyport: needs Node ${MIN_NODE_MAJOR}, this is ${process.version}\n`);
   process.exit(2);
 }
-// A reader that has seen enough, such as `head`, ends the command; whoever logs to standard output minds its errors itself.
-process.stdout.on('error', () => {
-  process.exitCode ??= 1;
-});
-
 await runProgram(process.argv.slice(2), readVersion(), {
-  write: (text) => void process.stdout.write(text),
+  write,
   writeError: (text) => void process.stderr.write(text),
   // Opened by those who read it.
   get stdin() {
@@ -27,3 +22,14 @@ await runProgram(process.argv.slice(2), readVersion(), {
     process.exitCode = code;
   },
 });
+
+/** For the answers of commands; the sidecar logs to standard output as well, and minds its errors itself. */
+function write(text: string): void {
+  // A reader that has seen enough, such as `head`, ends the command.
+  if (process.stdout.listenerCount('error', endCommand) === 0) process.stdout.on('error', endCommand);
+  process.stdout.write(text);
+}
+
+function endCommand(): void {
+  process.exit(1);
+}

@@ -14,7 +14,7 @@ const EXIT_FAILURE = 1;
 const EXIT_SIGNAL_BASE = 128;
 
 /**
- * Resolves when the sidecar has drained; nothing is left then that would keep the process from ending.
+ * Ends the process when the sidecar has drained: a log nobody reads would keep it for as long as its pipe is open.
  * @throws {StartError} when it does not start.
  */
 export async function runUntilSignalled(config: Config): Promise<void> {
@@ -53,8 +53,7 @@ export async function runUntilSignalled(config: Config): Promise<void> {
   } finally {
     await destination.flush(LOG_FLUSH_MS);
   }
-  // A full pipe that nobody reads would keep the process for as long as it is open.
-  process.exit();
+  process.exit(0);
 }
 
 function firstSignal(onAnother: (signal: NodeJS.Signals) => void): Promise<NodeJS.Signals> {
