@@ -60,6 +60,12 @@ describe('identity fields', () => {
     ['HD-108', 'x-ssl-client-verify', 'SUCCESS'],
     ['HD-108', 'ssl-client-cert', 'forged'],
     ['HD-108', 'client-cert', ':Zm9yZ2Vk:'],
+    ['HD-108', 'spiffe-id', 'spiffe://ai.example/registry/admin'],
+    ['HD-108', 'x-spiffe', 'spiffe://ai.example/registry/admin'],
+    ['HD-108', 'x-client-verify', 'FORGED'],
+    ['HD-108', 'x-client-dn', 'CN=forged'],
+    ['HD-108', 'x-mtls-clientcert', 'forged'],
+    ['HD-108', 'x-goog-authenticated-user-email', 'forged@example.com'],
     ['HD-108', 'x-original-url', '/admin'],
     ['HD-109', 'X_Spiffe_Id', 'spiffe://ai.example/registry/admin'],
     ['HD-109', 'X.Spiffe.Id', 'spiffe://ai.example/registry/admin'],
@@ -122,8 +128,11 @@ describe('identity fields', () => {
     expect(seen.has('x-gone')).toBe(false);
   });
 
-  it('continues a well-formed trace', async () => {
-    const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  it.each([
+    ['of version 00', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'],
+    ['of a later version', '01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'],
+    ['of a later version that says more', 'cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what-else'],
+  ])('continues a well-formed trace %s', async (_name, parent) => {
     const seen = await headSeenByUpstream([`traceparent: ${parent}`, 'tracestate: a=b', 'tracestate: c=d']);
     expect(seen.get('traceparent')).toEqual([parent]);
     expect(seen.get('tracestate')).toEqual(['a=b,c=d']);
@@ -131,6 +140,9 @@ describe('identity fields', () => {
 
   it.each([
     ['none', []],
+    ['one of version ff', ['traceparent: ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01']],
+    ['one of version 00 that says more', ['traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x']],
+    ['one of a later version that runs on', ['traceparent: 01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01x']],
     ['a malformed one', ['traceparent: 00-xyz-01', 'tracestate: a=b']],
     ['an all-zero one', ['traceparent: 00-00000000000000000000000000000000-b7ad6b7169203331-01']],
     [

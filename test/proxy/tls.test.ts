@@ -72,6 +72,7 @@ describe('peers without a usable identity', () => {
   it('TL-54 answers no certificate with 401, unread and unforwarded', async () => {
     const received = await answerTo(null);
     expect(received).toMatch(/^HTTP\/1\.1 401 /);
+    expect(received).toContain('www-authenticate: mTLS\r\n');
     expect(received).toContain('application/problem+json');
     expect(received).not.toContain('secret');
     expect(proxy.anonymous.at(-1)).toBe('no-certificate');
