@@ -10,12 +10,12 @@ const LAYERS: readonly (readonly string[])[] = [
   ['cli'],
   ['app'],
   ['proxy', 'admin'],
-  ['telemetry', 'files'],
-  ['spiffe', 'policy', 'devca'],
-  ['http1', 'pki', 'yaml'],
+  ['telemetry', 'files', 'workload-api', 'federation', 'store'],
+  ['spiffe', 'policy', 'revocation', 'devca'],
+  ['http1', 'pki', 'yaml', 'json'],
   ['core'],
 ];
-const SIBLING_EDGES = new Set(['policy>spiffe', 'devca>spiffe']);
+const SIBLING_EDGES = new Set(['policy>spiffe', 'revocation>spiffe', 'devca>spiffe']);
 const PACKAGE_OWNERS = new Map<string, string>([
   ['yaml', 'yaml'],
   ['zod', 'app'],
@@ -23,12 +23,15 @@ const PACKAGE_OWNERS = new Map<string, string>([
   ['prom-client', 'telemetry'],
   ['commander', 'cli'],
   ['undici', 'app'],
+  ['@grpc/grpc-js', 'workload-api'],
+  ['@bufbuild/protobuf', 'workload-api'],
+  ['ioredis', 'store'],
   ['@peculiar/x509', 'devca'],
   ['reflect-metadata', 'devca'],
   ['node-forge', 'devca'],
 ]);
 // Engines and wire formats compute; what they need of the world is an argument.
-const PURE_FOLDERS = new Set(['spiffe', 'policy', 'devca', 'http1', 'pki', 'yaml', 'core']);
+const PURE_FOLDERS = new Set(['spiffe', 'policy', 'revocation', 'devca', 'http1', 'pki', 'yaml', 'json', 'core']);
 const PURE_BUILTINS = new Set(['node:crypto', 'node:buffer', 'node:util', 'node:net']);
 const IMPURITIES =
   /\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(|\bMath\.random\(|\bset(?:Timeout|Interval|Immediate)\(/;

@@ -1,7 +1,7 @@
 // The anchored segment trie that tells which component a SPIFFE ID belongs to, and finds IDs that two could claim.
 
+import type { IdPattern } from '../spiffe/id-pattern.ts';
 import { trustDomainOf, type SpiffeId } from '../spiffe/spiffe-id.ts';
-import type { IdPattern } from './id-pattern.ts';
 
 /** Whoever a pattern belongs to: patterns of one component may overlap. */
 export interface IdOwner {

@@ -2,10 +2,10 @@
 
 import { quote } from '../core/quote.ts';
 import { formatPosition, type SourcePosition } from '../core/source-position.ts';
+import { type IdPattern, IdPatternError, parseIdPattern } from '../spiffe/id-pattern.ts';
 import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { ComponentDeclaration, PolicyDocument } from './document.ts';
 import { didYouMean, type LocatedText, type Report } from './fields.ts';
-import { defaultIdPattern, IdPatternError, parseIdPattern, type IdPattern } from './id-pattern.ts';
 import { addIdPattern, createIdTable } from './id-table.ts';
 import type { ProtocolDocument } from './protocol-document.ts';
 import type { RuleDeclaration } from './rule-document.ts';
@@ -186,4 +186,9 @@ function reportTwice(
   report: Report,
 ): void {
   report(code, `${what} is already defined at ${formatPosition(earlier)}; keep one`, later);
+}
+
+/** What a component without `ids` has: every ID below its name. */
+function defaultIdPattern(component: string, trustDomain: TrustDomain): IdPattern {
+  return { text: `spiffe://${trustDomain}/${component}/**`, trustDomain, segments: [component], rest: true };
 }

@@ -6,12 +6,15 @@ import { type Certificate, parseCertificate } from '../pki/certificate.ts';
 import { CertificateError } from '../pki/certificate-error.ts';
 import { parsePem, type PemBlock } from '../pki/pem.ts';
 import { describeCertificate } from './certificate-rules.ts';
+import type { JwtAuthority } from './jwt-authority.ts';
 import type { TrustDomain } from './spiffe-id.ts';
 
 export interface TrustBundle {
   readonly trustDomain: TrustDomain;
   /** Without duplicates, in file order. An intermediate listed here is an authority by itself. */
   readonly authorities: readonly Certificate[];
+  /** What verifies JWT-SVIDs, by key ID; empty where the bundle came as certificates alone. */
+  readonly jwtAuthorities: ReadonlyMap<string, JwtAuthority>;
 }
 
 export type TrustBundles = ReadonlyMap<TrustDomain, TrustBundle>;
@@ -43,7 +46,7 @@ export function parseTrustBundlePem(trustDomain: TrustDomain, source: Uint8Array
     const message = `${file}: the trust bundle of \`${trustDomain}\` has no certificate; an SVID of that trust domain could never be verified`;
     throw new TrustBundleError('empty-bundle', message);
   }
-  return { trustDomain, authorities: [...authorities.values()] };
+  return { trustDomain, authorities: [...authorities.values()], jwtAuthorities: new Map() };
 }
 
 function parseAuthority({ label, der }: PemBlock, position: string): Certificate {

@@ -318,7 +318,7 @@ describe('verifyX509Svid refuses by trust', () => {
 
   it('CE-48 an ID of a trust domain whose bundle is empty', () => {
     const trustDomain = parseTrustDomain('ai.example');
-    const trust: TrustBundles = new Map([[trustDomain, { trustDomain, authorities: [] }]]);
+    const trust: TrustBundles = new Map([[trustDomain, { trustDomain, authorities: [], jwtAuthorities: new Map() }]]);
     expect(refusal([leafOf({})], trust).code).toBe('empty-trust-bundle');
   });
 

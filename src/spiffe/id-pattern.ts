@@ -2,7 +2,15 @@
 
 import { SallyportError } from '../core/error.ts';
 import { quote } from '../core/quote.ts';
-import { parseSpiffeId, parseTrustDomain, SpiffeIdError, type TrustDomain } from '../spiffe/spiffe-id.ts';
+import {
+  parseSpiffeId,
+  parseTrustDomain,
+  pathOf,
+  type SpiffeId,
+  SpiffeIdError,
+  type TrustDomain,
+  trustDomainOf,
+} from './spiffe-id.ts';
 
 /** `null` is `*`, exactly one segment; a string is that segment. A final `**`, one or more segments, is `rest` of the pattern. */
 export interface IdPattern {
@@ -49,6 +57,13 @@ export function parseIdPattern(text: string, own: TrustDomain): IdPattern {
   return { text, trustDomain, segments, rest };
 }
 
+export function matchesIdPattern({ trustDomain, segments, rest }: IdPattern, id: SpiffeId): boolean {
+  if (trustDomainOf(id) !== trustDomain) return false;
+  const [, ...written] = pathOf(id).split('/');
+  if (rest ? written.length <= segments.length : written.length !== segments.length) return false;
+  return segments.every((segment, at) => segment === null || segment === written[at]);
+}
+
 function readTrustDomain(text: string, refuse: (why: string, cause?: unknown) => never): TrustDomain {
   try {
     return parseTrustDomain(text);
@@ -56,9 +71,4 @@ function readTrustDomain(text: string, refuse: (why: string, cause?: unknown) =>
     if (error instanceof SpiffeIdError) return refuse(`has no valid trust domain: ${error.message}`, error);
     throw error;
   }
-}
-
-/** What a component without `ids` has: every ID below its name. */
-export function defaultIdPattern(component: string, trustDomain: TrustDomain): IdPattern {
-  return { text: `${SCHEME}${trustDomain}/${component}/**`, trustDomain, segments: [component], rest: true };
 }
