@@ -154,7 +154,11 @@ describe('verifyX509Svid accepts', () => {
       const trust: TrustBundles = new Map([
         [
           parseTrustDomain(name),
-          { trustDomain: parseTrustDomain(name), authorities: [...bundles.values()][0]?.authorities ?? [], jwtAuthorities: new Map() },
+          {
+            trustDomain: parseTrustDomain(name),
+            authorities: [...bundles.values()][0]?.authorities ?? [],
+            jwtAuthorities: new Map(),
+          },
         ],
       ]);
       expect(verify([issueSvid(root, `spiffe://${name}/x`)], trust).trustDomain).toBe(name);

@@ -1,0 +1,21 @@
+// Until when an admitted connection, stream or request may live, and what becomes of it then.
+
+/** What an admission rested on and rests on no longer. */
+export type LapseReason =
+  | 'svid-expired'
+  | 'token-expired'
+  /** The bundle or key is gone, or the chain does not verify any more. */
+  | 'trust-changed'
+  | 'revoked'
+  | 'policy-changed'
+  | 'maximum-age'
+  /** Our own SVID is not ours to use any more. */
+  | 'own-svid-withdrawn';
+
+/** `drain`: a request in flight may finish within the grace, nothing new is taken. `reset`: it is cut where it stands. */
+export type LapseAction = 'drain' | 'reset';
+
+export interface LeaseTerms {
+  readonly graceMs: number;
+  readonly onLapse: Readonly<Record<LapseReason, LapseAction>>;
+}
