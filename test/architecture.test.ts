@@ -22,7 +22,7 @@ const PACKAGE_OWNERS = new Map<string, string>([
   ['pino', 'telemetry'],
   ['prom-client', 'telemetry'],
   ['commander', 'cli'],
-  ['undici', 'app'],
+  ['undici', 'federation'],
   ['@grpc/grpc-js', 'workload-api'],
   ['@bufbuild/protobuf', 'workload-api'],
   ['ioredis', 'store'],

@@ -1,6 +1,8 @@
 // The peers of the demo: mutual TLS with one identity each, and requests that leave exactly as they are written.
 
-import { Client } from 'undici';
+import { type IncomingMessage, type RequestOptions } from 'node:http';
+import { Agent, request as startRequest } from 'node:https';
+import { buffer } from 'node:stream/consumers';
 import { type Caller, CALLER_FIELDS } from './services/service.ts';
 
 export interface PeerCredential {
@@ -25,12 +27,14 @@ export interface PeerAnswer {
 }
 
 export interface PeerClient {
-  /** @throws {Error} of undici or the system, with a `code`, when there is no answer. */
+  /** @throws {Error} of the system or `ETIMEDOUT`, with a `code`, when there is no answer. */
   ask(request: PeerRequest): Promise<PeerAnswer>;
   close(): Promise<void>;
 }
 
+/** Without progress, from connecting to the last byte of an answer. */
 const DEADLINE_MS = 5_000;
+const KEEP_ALIVE_MS = 4_000;
 
 /** One keep-alive connection to `origin`; without `credential` the peer presents no certificate. */
 export function createPeerClient(
@@ -39,27 +43,46 @@ export function createPeerClient(
   credential: PeerCredential | null,
 ): PeerClient {
   const own = credential === null ? {} : { cert: credential.certificatePem, key: credential.privateKeyPem };
-  const client = new Client(origin, {
-    connect: { ca: trusting.bundlePem, ...own, timeout: DEADLINE_MS, maxCachedSessions: 0 },
-    headersTimeout: DEADLINE_MS,
-    bodyTimeout: DEADLINE_MS,
+  const agent = new Agent({
+    ca: trusting.bundlePem,
+    ...own,
+    keepAlive: true,
+    timeout: KEEP_ALIVE_MS,
+    maxSockets: 1,
+    maxCachedSessions: 0,
   });
   return {
     ask: async ({ method, path, fields, body }) => {
-      const response = await client.request({ method, path, headers: fields ?? {}, body: body ?? null });
+      const length = body === undefined ? {} : { 'content-length': body.length };
+      const options = { agent, method, path, headers: { ...fields, ...length }, timeout: DEADLINE_MS };
+      const response = await send(origin, options, body);
       const field = (name: string): string | null => {
         const value = response.headers[name];
         return typeof value === 'string' ? value : null;
       };
       return {
-        status: response.statusCode,
-        body: Buffer.from(await response.body.arrayBuffer()),
+        status: response.statusCode ?? 0,
+        body: await buffer(response),
         decisionId: field('x-sallyport-decision-id'),
         caller: callerIn(field),
       };
     },
-    close: () => client.destroy(),
+    close: () => {
+      agent.destroy();
+      return Promise.resolve();
+    },
   };
+}
+
+function send(origin: string, options: RequestOptions, body: Buffer | undefined): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const outgoing = startRequest(origin, options, resolve);
+    outgoing.on('timeout', () => {
+      outgoing.destroy(Object.assign(new Error('there was no answer in time'), { code: 'ETIMEDOUT' }));
+    });
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
 }
 
 function callerIn(field: (name: string) => string | null): Caller | null {
