@@ -9,6 +9,7 @@ export type DevCaErrorCode =
   | 'id-without-path'
   | 'foreign-trust-domain'
   | 'ttl-outlives-ca'
+  | 'no-audience'
   | 'invalid-ca-file'
   | 'not-a-development-ca'
   | 'ca-key-mismatch'

@@ -1,7 +1,7 @@
 // X.509-SVIDs for development, and the certificate without SPIFFE ID that shows why one is needed.
 
 import { quote } from '../core/quote.ts';
-import { pathOf, type SpiffeId, trustDomainOf } from '../spiffe/spiffe-id.ts';
+import { pathOf, type SpiffeId, type TrustDomain, trustDomainOf } from '../spiffe/spiffe-id.ts';
 import { BACKDATE_MS, type DevelopmentAuthority } from './authority.ts';
 import { DevCaError } from './error.ts';
 import { generateKeys, type KeyType, toPrivateKeyPem } from './key-type.ts';
@@ -67,7 +67,8 @@ export async function issueSvid(
   };
 }
 
-function requireLeafId({ trustDomain }: DevelopmentAuthority, id: SpiffeId): void {
+/** @throws {DevCaError} `id-without-path`, `foreign-trust-domain` */
+export function requireLeafId({ trustDomain }: { readonly trustDomain: TrustDomain }, id: SpiffeId): void {
   // X509-SVID.md §3.1: a leaf's ID has a path; without one it names an authority.
   if (pathOf(id) === '') {
     throw new DevCaError(
