@@ -1,16 +1,19 @@
-// The one cryptographic question about two certificates: did the key of this one sign that one.
+// The one cryptographic question about what a certificate authority issues: did the key of this certificate sign that.
 
 import { constants, verify } from 'node:crypto';
 import type { Certificate } from './certificate.ts';
 import { findKeyObject } from './public-key.ts';
 import type { SignatureHash } from './signature-algorithm.ts';
 
+/** A certificate or a revocation list. */
+type Signed = Pick<Certificate, 'signatureAlgorithm' | 'signedBytes' | 'signature'>;
+
 /**
- * True when the key of `issuer` made the signature of `certificate`, with an algorithm that counts as proof.
+ * True when the key of `issuer` made the signature of `signed`, with an algorithm that counts as proof.
  * Says nothing about the strength of the key or the right of the issuer to sign.
  */
-export function isSignedBy(certificate: Certificate, issuer: Certificate): boolean {
-  const { signatureAlgorithm: algorithm, signedBytes, signature } = certificate;
+export function isSignedBy(signed: Signed, issuer: Certificate): boolean {
+  const { signatureAlgorithm: algorithm, signedBytes, signature } = signed;
   const key = findKeyObject(issuer.publicKey);
   if (key === null) return false;
   const keyKind = issuer.publicKey.algorithm.kind;
