@@ -1,15 +1,18 @@
-// Our own X.509-SVID and key, from the bytes of two PEM files: checked before anything is served with them.
-// X509-SVID.md §2 to §4
+// Our own X.509-SVID and key, from two PEM files or from the Workload API: checked before anything is served with them.
+// X509-SVID.md §2 to §4, SPIFFE_Workload_API.md §5.1
 
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { SallyportError } from '../core/error.ts';
 import { type Certificate, parseCertificate } from '../pki/certificate.ts';
 import { CertificateError } from '../pki/certificate-error.ts';
 import { isSignedBy } from '../pki/certificate-signature.ts';
+import { DerError } from '../pki/der-error.ts';
+import { DerReader, TAG } from '../pki/der-reader.ts';
 import { ATTRIBUTE, nameAttributes } from '../pki/distinguished-name.ts';
 import { formatPem, parsePem, type PemBlock } from '../pki/pem.ts';
 import { findKeyObject } from '../pki/public-key.ts';
 import { describeCertificate } from './certificate-rules.ts';
+import { formatDerError, isPemText, type PlacedDer, splitCertificates } from './concatenated-der.ts';
 import { issuerRefusals, namesIssuer } from './issuer-rules.ts';
 import { leafIdOf, leafRefusals } from './leaf-rules.ts';
 import { type SpiffeId, type TrustDomain, trustDomainOf } from './spiffe-id.ts';
@@ -24,11 +27,11 @@ export interface OwnIdentity {
     readonly trustDomain: TrustDomain;
     /** Of the leaf, in lower-case hex. */
     readonly leafSha256: string;
-    /** The latest notBefore and the earliest notAfter of the certificates in the file. */
+    /** The latest notBefore and the earliest notAfter of the certificates that were given. */
     readonly notBeforeMs: number;
     readonly notAfterMs: number;
   };
-  /** The certificates of the file alone, leaf first. */
+  /** The certificates that were given and nothing else, leaf first. */
   readonly certificatePem: string;
   /** Unencrypted PKCS #8. */
   readonly privateKeyPem: string;
@@ -44,8 +47,18 @@ export interface OwnIdentitySource {
   readonly privateKeyFile: string;
 }
 
+/** As the Workload API delivers an SVID. */
+export interface OwnIdentityDer {
+  /** DER certificates one after the other, leaf first. */
+  readonly chain: Uint8Array;
+  /** PKCS #8, not encrypted. */
+  readonly privateKey: Uint8Array;
+  /** Where they come from; used in messages only. */
+  readonly origin: string;
+}
+
 export type OwnIdentityErrorCode =
-  /** The certificate file has no certificate, a block that is not one, or one that cannot be read. */
+  /** No certificate, something else among the certificates, or one that cannot be read. */
   | 'identity-certificate'
   /** The leaf breaks a rule of X509-SVID.md; `cause` is the X509SvidError. */
   | 'identity-not-svid'
@@ -53,9 +66,9 @@ export type OwnIdentityErrorCode =
   | 'identity-trust-domain'
   /** The certificates after the leaf are not its issuers, each of the one before it. */
   | 'identity-chain'
-  /** The key file has no private key, several, or one that cannot be read. */
+  /** No private key, several, or one that is encrypted or cannot be read. */
   | 'identity-private-key'
-  /** The private key is not that of the leaf; one of the two files may be older than the other. */
+  /** The private key is not that of the leaf; of two files, one may be older than the other. */
   | 'identity-key-mismatch';
 
 export class OwnIdentityError extends SallyportError<OwnIdentityErrorCode> {}
@@ -66,15 +79,54 @@ export class OwnIdentityError extends SallyportError<OwnIdentityErrorCode> {}
  */
 export function parseOwnIdentity(source: OwnIdentitySource, trustDomain: TrustDomain): OwnIdentity {
   const { certificateFile, privateKeyFile } = source;
-  const chain = parseChain(parsePem(source.certificate, certificateFile), certificateFile);
+  const blocks = parsePem(source.certificate, certificateFile);
+  return toOwnIdentity(
+    {
+      certificates: blocks.map((block) => placeCertificate(block, certificateFile)),
+      certificateOrigin: certificateFile,
+      readPrivateKey: () => parsePrivateKeyPem(parsePem(source.privateKey, privateKeyFile), privateKeyFile),
+      mismatch: `${privateKeyFile}: the private key is not that of the certificate in ${certificateFile}; one of the two may be older than the other`,
+    },
+    trustDomain,
+  );
+}
+
+/**
+ * The same rules for what the Workload API delivers.
+ * @throws {OwnIdentityError} whose message begins with `origin`
+ */
+export function parseOwnIdentityDer(source: OwnIdentityDer, trustDomain: TrustDomain): OwnIdentity {
+  const { chain, privateKey, origin } = source;
+  return toOwnIdentity(
+    {
+      certificates: splitChain(chain, origin),
+      certificateOrigin: origin,
+      readPrivateKey: () => parsePrivateKeyDer(privateKey, origin),
+      mismatch: `${origin}: the private key is not that of the leaf certificate`,
+    },
+    trustDomain,
+  );
+}
+
+interface IdentityParts {
+  readonly certificates: readonly PlacedDer[];
+  readonly certificateOrigin: string;
+  /** Asked once the certificates are in order, so that the first thing wrong is what is told. */
+  readonly readPrivateKey: () => KeyObject;
+  /** The message when key and leaf do not belong together. */
+  readonly mismatch: string;
+}
+
+function toOwnIdentity(parts: IdentityParts, trustDomain: TrustDomain): OwnIdentity {
+  const { certificateOrigin: origin } = parts;
+  const chain = parseChain(parts.certificates, origin);
   const [leaf] = chain;
-  const id = checkLeaf(leaf, trustDomain, certificateFile);
-  checkOrder(chain, certificateFile);
-  const privateKey = parsePrivateKey(parsePem(source.privateKey, privateKeyFile), privateKeyFile);
+  const id = checkLeaf(leaf, trustDomain, origin);
+  checkOrder(chain, origin);
+  const privateKey = parts.readPrivateKey();
   const leafKey = findKeyObject(leaf.publicKey);
   if (leafKey === null || !createPublicKey(privateKey).equals(leafKey)) {
-    const message = `${privateKeyFile}: the private key is not that of the certificate in ${certificateFile}; one of the two may be older than the other`;
-    throw new OwnIdentityError('identity-key-mismatch', message);
+    throw new OwnIdentityError('identity-key-mismatch', parts.mismatch);
   }
   return {
     svid: {
@@ -90,41 +142,55 @@ export function parseOwnIdentity(source: OwnIdentitySource, trustDomain: TrustDo
   };
 }
 
+function placeCertificate({ label, der, line }: PemBlock, file: string): PlacedDer {
+  const position = `${file}:${line}`;
+  if (label === 'CERTIFICATE') return { der, position };
+  const message = `${position}: a block of kind \`${label}\` among the certificates; a private key belongs in its own file`;
+  throw new OwnIdentityError('identity-certificate', message);
+}
+
+function splitChain(chain: Uint8Array, origin: string): readonly PlacedDer[] {
+  try {
+    return splitCertificates(chain, origin);
+  } catch (error) {
+    if (!(error instanceof DerError)) throw error;
+    throw new OwnIdentityError('identity-certificate', `${origin}: ${formatDerError(error)}`, { cause: error });
+  }
+}
+
 type OwnChain = readonly [leaf: Certificate, ...issuers: Certificate[]];
 
-function parseChain(blocks: readonly PemBlock[], file: string): OwnChain {
-  const [leaf, ...issuers] = blocks.map(({ label, der, line }) => {
-    if (label !== 'CERTIFICATE') {
-      const message = `${file}:${line}: a block of kind \`${label}\` among the certificates; a private key belongs in its own file`;
-      throw new OwnIdentityError('identity-certificate', message);
-    }
+function parseChain(certificates: readonly PlacedDer[], origin: string): OwnChain {
+  const [leaf, ...issuers] = certificates.map(({ der, position }) => {
     try {
       return parseCertificate(der);
     } catch (error) {
       if (!(error instanceof CertificateError)) throw error;
-      throw new OwnIdentityError('identity-certificate', `${file}:${line}: ${error.message}`, { cause: error });
+      throw new OwnIdentityError('identity-certificate', `${position}: ${error.message}`, { cause: error });
     }
   });
-  if (leaf === undefined) throw new OwnIdentityError('identity-certificate', `${file}: the file has no certificate`);
+  if (leaf === undefined) throw new OwnIdentityError('identity-certificate', `${origin}: there is no certificate`);
   return [leaf, ...issuers];
 }
 
-function checkLeaf(leaf: Certificate, trustDomain: TrustDomain, file: string): SpiffeId {
+function checkLeaf(leaf: Certificate, trustDomain: TrustDomain, origin: string): SpiffeId {
   const leafId = leafIdOf(leaf);
-  if (leafId.kind === 'refused') throw notAnSvid(leafId.refusal, file);
+  if (leafId.kind === 'refused') throw notAnSvid(leafId.refusal, origin);
   const [refusal] = leafRefusals(leaf);
-  if (refusal !== undefined) throw notAnSvid(refusal, file);
+  if (refusal !== undefined) throw notAnSvid(refusal, origin);
   if (trustDomainOf(leafId.id) === trustDomain) return leafId.id;
-  const message = `${file}: \`${leafId.id}\` is not of the configured trust domain \`${trustDomain}\``;
+  const message = `${origin}: \`${leafId.id}\` is not of the configured trust domain \`${trustDomain}\``;
   throw new OwnIdentityError('identity-trust-domain', message);
 }
 
-function notAnSvid(refusal: Refusal, file: string): OwnIdentityError {
-  return new OwnIdentityError('identity-not-svid', `${file}: ${refusal.message}`, { cause: toX509SvidError(refusal) });
+function notAnSvid(refusal: Refusal, origin: string): OwnIdentityError {
+  return new OwnIdentityError('identity-not-svid', `${origin}: ${refusal.message}`, {
+    cause: toX509SvidError(refusal),
+  });
 }
 
 /** Peers get the chain as it stands, and TLS 1.2 (RFC 5246 §7.4.2) wants each certificate to certify the one before it. */
-function checkOrder([leaf, ...issuers]: OwnChain, file: string): void {
+function checkOrder([leaf, ...issuers]: OwnChain, origin: string): void {
   let certificate = leaf;
   for (const issuer of issuers) {
     const refusal = issuerRefusals(issuer, 'authority')[0];
@@ -133,7 +199,7 @@ function checkOrder([leaf, ...issuers]: OwnChain, file: string): void {
         refusal?.message ?? `${describeCertificate(certificate)} is not issued by ${describeCertificate(issuer)}`;
       throw new OwnIdentityError(
         'identity-chain',
-        `${file}: ${why}; the file must have the leaf first, then its issuers in order`,
+        `${origin}: ${why}; the leaf must come first, then its issuers in order`,
       );
     }
     certificate = issuer;
@@ -146,7 +212,7 @@ const PRIVATE_KEY_TYPES: ReadonlyMap<string, 'pkcs8' | 'sec1' | 'pkcs1'> = new M
   ['RSA PRIVATE KEY', 'pkcs1'],
 ]);
 
-function parsePrivateKey(blocks: readonly PemBlock[], file: string): KeyObject {
+function parsePrivateKeyPem(blocks: readonly PemBlock[], file: string): KeyObject {
   // `openssl ecparam -genkey` writes the name of the curve in a block of its own before the key.
   const [block, second] = blocks.filter(({ label }) => label !== 'EC PARAMETERS');
   if (block === undefined) throw new OwnIdentityError('identity-private-key', `${file}: the file has no private key`);
@@ -166,6 +232,40 @@ function parsePrivateKey(blocks: readonly PemBlock[], file: string): KeyObject {
   } catch (error) {
     throw new OwnIdentityError('identity-private-key', `${position}: the private key cannot be read`, { cause: error });
   }
+}
+
+function parsePrivateKeyDer(source: Uint8Array, origin: string): KeyObject {
+  const refuse = (why: string, cause?: unknown): OwnIdentityError =>
+    new OwnIdentityError('identity-private-key', `${origin}: ${why}`, { cause });
+  if (source.length === 0) throw refuse('there is no private key');
+  if (isPemText(source)) throw refuse('the private key is PEM text where DER is expected');
+  const der = Buffer.from(source);
+  let structure: Pkcs8Structure;
+  try {
+    structure = readPkcs8Structure(new DerReader(der));
+  } catch (error) {
+    if (!(error instanceof DerError)) throw error;
+    throw refuse(`the private key is not PKCS #8: ${formatDerError(error)}`, error);
+  }
+  if (structure === 'encrypted') throw refuse('the private key is encrypted; it has to come unencrypted');
+  try {
+    return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  } catch (error) {
+    throw refuse('the private key cannot be read', error);
+  }
+}
+
+type Pkcs8Structure = 'plain' | 'encrypted';
+
+/** RFC 5958 §2, §3. OpenSSL would read what lies before trailing bytes and take other key formats for this one. */
+function readPkcs8Structure(reader: DerReader): Pkcs8Structure {
+  const outer = reader.enter(TAG.sequence);
+  reader.finish();
+  if (outer.nextTag === TAG.sequence) return 'encrypted';
+  outer.readSmallInteger();
+  outer.enter(TAG.sequence);
+  outer.readContent(TAG.octetString);
+  return 'plain';
 }
 
 function isDevelopmentName(name: Buffer): boolean {

@@ -4,14 +4,16 @@
 import { SallyportError } from '../core/error.ts';
 import { type Certificate, parseCertificate } from '../pki/certificate.ts';
 import { CertificateError } from '../pki/certificate-error.ts';
+import { DerError } from '../pki/der-error.ts';
 import { parsePem, type PemBlock } from '../pki/pem.ts';
 import { describeCertificate } from './certificate-rules.ts';
+import { formatDerError, type PlacedDer, splitCertificates } from './concatenated-der.ts';
 import type { JwtAuthority } from './jwt-authority.ts';
 import type { TrustDomain } from './spiffe-id.ts';
 
 export interface TrustBundle {
   readonly trustDomain: TrustDomain;
-  /** Without duplicates, in file order. An intermediate listed here is an authority by itself. */
+  /** Without duplicates, in the order they were given. An intermediate listed here is an authority by itself. */
   readonly authorities: readonly Certificate[];
   /** What verifies JWT-SVIDs, by key ID; empty where the bundle came as certificates alone. */
   readonly jwtAuthorities: ReadonlyMap<string, JwtAuthority>;
@@ -20,8 +22,10 @@ export interface TrustBundle {
 export type TrustBundles = ReadonlyMap<TrustDomain, TrustBundle>;
 
 export type TrustBundleErrorCode =
-  /** No certificate in the file. */
+  /** No certificate at all. */
   | 'empty-bundle'
+  /** Bytes that are not DER certificates one after the other; `cause` is the DerError. */
+  | 'not-der'
   /** A PEM block that is not a `CERTIFICATE`. */
   | 'unexpected-block'
   /** A certificate that cannot be read; `cause` is the CertificateError. */
@@ -37,23 +41,48 @@ export class TrustBundleError extends SallyportError<TrustBundleErrorCode> {}
  * @throws {TrustBundleError | PemError} whose message begins with `file`, and `:line` where one is at fault
  */
 export function parseTrustBundlePem(trustDomain: TrustDomain, source: Uint8Array, file: string): TrustBundle {
-  const authorities = new Map<string, Certificate>();
-  for (const block of parsePem(source, file)) {
-    const authority = parseAuthority(block, `${file}:${block.line}`);
-    authorities.set(authority.sha256, authority);
-  }
-  if (authorities.size === 0) {
-    const message = `${file}: the trust bundle of \`${trustDomain}\` has no certificate; an SVID of that trust domain could never be verified`;
-    throw new TrustBundleError('empty-bundle', message);
-  }
-  return { trustDomain, authorities: [...authorities.values()], jwtAuthorities: new Map() };
+  const certificates = parsePem(source, file).map((block) => placeAuthority(block, file));
+  return toTrustBundle(trustDomain, certificates, file);
 }
 
-function parseAuthority({ label, der }: PemBlock, position: string): Certificate {
-  if (label !== 'CERTIFICATE') {
-    const message = `${position}: a block of kind \`${label}\` in a trust bundle; only \`CERTIFICATE\` belongs there`;
-    throw new TrustBundleError('unexpected-block', message);
+/**
+ * The same rules for what the Workload API delivers: DER certificates one after the other. `origin` is used in messages only.
+ * @throws {TrustBundleError} whose message begins with `origin`
+ */
+export function parseTrustBundleDer(trustDomain: TrustDomain, der: Uint8Array, origin: string): TrustBundle {
+  try {
+    return toTrustBundle(trustDomain, splitCertificates(der, origin), origin);
+  } catch (error) {
+    if (!(error instanceof DerError)) throw error;
+    throw new TrustBundleError('not-der', `${origin}: ${formatDerError(error)}`, { cause: error });
   }
+}
+
+function placeAuthority({ label, der, line }: PemBlock, file: string): PlacedDer {
+  const position = `${file}:${line}`;
+  if (label === 'CERTIFICATE') return { der, position };
+  const message = `${position}: a block of kind \`${label}\` in a trust bundle; only \`CERTIFICATE\` belongs there`;
+  throw new TrustBundleError('unexpected-block', message);
+}
+
+function toTrustBundle(trustDomain: TrustDomain, certificates: readonly PlacedDer[], origin: string): TrustBundle {
+  if (certificates.length === 0) {
+    const message = `${origin}: the trust bundle of \`${trustDomain}\` has no certificate; an SVID of that trust domain could never be verified`;
+    throw new TrustBundleError('empty-bundle', message);
+  }
+  const authorities = certificates.map(parseAuthority);
+  return { trustDomain, authorities: withoutRepetitions(authorities), jwtAuthorities: new Map() };
+}
+
+export function withoutRepetitions(authorities: readonly Certificate[]): readonly Certificate[] {
+  return [...new Map(authorities.map((authority) => [authority.sha256, authority])).values()];
+}
+
+/**
+ * A certificate that may stand in a trust bundle.
+ * @throws {TrustBundleError} whose message begins with `position`
+ */
+export function parseAuthority({ der, position }: PlacedDer): Certificate {
   const authority = parseDer(der, position);
   const { basicConstraints, keyUsage } = authority.extensions;
   if (basicConstraints?.isCa !== true) {

@@ -1,4 +1,4 @@
-// Our own SVID and key from files: everything that must be found before anything is served with them.
+// Our own SVID and key from files and from the Workload API: everything that must be found before anything is served with them.
 
 import { execFileSync } from 'node:child_process';
 import { createPrivateKey, createPublicKey } from 'node:crypto';
@@ -9,6 +9,7 @@ import {
   type OwnIdentity,
   OwnIdentityError,
   parseOwnIdentity,
+  parseOwnIdentityDer,
 } from '../../src/spiffe/own-identity.ts';
 import { parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
 import { X509SvidError } from '../../src/spiffe/x509-svid-error.ts';
@@ -223,6 +224,117 @@ describe('parseOwnIdentity refuses', () => {
         for (const line of secret) expect(error.message).not.toContain(line);
       }
     }
+  });
+});
+
+describe('parseOwnIdentityDer', () => {
+  const keyOf = (certificate: TestCertificate): Buffer =>
+    certificate.keys.privateKey.export({ type: 'pkcs8', format: 'der' });
+  const chainOf = (...chain: readonly TestCertificate[]): Buffer => Buffer.concat(chain.map(({ der }) => der));
+
+  function parseDer(chain: Uint8Array, privateKey: Uint8Array): OwnIdentity {
+    return parseOwnIdentityDer({ chain, privateKey, origin: 'svids[0]' }, parseTrustDomain('ai.example'));
+  }
+
+  function derRefusal(chain: Uint8Array, privateKey: Uint8Array = keyOf(leaf)): string {
+    try {
+      parseDer(chain, privateKey);
+    } catch (error) {
+      if (error instanceof OwnIdentityError) return `${error.code} ${error.message}`;
+      throw error;
+    }
+    return 'accepted';
+  }
+
+  it('gives what the same identity in files gives', () => {
+    const rsa = issueSvid(intermediate, ID, { keys: 'RSA-2048' });
+    const ed25519 = issueSvid(intermediate, ID, { keys: 'Ed25519' });
+    for (const own of [leaf, rsa, ed25519]) {
+      const fromFiles = parse(pemOf(own, intermediate), own.privateKeyPem);
+      expect(parseDer(chainOf(own, intermediate), keyOf(own))).toEqual(fromFiles);
+    }
+  });
+
+  it('does not hold on to the bytes it was given', () => {
+    const [chain, key] = [chainOf(leaf), keyOf(leaf)];
+    const identity = parseDer(chain, key);
+    chain.fill(0);
+    key.fill(0);
+    expect(identity).toEqual(parse(leaf.pem, leaf.privateKeyPem));
+  });
+
+  it('WA-157 refuses a key that is not that of the leaf', () => {
+    expect(derRefusal(leaf.der, keyOf(issueSvid(root, ID)))).toBe(
+      'identity-key-mismatch svids[0]: the private key is not that of the leaf certificate',
+    );
+  });
+
+  it('WA-157 refuses PEM instead of DER, certificate or key', () => {
+    expect(derRefusal(Buffer.from(leaf.pem))).toMatch(
+      /^identity-certificate svids\[0\]: PEM text where DER is expected/,
+    );
+    expect(derRefusal(leaf.der, Buffer.from(leaf.privateKeyPem))).toMatch(
+      /^identity-private-key svids\[0\]: the private key is PEM text/,
+    );
+  });
+
+  it('WA-157 refuses an encrypted key', () => {
+    const encrypted = leaf.keys.privateKey.export({
+      type: 'pkcs8',
+      format: 'der',
+      cipher: 'aes-256-cbc',
+      passphrase: 'x',
+    });
+    expect(derRefusal(leaf.der, encrypted)).toBe(
+      'identity-private-key svids[0]: the private key is encrypted; it has to come unencrypted',
+    );
+  });
+
+  it('WA-157 refuses a chain that is cut anywhere, or has anything behind its last certificate', () => {
+    const whole = chainOf(leaf, intermediate);
+    for (let length = 0; length < whole.length; length += 1) {
+      if (length === leaf.der.length) continue;
+      expect(derRefusal(whole.subarray(0, length))).toMatch(/^identity-certificate svids\[0\]: /);
+    }
+    for (const trailing of ['00', '0a', '3000', '0500', '3080']) {
+      expect(derRefusal(Buffer.concat([whole, Buffer.from(trailing, 'hex')]))).toMatch(
+        /^identity-certificate svids\[0\]: /,
+      );
+    }
+  });
+
+  it('names the certificate that cannot be read', () => {
+    const broken = issueAuthority(root, { version: 1, extensions: () => [] });
+    expect(derRefusal(chainOf(leaf, broken))).toMatch(/^identity-certificate svids\[0\]: certificate 2: .*version 3/);
+  });
+
+  it('WA-157 refuses an empty chain and an empty key', () => {
+    expect(derRefusal(Buffer.alloc(0))).toBe('identity-certificate svids[0]: there is no certificate');
+    expect(derRefusal(leaf.der, Buffer.alloc(0))).toBe('identity-private-key svids[0]: there is no private key');
+  });
+
+  it('refuses a key that is cut, has bytes behind it, or is of another format', () => {
+    const key = keyOf(leaf);
+    for (let length = 1; length < key.length; length += 1) {
+      expect(derRefusal(leaf.der, key.subarray(0, length))).toMatch(/^identity-private-key svids\[0\]: /);
+    }
+    const rsa = issueSvid(root, ID, { keys: 'RSA-2048' });
+    const sec1 = leaf.keys.privateKey.export({ type: 'sec1', format: 'der' });
+    const pkcs1 = rsa.keys.privateKey.export({ type: 'pkcs1', format: 'der' });
+    expect(derRefusal(leaf.der, sec1)).toMatch(/^identity-private-key .*not PKCS #8/);
+    expect(derRefusal(rsa.der, pkcs1)).toMatch(/^identity-private-key .*not PKCS #8/);
+    expect(derRefusal(leaf.der, Buffer.concat([key, Buffer.of(0)]))).toMatch(/^identity-private-key .*not PKCS #8/);
+    expect(derRefusal(leaf.der, leaf.keys.publicKey.export({ type: 'spki', format: 'der' }))).toMatch(
+      /^identity-private-key /,
+    );
+  });
+
+  it('holds every rule of an identity from files', () => {
+    const foreign = issueSvid(root, 'spiffe://b.example/x');
+    expect(derRefusal(foreign.der, keyOf(foreign))).toMatch(/^identity-trust-domain svids\[0\]: /);
+    expect(derRefusal(chainOf(leaf, root))).toMatch(/^identity-chain svids\[0\]: /);
+    const authority = selfSigned({ names: [uriName(ID)] });
+    expect(derRefusal(authority.der, keyOf(authority))).toMatch(/^identity-not-svid svids\[0\]: /);
   });
 });
 

@@ -1,9 +1,14 @@
-// Trust bundles from PEM: what belongs in one, and what is said about the rest.
+// Trust bundles from PEM and from the Workload API: what belongs in one, and what is said about the rest.
 
 import { describe, expect, it } from 'vitest';
 import { PemError } from '../../src/pki/pem.ts';
 import { parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
-import { parseTrustBundlePem, type TrustBundle, TrustBundleError } from '../../src/spiffe/trust-bundle.ts';
+import {
+  parseTrustBundleDer,
+  parseTrustBundlePem,
+  type TrustBundle,
+  TrustBundleError,
+} from '../../src/spiffe/trust-bundle.ts';
 import {
   basicConstraints,
   issueAuthority,
@@ -98,5 +103,54 @@ describe('parseTrustBundlePem', () => {
     const whole = pemOf(one, two);
     const cuts = [10, one.pem.length + 40, whole.length - 20, whole.length - 2];
     for (const cut of cuts) expect(refusal(whole.slice(0, cut))).toMatch(/^pem-/);
+  });
+});
+
+describe('parseTrustBundleDer', () => {
+  const parseDer = (der: Uint8Array): TrustBundle => parseTrustBundleDer(trustDomain, der, 'bundles[ai.example]');
+
+  function derRefusal(der: Uint8Array): string {
+    try {
+      parseDer(der);
+    } catch (error) {
+      if (error instanceof TrustBundleError) return `${error.code} ${error.message}`;
+      throw error;
+    }
+    return 'accepted';
+  }
+
+  it('gives what the same certificates in a file give', () => {
+    for (const chain of [[one], [two, one], [one, two, one, one], [issueAuthority(one)]]) {
+      expect(parseDer(Buffer.concat(chain.map(({ der }) => der)))).toEqual(parse(pemOf(...chain)));
+    }
+  });
+
+  it('WA-157 refuses an empty bundle', () => {
+    expect(derRefusal(Buffer.alloc(0))).toMatch(/^empty-bundle bundles\[ai\.example\]: /);
+  });
+
+  it('WA-157 refuses a bundle that is cut anywhere but between two certificates', () => {
+    const whole = Buffer.concat([one.der, two.der]);
+    for (let length = 1; length < whole.length; length += 1) {
+      const expected = length === one.der.length ? /^accepted$/ : /^not-der bundles\[ai\.example\]: /;
+      expect(derRefusal(whole.subarray(0, length))).toMatch(expected);
+    }
+  });
+
+  it('WA-157 refuses bytes behind the last certificate, and PEM', () => {
+    for (const trailing of [Buffer.of(0), Buffer.from('\n'), Buffer.of(0x31, 0)]) {
+      expect(derRefusal(Buffer.concat([one.der, trailing]))).toMatch(/^not-der bundles\[ai\.example\]: /);
+    }
+    expect(derRefusal(Buffer.concat([one.der, Buffer.of(0x30, 0)]))).toMatch(
+      /^malformed-authority bundles\[ai\.example\]: certificate 2: /,
+    );
+    expect(derRefusal(Buffer.from(one.pem))).toMatch(/^not-der bundles\[ai\.example\]: PEM text/);
+  });
+
+  it('refuses a certificate that is no authority, and says which', () => {
+    const leaf = issueSvid(one, 'spiffe://ai.example/x', { subject: [['CN', 'a leaf']] });
+    expect(derRefusal(Buffer.concat([one.der, leaf.der]))).toBe(
+      'not-an-authority bundles[ai.example]: certificate 2: `CN=a leaf` is not the certificate of a CA',
+    );
   });
 });
