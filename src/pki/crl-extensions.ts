@@ -76,10 +76,11 @@ interface Extension {
   readonly value: DerReader;
 }
 
+/** §4.1 wants no list rather than an empty one; not every writer of lists keeps to it. */
 function readExtensions(reader: DerReader, visit: (extension: Extension) => void): void {
   const list = reader.enter(TAG.sequence);
   const seen = new Set<string>();
-  do {
+  while (!list.isAtEnd) {
     const offset = list.offset;
     const extension = list.enter(TAG.sequence);
     const oid = extension.readObjectIdentifier();
@@ -96,7 +97,7 @@ function readExtensions(reader: DerReader, visit: (extension: Extension) => void
       const message = `the extension \`${oid}\` is malformed: ${error.message}`;
       throw new CrlError('malformed-extension', message, { offset: error.offset, cause: error });
     }
-  } while (!list.isAtEnd);
+  }
 }
 
 /** A code that is not assigned is a reason nobody can name, and still one to revoke. */
