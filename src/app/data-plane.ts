@@ -3,12 +3,15 @@
 import { randomFillSync } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import { EveryNth } from '../core/every-nth.ts';
+import { SnapshotCell } from '../core/snapshot.ts';
 import type { Authorizer } from '../proxy/context.ts';
 import { IdentityFieldFilter } from '../proxy/identity-fields.ts';
 import { Listener } from '../proxy/listener.ts';
+import type { LeaseTerms } from '../proxy/lease.ts';
 import { RouteTable } from '../proxy/route.ts';
 import { DecisionIds } from '../proxy/trace-context.ts';
 import { UpstreamPool } from '../proxy/upstream-pool.ts';
+import { NO_REVOCATIONS } from '../revocation/revocations.ts';
 import { VerifiedSvids } from '../spiffe/verified-svids.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { RateLimit } from '../telemetry/rate-limit.ts';
@@ -30,12 +33,26 @@ const VERIFIED_SVIDS = 10_000;
 /** Whoever may connect may also be refused, as often as they like; each one is in the metrics. */
 const MAX_ANONYMOUS_LINES_PER_SECOND = 100;
 
+const LEASES: LeaseTerms = {
+  graceMs: 5_000,
+  onLapse: {
+    'svid-expired': 'drain',
+    'token-expired': 'drain',
+    'trust-changed': 'reset',
+    revoked: 'reset',
+    'policy-changed': 'reset',
+    'maximum-age': 'drain',
+    'own-svid-withdrawn': 'reset',
+  },
+};
+
 export class DataPlane {
   /** In the order of the configuration. */
   readonly listeners: readonly { readonly config: ListenerConfig; readonly listener: Listener }[];
   readonly #config: Config;
   readonly #parts: DataPlaneParts;
   readonly #pools = new Map<string, UpstreamPool>();
+  readonly #revocations = new SnapshotCell(NO_REVOCATIONS);
   readonly #verified = new VerifiedSvids(VERIFIED_SVIDS);
   readonly #anonymousLines = new RateLimit(MAX_ANONYMOUS_LINES_PER_SECOND);
 
@@ -61,13 +78,22 @@ export class DataPlane {
     return new Listener({
       host: bind.host,
       port: bind.port,
-      identity: materials.identity.cell,
-      trust: materials.trust.cell,
+      sources: {
+        clock,
+        identity: materials.identity.cell,
+        trust: materials.trust.cell,
+        revocations: this.#revocations,
+        verified: this.#verified,
+      },
+      authentication: { x509: true, tokens: null },
       policy: materials.policy.cell,
-      verified: this.#verified,
       onAnonymous: (reason, detail) => {
         if (!this.#anonymousLines.admits(reason, clock.monotonicMs())) return;
         log.info({ listener: name, reason, detail }, 'peer not authenticated');
+      },
+      onRefusedToken: (reason, detail) => {
+        if (!this.#anonymousLines.admits(reason, clock.monotonicMs())) return;
+        log.info({ listener: name, reason, detail }, 'token not accepted');
       },
       context: {
         name,
@@ -82,6 +108,7 @@ export class DataPlane {
         ),
         limits,
         deadlines: this.#config.upstream,
+        leases: LEASES,
         clock,
         authorizer,
         recorder,

@@ -11,3 +11,11 @@ export const systemClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
 };
+
+/** Calls back once, after `delayMs`; returns the way out. */
+export type Schedule = (delayMs: number, callback: () => void) => () => void;
+
+export const systemSchedule: Schedule = (delayMs, callback) => {
+  const timer = setTimeout(callback, delayMs);
+  return () => clearTimeout(timer);
+};

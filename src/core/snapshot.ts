@@ -6,7 +6,14 @@ export interface Snapshot<T> {
   readonly value: T;
 }
 
-export class SnapshotCell<T> {
+/** A cell as its readers see it. */
+export interface SnapshotView<T> {
+  readonly current: Snapshot<T>;
+  /** Calls `subscriber` after each swap, never for the current value; returns the way out. */
+  subscribe(subscriber: (snapshot: Snapshot<T>) => void): () => void;
+}
+
+export class SnapshotCell<T> implements SnapshotView<T> {
   #current: Snapshot<T>;
   readonly #subscribers = new Set<(snapshot: Snapshot<T>) => void>();
 
@@ -26,7 +33,6 @@ export class SnapshotCell<T> {
     return next;
   }
 
-  /** Calls `subscriber` after each swap, never for the current value; returns the way out. */
   subscribe(subscriber: (snapshot: Snapshot<T>) => void): () => void {
     this.#subscribers.add(subscriber);
     return () => {

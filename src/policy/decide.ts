@@ -8,7 +8,7 @@ import { resolveRoute, type FurtherPermission } from './protocol.ts';
 import { RequestPath } from './request-path.ts';
 
 export interface AuthzRequest {
-  /** From a verified X.509-SVID only. */
+  /** From a verified SVID only. */
   readonly principal: SpiffeId;
   /** The component that is asked for something. */
   readonly target: string;

@@ -2,12 +2,19 @@
 
 import type { Clock } from '../core/clock.ts';
 import type { EveryNth } from '../core/every-nth.ts';
+import type { Snapshot, SnapshotView } from '../core/snapshot.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { AuthzRequest } from '../policy/decide.ts';
-import type { CachePartition } from '../policy/decision-cache.ts';
-import type { X509Svid } from '../spiffe/x509-svid.ts';
+import type { AdmittedLeaf, CachePartition } from '../policy/decision-cache.ts';
+import type { Revocations } from '../revocation/revocations.ts';
+import type { JwtSvid } from '../spiffe/jwt-svid.ts';
+import type { OwnIdentity } from '../spiffe/own-identity.ts';
+import type { SpiffeId } from '../spiffe/spiffe-id.ts';
+import type { TrustBundles } from '../spiffe/trust-bundle.ts';
+import type { VerifiedSvids } from '../spiffe/verified-svids.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
 import type { IdentityFieldFilter } from './identity-fields.ts';
+import type { LeaseTerms } from './lease.ts';
 import type { RouteTable } from './route.ts';
 import type { DecisionIds } from './trace-context.ts';
 
@@ -40,8 +47,37 @@ export interface UpstreamDeadlines {
 
 /** The one decide, as the data plane sees it. */
 export interface Authorizer {
-  admit(svid: X509Svid, trustEpoch: number): CachePartition;
+  admit(leaf: AdmittedLeaf, trustEpoch: number): CachePartition;
   decide(partition: CachePartition, request: AuthzRequest): Decision;
+}
+
+/** What peers are admitted on, as it is now. */
+export interface AdmissionSources {
+  readonly clock: Clock;
+  /** Null while we have none that we may use. */
+  readonly identity: SnapshotView<OwnIdentity | null>;
+  readonly trust: SnapshotView<TrustBundles>;
+  readonly revocations: SnapshotView<Revocations>;
+  readonly verified: VerifiedSvids;
+}
+
+export interface TokenVerifier {
+  /** @throws {JwtSvidError} */
+  verify(token: string, trust: Snapshot<TrustBundles>, nowMs: number): JwtSvid;
+}
+
+/** Who may ask on a listener, and by what they prove who they are. */
+export interface Authentication {
+  /** False: no certificate is asked of the peer. */
+  readonly x509: boolean;
+  /** Null: a bearer token is none of our business. */
+  readonly tokens: TokenTerms | null;
+}
+
+export interface TokenTerms {
+  readonly verifier: TokenVerifier;
+  /** Whether the connection of mTLS peer `peer` may carry a token of another, `subject`. */
+  mayCarry(peer: SpiffeId, subject: SpiffeId): boolean;
 }
 
 export interface ListenerContext {
@@ -51,6 +87,7 @@ export interface ListenerContext {
   readonly routes: RouteTable;
   readonly limits: ListenerLimits;
   readonly deadlines: UpstreamDeadlines;
+  readonly leases: LeaseTerms;
   readonly clock: Clock;
   readonly authorizer: Authorizer;
   readonly recorder: Recorder;

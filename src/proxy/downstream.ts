@@ -2,7 +2,8 @@
 
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { CachePartition } from '../policy/decision-cache.ts';
-import type { X509Svid } from '../spiffe/x509-svid.ts';
+import type { SpiffeId } from '../spiffe/spiffe-id.ts';
+import type { Lease } from './lease.ts';
 import type { Loan } from './read-buffers.ts';
 import type { Refusal, Termination } from './refusal.ts';
 
@@ -26,14 +27,18 @@ export interface Downstream {
   resumeRequestBody(): void;
   /** The exchange is over and recorded. */
   exchangeEnded(): void;
-  /** Continuous verification: why the peer may ask nothing more, or null. */
-  lapse(): Termination | null;
 }
 
-/** The authenticated peer of a connection. */
+/** Who asks, proven: the peer of the connection, or whoever the token of the request names. */
 export interface ExchangePeer {
-  readonly svid: X509Svid;
+  readonly id: SpiffeId;
+  /** The mTLS peer, where it carries the token of another. */
+  readonly actor: SpiffeId | null;
+  /** How long that holds. */
+  readonly lease: Lease;
   readonly partition: CachePartition;
+  /** Authorization was the peer's credential for us, and is nobody else's to see. */
+  readonly consumesAuthorization: boolean;
   readonly connectionFields: readonly string[];
   readonly serverName: string | null;
 }

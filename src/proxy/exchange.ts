@@ -10,8 +10,9 @@ import type { ListenerContext, ListenerLimits } from './context.ts';
 import type { Downstream, ExchangePeer } from './downstream.ts';
 import { enforce, type Permit } from './enforce.ts';
 import { forward } from './forward.ts';
+import type { LapseReason } from './lease.ts';
 import type { Loan } from './read-buffers.ts';
-import { type Refusal, STATUS_PEER_ABORTED, statusOfRefusal, type Termination } from './refusal.ts';
+import { type Refusal, refusalOfLapse, STATUS_PEER_ABORTED, statusOfRefusal, type Termination } from './refusal.ts';
 import type { UpstreamConnection, UpstreamUser } from './upstream-connection.ts';
 import type { UpstreamPool, UpstreamWaiter } from './upstream-pool.ts';
 
@@ -25,6 +26,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   readonly listener: string;
   readonly decisionId: string;
   readonly principal: string;
+  readonly actor: string | null;
   readonly method: string;
   readonly path: string;
   readonly authority: string;
@@ -52,6 +54,8 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   #requestPhase: RequestPhase;
   #responsePhase: ResponsePhase = 'awaited';
   #retried = false;
+  /** What it was admitted on has lapsed, and how long it may go on all the same. */
+  #grace: { readonly reason: LapseReason; readonly endsMs: number } | null = null;
   /** When the upstream had as much of the request as there was; NaN until then. */
   #forwardedMs = Number.NaN;
   /** When the head of the response came, until the answer has been counted. */
@@ -76,7 +80,8 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.listener = context.name;
     this.target = context.component;
     this.decisionId = context.decisionIds.next();
-    this.principal = peer.svid.id;
+    this.principal = peer.id;
+    this.actor = peer.actor;
     this.method = head.method;
     this.path = head.path;
     this.authority = head.authority;
@@ -102,7 +107,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     const { maxBodyBytes } = limits;
     if (maxBodyBytes > 0 && head.body.kind === 'length' && head.body.bytes > maxBodyBytes)
       return this.refuse('body-too-large');
-    this.#request = toAuthzRequest(this.#peer.svid, head, route);
+    this.#request = toAuthzRequest(this.#peer.id, head, route);
     const ruling = enforce(this.#decide(this.#request));
     if (ruling.effect === 'deny') return this.refuse('denied');
     this.#permit = ruling;
@@ -150,9 +155,24 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   redecide(): void {
     if (this.#request === null) return;
     const ruling = enforce(this.#decide(this.#request));
-    if (ruling.effect !== 'deny') this.#permit = ruling;
-    else if (this.#responsePhase === 'awaited') this.#fail('denied', 'policy-changed');
-    else this.terminate('policy-changed');
+    if (ruling.effect === 'deny') return this.lapsed('policy-changed');
+    this.#permit = ruling;
+    if (this.#grace?.reason === 'policy-changed') this.#grace = null;
+  }
+
+  /** Whether whoever asked may still do so. */
+  recheck(): void {
+    const reason = this.#peer.lease.lapse();
+    if (reason !== null) this.lapsed(reason);
+  }
+
+  /** What it was admitted on has lapsed: the end now, or after the grace that the terms grant to what is under way. */
+  lapsed(reason: LapseReason): void {
+    const { onLapse, graceMs } = this.#context.leases;
+    // What has not been sent on is not under way.
+    if (onLapse[reason] === 'reset' || this.#connection === null) return this.#endLapsed(reason);
+    const endsMs = this.#context.clock.monotonicMs() + graceMs;
+    if (this.#grace === null || endsMs < this.#grace.endsMs) this.#grace = { reason, endsMs };
   }
 
   /** What the exchange stood on has lapsed: cut it wherever it is. */
@@ -164,6 +184,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
 
   /** Enforces the deadlines of a request under way; `elapsedMs` since the last call. The pool watches over one that waits. */
   sweep(nowMs: number, elapsedMs: number): void {
+    if (this.#grace !== null && nowMs >= this.#grace.endsMs) return this.#endLapsed(this.#grace.reason);
     if (this.#connection === null) return;
     const { limits, deadlines } = this.#context;
     const stillMs = nowMs - this.#lastProgressMs;
@@ -190,10 +211,10 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
 
   /** After a wait, in which a change of policy was decided on, and the peer's identity may have come to its end. */
   upstreamReady(connection: UpstreamConnection): void {
-    const lapse = this.#downstream.lapse();
+    const lapse = this.#peer.lease.lapse();
     if (this.#permit !== null && lapse === null) return this.#forward(this.#permit, connection);
     this.#upstream?.release(connection);
-    this.terminate(lapse ?? 'policy-changed');
+    this.#endLapsed(lapse ?? 'policy-changed');
   }
 
   upstreamRefused(refusal: Refusal): void {
@@ -276,6 +297,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
         head: this.#head,
         decisionId: this.decisionId,
         connectionFields: this.#peer.connectionFields,
+        consumesAuthorization: this.#peer.consumesAuthorization,
         identityFields,
       },
       { connection, user: this },
@@ -304,6 +326,12 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     if (this.#responsePhase === 'awaited') return this.refuse(refusal);
     this.#end(refusal);
     this.#downstream.cut(otherwise);
+  }
+
+  #endLapsed(reason: LapseReason): void {
+    if (this.#responsePhase !== 'awaited') return this.terminate(reason);
+    this.#letGoOfUpstream();
+    this.refuse(refusalOfLapse(reason));
   }
 
   #letGoOfUpstream(): void {

@@ -2,6 +2,7 @@
 
 import { encodeRequestHead } from '../http1/encode.ts';
 import type { RequestHead } from '../http1/request-head.ts';
+import { AUTHORIZATION } from './bearer-token.ts';
 import type { Permit } from './enforce.ts';
 import type { IdentityFieldFilter } from './identity-fields.ts';
 import { continueTrace } from './trace-context.ts';
@@ -12,6 +13,7 @@ export interface ForwardedRequest {
   readonly decisionId: string;
   /** Rendered by connectionFields(). */
   readonly connectionFields: readonly string[];
+  readonly consumesAuthorization: boolean;
   readonly identityFields: IdentityFieldFilter;
 }
 
@@ -34,6 +36,9 @@ export function forward(
       traceparents += 1;
     } else if (name === 'tracestate') {
       tracestate = tracestate === null ? value : `${tracestate},${value}`;
+    } else if (name === AUTHORIZATION && request.consumesAuthorization) {
+      // A token is good for whoever has it: it goes no further than to whom it was sent.
+      continue;
     } else if (!request.identityFields.isStripped(name)) {
       fields.push(name, value);
     }

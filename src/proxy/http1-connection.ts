@@ -6,19 +6,29 @@ import { RequestDecoder } from '../http1/request-decoder.ts';
 import { hasBody, type RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { ListenerContext } from './context.ts';
+import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import type { Downstream, ExchangePeer } from './downstream.ts';
 import { Exchange } from './exchange.ts';
 import { Http1Response } from './http1-response.ts';
+import type { LapseReason } from './lease.ts';
 import type { Loan } from './read-buffers.ts';
 import { type Refusal, refusalOfCodecStatus, type Termination } from './refusal.ts';
+import { refuseRequest } from './refused-request.ts';
 import { encodeRefusal } from './respond.ts';
-import { refuseUnread } from './unread-request.ts';
 
-/** What a connection asks of its listener. */
+/** Who asks in one request; `termination`, when the connection ends with the refusal, is why. */
+export type Identification =
+  | { readonly kind: 'peer'; readonly peer: ExchangePeer }
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly termination: Termination | null };
+
+/** What a connection asks of its session. */
 export interface ConnectionOwner {
-  readonly peer: ExchangePeer;
-  /** Continuous verification, before each request: why the peer may ask nothing more, or null. */
-  lapse(): Termination | null;
+  /** Of the connection itself, whatever its requests carry. */
+  readonly principal: SpiffeId | null;
+  /** Before each request: continuous verification of the connection, and of what the request brings. */
+  identify(head: RequestHead): Identification;
+  /** What the connection will lapse for in a moment, or null. */
+  readonly endsSoon: LapseReason | null;
   readonly isDraining: boolean;
 }
 
@@ -76,18 +86,32 @@ export class Http1Connection implements Downstream {
     this.#exchange?.redecide();
   }
 
-  /** The peer may not go on, whatever it is doing; the end of one that is ending anyway is not waited for any less. */
-  terminate(termination: Termination): void {
+  /** What the request in flight was admitted on, looked at again. */
+  recheck(): void {
+    this.#exchange?.recheck();
+  }
+
+  /** What the connection was admitted on has lapsed: nothing more is taken, and the request in flight has what its terms grant. */
+  lapsed(reason: LapseReason): void {
     switch (this.#phase) {
       case 'idle':
+        return this.#isDrained(reason) ? this.#finish(reason) : this.cut(reason);
       case 'head':
-        return this.cut(termination);
+        // Drained, it is answered when it is whole: that nobody may ask it any more.
+        return this.#isDrained(reason) ? undefined : this.cut(reason);
       case 'exchange':
-        return this.#exchange?.terminate(termination);
+        this.#closesAfterResponse ??= reason;
+        return this.#exchange?.lapsed(reason);
       case 'flushing':
       case 'lingering':
       case 'closed':
     }
+  }
+
+  /** Ends everything at once. */
+  terminate(termination: Termination): void {
+    if (this.#exchange === null) this.cut(termination);
+    else this.#exchange.terminate(termination);
   }
 
   /** Enforces deadlines; called a few times a second. */
@@ -104,6 +128,7 @@ export class Http1Connection implements Downstream {
         if (inPhaseMs >= limits.headTimeoutMs) this.#refuseUnread('head-timeout', 'head-timeout');
         return;
       case 'exchange':
+        if (nowMs - this.#openedMs >= limits.maxConnectionAgeMs) this.lapsed('maximum-age');
         this.#exchange?.sweep(nowMs, elapsedMs);
         return;
       case 'flushing':
@@ -150,10 +175,6 @@ export class Http1Connection implements Downstream {
     const decisionId = this.#exchange?.decisionId ?? '';
     const keepAlive = this.#closesAfterResponse === null;
     this.#socket.write(encodeRefusal({ refusal, decisionId, method, keepAlive }), 'latin1');
-  }
-
-  lapse(): Termination | null {
-    return this.#owner.lapse();
   }
 
   resumeRequestBody(): void {
@@ -224,6 +245,10 @@ export class Http1Connection implements Downstream {
     else this.#socket.resume();
   }
 
+  #isDrained(reason: LapseReason): boolean {
+    return this.#context.leases.onLapse[reason] === 'drain';
+  }
+
   /** Whether nothing more is read from the peer. */
   get #isEnding(): boolean {
     return this.#phase === 'flushing' || this.#phase === 'lingering' || this.#phase === 'closed';
@@ -264,17 +289,14 @@ export class Http1Connection implements Downstream {
   #begin(head: RequestHead): void {
     // A request without a body ends with its head; take that event before the next request can be mistaken for it.
     if (!hasBody(head.body)) this.#decoder.next();
-    this.#head = head;
     this.#requestsInRead += 1;
+    const who = this.#owner.identify(head);
+    if (who.kind === 'refused') return this.#refuseUnrouted(who, head);
+    this.#head = head;
     this.#enter('exchange');
-    const lapse = this.#owner.lapse();
-    const { peer } = this.#owner;
-    const exchange = new Exchange(this.#context, this, { peer, head, startedMs: this.#readableMs });
+    const exchange = new Exchange(this.#context, this, { peer: who.peer, head, startedMs: this.#readableMs });
     this.#exchange = exchange;
-    if (lapse !== null) {
-      this.#closesAfterResponse ??= lapse;
-      exchange.refuse('identity-lapsed');
-    } else if (this.#requestsInRead > this.#context.limits.maxPipelinedRequests) {
+    if (this.#requestsInRead > this.#context.limits.maxPipelinedRequests) {
       this.#closesAfterResponse ??= 'limit';
       exchange.refuse('pipeline-limit');
     } else {
@@ -290,15 +312,36 @@ export class Http1Connection implements Downstream {
 
   /** Answers a request whose head could not be read, then closes. */
   #refuseUnread(refusal: Refusal, termination: Termination): void {
-    const record = refuseUnread(this.#context, this.#socket, { refusal, principal: this.#owner.peer.svid.id });
+    this.#refuse({ refusal, termination }, null);
+  }
+
+  /** Answers a request of somebody who is not, or no longer, known. */
+  #refuseUnrouted(
+    { refusal, termination }: { readonly refusal: Refusal; readonly termination: Termination | null },
+    head: RequestHead,
+  ): void {
+    const ending = hasBody(head.body) ? 'refused-with-body' : head.persistent ? null : 'as-asked';
+    this.#refuse({ refusal, termination: termination ?? ending }, head);
+  }
+
+  #refuse(
+    { refusal, termination }: { readonly refusal: Refusal; readonly termination: Termination | 'as-asked' | null },
+    head: RequestHead | null,
+  ): void {
+    const { principal } = this.#owner;
+    const keepAlive = termination === null;
+    const { answer, record } = refuseRequest(this.#context, { refusal, principal, head, keepAlive });
+    this.#socket.write(answer, 'latin1');
     this.#context.recorder.request(record);
-    this.#finish(termination);
+    if (termination === null) this.#enter('idle');
+    else this.#finish(termination);
   }
 
   #noteClosing(request: RequestHead): void {
     if (this.#owner.isDraining) this.#closesAfterResponse ??= 'drain';
     const ageMs = this.#context.clock.monotonicMs() - this.#openedMs;
     if (ageMs >= this.#context.limits.maxConnectionAgeMs) this.#closesAfterResponse ??= 'maximum-age';
+    this.#closesAfterResponse ??= this.#owner.endsSoon;
     if (!request.persistent) this.#closesAfterResponse ??= 'as-asked';
   }
 

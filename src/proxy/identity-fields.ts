@@ -1,6 +1,7 @@
 // Header fields that tell the upstream who is calling: whatever the peer says of itself is taken out, what we proved is put in.
 
 import { isKnownName, isProxyField } from '../http1/field-names.ts';
+import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import type { X509Svid } from '../spiffe/x509-svid.ts';
 
 // Compared in the spelling that CGI-like upstreams, which cannot tell `X_Spiffe_Id` from `x-spiffe-id`, would make of a name.
@@ -71,25 +72,32 @@ function claimsIdentity(name: string): boolean {
   return STRIPPED_NAMES.has(canonical) || STRIPPED_PREFIXES.some((prefix) => canonical.startsWith(prefix));
 }
 
+export interface ProvenIdentity {
+  readonly id: SpiffeId;
+  /** The mTLS peer, where it carries the token of another. */
+  readonly actor: SpiffeId | null;
+  /** The connection's, if it has one. */
+  readonly certificate: Pick<X509Svid, 'id' | 'leafSha256'> | null;
+}
+
 /**
  * The fields that are the same for every request of a connection, flat name and value.
  * `x-forwarded-client-cert` has Envoy's format: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers#x-forwarded-client-cert
  */
 export function connectionFields(
-  svid: Pick<X509Svid, 'id' | 'leafSha256'>,
+  { id, actor, certificate }: ProvenIdentity,
   ownId: string,
   peerAddress: string,
 ): readonly string[] {
-  return [
-    'x-forwarded-client-cert',
-    `By=${quoteElement(ownId)};Hash=${svid.leafSha256};URI=${quoteElement(svid.id)}`,
-    'x-spiffe-id',
-    svid.id,
-    'x-forwarded-for',
-    peerAddress,
-    'x-forwarded-proto',
-    'https',
-  ];
+  const fields: string[] = [];
+  if (certificate !== null) {
+    const { leafSha256, id: certifiedId } = certificate;
+    const element = `By=${quoteElement(ownId)};Hash=${leafSha256};URI=${quoteElement(certifiedId)}`;
+    fields.push('x-forwarded-client-cert', element);
+  }
+  if (actor !== null) fields.push('x-sallyport-actor', actor);
+  fields.push('x-spiffe-id', id, 'x-forwarded-for', peerAddress, 'x-forwarded-proto', 'https');
+  return fields;
 }
 
 /** A value with `,`, `;` or `=` is quoted and its quotes are escaped, so that it stays one value of one element. */

@@ -19,3 +19,9 @@ export interface LeaseTerms {
   readonly graceMs: number;
   readonly onLapse: Readonly<Record<LapseReason, LapseAction>>;
 }
+
+/** What is asked before each request and several times a second while one is in flight. */
+export interface Lease {
+  /** Why the holder may go on no longer, the gravest reason first; null while it may. */
+  lapse(): LapseReason | null;
+}

@@ -2,42 +2,46 @@
 
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
-import type { SnapshotCell } from '../core/snapshot.ts';
+import type { SnapshotView } from '../core/snapshot.ts';
 import type { CompiledPolicy } from '../policy/matrix.ts';
-import type { OwnIdentity } from '../spiffe/own-identity.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
-import type { TrustBundles } from '../spiffe/trust-bundle.ts';
-import type { VerifiedSvids } from '../spiffe/verified-svids.ts';
-import type { ListenerContext } from './context.ts';
+import type { AdmissionSources, Authentication, ListenerContext } from './context.ts';
 import { handshakeFailure } from './handshake-failure.ts';
 import { type AnonymousReason, authenticatePeer } from './peer.ts';
+import { refuseRequest } from './refused-request.ts';
 import type { Refusal } from './refusal.ts';
 import { Session, type SessionHost } from './session.ts';
+import { SvidAdmission } from './svid-admission.ts';
 import { ALPN_PROTOCOLS, tlsSettings, useSettings } from './tls-settings.ts';
-import { refuseUnread } from './unread-request.ts';
 
 export interface ListenerOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
   readonly context: ListenerContext;
-  readonly identity: SnapshotCell<OwnIdentity>;
-  readonly trust: SnapshotCell<TrustBundles>;
-  readonly policy: SnapshotCell<CompiledPolicy>;
-  readonly verified: VerifiedSvids;
+  readonly sources: AdmissionSources;
+  readonly authentication: Authentication;
+  readonly policy: SnapshotView<CompiledPolicy>;
   /** Told of every connection whose peer could not be authenticated. */
   readonly onAnonymous: (reason: AnonymousReason, detail: string) => void;
+  /** Told of every token that was not accepted. */
+  readonly onRefusedToken: (reason: string, detail: string) => void;
 }
 
 const SWEEP_INTERVAL_MS = 250;
 const REFUSED_LINGER_MS = 2_000;
-// Trust changes make every connection verify its peer again; in slices, so that requests in between are not held up.
+// Trust changes make every connection verify its peer again; in slices, so that requests in between are not held up. Each of those
+// asks for itself first, so that none rests on what has changed.
 const REVERIFIED_PER_TURN = 100;
+
+type Admitted =
+  | { readonly kind: 'svid'; readonly svid: SvidAdmission }
+  | { readonly kind: 'anonymous'; readonly reason: AnonymousReason; readonly detail: string };
 
 export class Listener implements SessionHost {
   readonly context: ListenerContext;
-  readonly trust: SnapshotCell<TrustBundles>;
-  readonly verified: VerifiedSvids;
+  readonly sources: AdmissionSources;
+  readonly authentication: Authentication;
   readonly #options: ListenerOptions;
   readonly #server: Server;
   readonly #sessions = new Set<Session>();
@@ -46,7 +50,8 @@ export class Listener implements SessionHost {
   readonly #silent = new Set<TLSSocket>();
   /** The sockets below TLS, from before the handshake on. */
   readonly #transports = new Set<Socket>();
-  readonly #perPrincipal = new Map<SpiffeId, number>();
+  /** By SPIFFE ID; where the peer has none yet, by its address. */
+  readonly #perPrincipal = new Map<string, number>();
   readonly #unsubscribe: readonly (() => void)[];
   #sweeper: NodeJS.Timeout | null = null;
   #sweptMs: number;
@@ -56,8 +61,8 @@ export class Listener implements SessionHost {
   constructor(options: ListenerOptions) {
     this.#options = options;
     this.context = options.context;
-    this.trust = options.trust;
-    this.verified = options.verified;
+    this.sources = options.sources;
+    this.authentication = options.authentication;
     this.#sweptMs = this.context.clock.monotonicMs();
     this.#server = createServer({
       ...this.#tlsSettings(),
@@ -79,19 +84,19 @@ export class Listener implements SessionHost {
     });
     this.#server.on('secureConnection', (socket) => this.#accept(socket));
     this.#unsubscribe = [
-      options.identity.subscribe(() => useSettings(this.#server, this.#tlsSettings())),
-      options.trust.subscribe(() => {
+      this.sources.identity.subscribe(({ value }) => {
+        useSettings(this.#server, this.#tlsSettings());
+        if (value === null) this.#reverify([...this.#sessions]);
+      }),
+      this.sources.trust.subscribe(() => {
         this.#reverify([...this.#sessions]);
         useSettings(this.#server, this.#tlsSettings());
       }),
+      this.sources.revocations.subscribe(() => this.#reverify([...this.#sessions])),
       options.policy.subscribe(() => {
         for (const session of this.#sessions) session.connection.redecide();
       }),
     ];
-  }
-
-  get ownId(): string {
-    return this.#options.identity.current.value.svid.id;
   }
 
   get isDraining(): boolean {
@@ -140,40 +145,70 @@ export class Listener implements SessionHost {
   }
 
   #tlsSettings(): ReturnType<typeof tlsSettings> {
-    return tlsSettings(this.#options.identity.current.value, this.#options.trust.current.value);
+    const { identity, trust } = this.sources;
+    return tlsSettings(identity.current.value, trust.current.value, this.authentication);
+  }
+
+  refusedToken(reason: string, detail: string): void {
+    this.#options.onRefusedToken(reason, detail);
   }
 
   #accept(socket: TLSSocket): void {
-    const { recorder, clock } = this.context;
+    const { recorder } = this.context;
     this.#sockets.add(socket);
     recorder.connectionOpened();
     // What matters about an error is that 'close' follows it.
     socket.on('error', () => undefined);
     socket.on('close', () => this.#forget(socket));
-    const trust = this.trust.current;
-    const peer = authenticatePeer(socket, this.verified, { trust, nowMs: clock.wallMs() });
-    if (peer.kind === 'anonymous') {
-      recorder.handshake('refused', peer.reason);
-      this.#options.onAnonymous(peer.reason, peer.detail);
-      this.#refuse(socket, { refusal: 'no-identity', principal: null });
-      return;
+    const admission = this.#admit(socket);
+    if (admission?.kind === 'anonymous') {
+      recorder.handshake('refused', admission.reason);
+      this.#options.onAnonymous(admission.reason, admission.detail);
+      return this.#refuse(socket, { refusal: 'no-identity', principal: null });
     }
-    recorder.handshake('accepted', 'svid');
-    const principal = peer.svid.id;
-    const open = this.#perPrincipal.get(principal) ?? 0;
-    if (open >= this.context.limits.maxConnectionsPerPrincipal) {
-      this.#refuse(socket, { refusal: 'principal-connection-limit', principal });
-      return;
+    recorder.handshake('accepted', admission === null ? 'no-certificate' : 'svid');
+    const principal = admission?.svid.svid.id ?? null;
+    if (!this.#countIn(principal ?? socket.remoteAddress ?? '', socket)) {
+      return this.#refuse(socket, { refusal: 'principal-connection-limit', principal });
     }
-    this.#perPrincipal.set(principal, open + 1);
-    const session = new Session(socket, this, { svid: peer.svid, trustEpoch: trust.epoch });
+    const session = new Session(socket, this, admission?.svid ?? null);
     this.#sessions.add(session);
+    socket.on('close', () => this.#sessions.delete(session));
+  }
+
+  /**
+   * Null when the peer has no certificate and needs none. Verifies and registers in one turn of the event loop, under snapshots taken
+   * before: a change after that finds the session, and one before it was seen.
+   */
+  #admit(socket: TLSSocket): Admitted | null {
+    const { clock, trust, revocations, verified } = this.sources;
+    const trusted = trust.current;
+    const revoked = revocations.current;
+    const nowMs = clock.wallMs();
+    const peer = authenticatePeer(socket, verified, { trust: trusted, nowMs });
+    if (peer.kind === 'anonymous') {
+      return peer.reason === 'no-certificate' && this.authentication.tokens !== null ? null : peer;
+    }
+    const { svid } = peer;
+    const match = revoked.value.findSvid(svid, nowMs);
+    if (match !== null) {
+      return { kind: 'anonymous', reason: 'revoked', detail: `\`${svid.id}\` is revoked: ${match.reason}` };
+    }
+    const under = { trustEpoch: trusted.epoch, revocationsEpoch: revoked.epoch };
+    return { kind: 'svid', svid: new SvidAdmission(socket, this.sources, { svid, ...under }) };
+  }
+
+  /** @returns false when `peer` has as many connections as it may. */
+  #countIn(peer: string, socket: TLSSocket): boolean {
+    const open = this.#perPrincipal.get(peer) ?? 0;
+    if (open >= this.context.limits.maxConnectionsPerPrincipal) return false;
+    this.#perPrincipal.set(peer, open + 1);
     socket.on('close', () => {
-      this.#sessions.delete(session);
-      const left = (this.#perPrincipal.get(principal) ?? 1) - 1;
-      if (left === 0) this.#perPrincipal.delete(principal);
-      else this.#perPrincipal.set(principal, left);
+      const left = (this.#perPrincipal.get(peer) ?? 1) - 1;
+      if (left === 0) this.#perPrincipal.delete(peer);
+      else this.#perPrincipal.set(peer, left);
     });
+    return true;
   }
 
   /** Answers the first bytes of the peer, unread, with a refusal and closes; closes without a word if none come. */
@@ -184,7 +219,9 @@ export class Listener implements SessionHost {
     socket.on('data', () => {
       if (!this.#silent.delete(socket)) return;
       clearTimeout(silent);
-      this.context.recorder.request(refuseUnread(this.context, socket, why));
+      const { answer, record } = refuseRequest(this.context, { ...why, head: null, keepAlive: false });
+      socket.write(answer, 'latin1');
+      this.context.recorder.request(record);
       this.context.recorder.connectionTerminated(why.principal === null ? 'no-identity' : 'limit');
       socket.end();
       linger = setTimeout(() => socket.destroy(), REFUSED_LINGER_MS);

@@ -8,8 +8,13 @@ import type { VerifiedSvids } from '../spiffe/verified-svids.ts';
 import type { X509Svid } from '../spiffe/x509-svid.ts';
 import { X509SvidError, type X509SvidErrorCode } from '../spiffe/x509-svid-error.ts';
 
-/** `untrusted-by-openssl`: our walk accepted what OpenSSL did not; both must agree. */
-export type AnonymousReason = X509SvidErrorCode | 'no-certificate' | 'resumed-session' | 'untrusted-by-openssl';
+/** `untrusted-by-openssl`: our walk accepted what OpenSSL did not; both must agree. `revoked` is found by whoever admits. */
+export type AnonymousReason =
+  | X509SvidErrorCode
+  | 'no-certificate'
+  | 'resumed-session'
+  | 'untrusted-by-openssl'
+  | 'revoked';
 
 export type Peer =
   | { readonly kind: 'svid'; readonly svid: X509Svid }

@@ -1,9 +1,20 @@
 // Why the proxy answered, or ended a connection, by itself: one closed list, and the status each reason has on the wire.
 
+import type { LapseReason } from './lease.ts';
+
 /** Reasons that are the answer to a request; the value is the HTTP status (RFC 9110 §15). */
 const STATUS_OF_REFUSAL = {
   'no-identity': 401,
-  'identity-lapsed': 401,
+  'svid-expired': 401,
+  'token-expired': 401,
+  'trust-changed': 401,
+  revoked: 401,
+  'own-svid-withdrawn': 503,
+  'maximum-age': 503,
+  'no-token': 401,
+  'invalid-token': 401,
+  /** Valid, and not of the mTLS peer that sent it. */
+  'foreign-token': 401,
   denied: 403,
   'no-route': 404,
   misdirected: 421,
@@ -32,12 +43,9 @@ export type Refusal = keyof typeof STATUS_OF_REFUSAL;
 
 /** Why a connection was ended by us although the peer would have gone on. */
 export type Termination =
+  | LapseReason
   | 'idle-timeout'
   | 'head-timeout'
-  | 'maximum-age'
-  | 'svid-expired'
-  | 'trust-changed'
-  | 'policy-changed'
   | 'drain'
   | 'drain-deadline'
   | 'protocol-error'
@@ -46,6 +54,11 @@ export type Termination =
   | 'upstream-failed'
   | 'peer-stalled'
   | 'limit';
+
+/** What a request is answered that is not admitted, or no longer, for `reason`. */
+export function refusalOfLapse(reason: LapseReason): Refusal {
+  return reason === 'policy-changed' ? 'denied' : reason;
+}
 
 export function statusOfRefusal(refusal: Refusal): number {
   return STATUS_OF_REFUSAL[refusal];

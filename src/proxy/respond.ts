@@ -29,10 +29,23 @@ export function encodeRefusal(message: RefusalMessage): string {
     'cache-control',
     'no-store',
   ];
-  // RFC 9110 §15.5.2 demands a challenge; there is no registered scheme for a client certificate.
-  if (status === 401) fields.push('www-authenticate', 'mTLS');
+  // RFC 9110 §15.5.2 demands one.
+  if (status === 401) fields.push('www-authenticate', challengeOf(message.refusal));
   if (status === 503) fields.push('retry-after', RETRY_AFTER_SECONDS);
   if (!message.keepAlive) fields.push('connection', 'close');
   const head = encodeResponseHead({ status, reason: title, fields });
   return message.method === 'HEAD' ? head : head + body;
+}
+
+/** RFC 6750 §3: no error code for a request without authentication information. */
+const BEARER_CHALLENGES: Readonly<Partial<Record<Refusal, string>>> = {
+  'no-token': 'Bearer',
+  'invalid-token': 'Bearer error="invalid_token"',
+  'foreign-token': 'Bearer error="invalid_token"',
+  'token-expired': 'Bearer error="invalid_token"',
+};
+
+/** There is no registered scheme for a client certificate. */
+function challengeOf(refusal: Refusal): string {
+  return BEARER_CHALLENGES[refusal] ?? 'mTLS';
 }

@@ -1,77 +1,96 @@
-// An authenticated connection over its lifetime: what it was admitted on, and whether that still holds.
+// A connection over its lifetime: who is at its other end, who asks in each of its requests, and whether that still holds.
 
 import type { TLSSocket } from 'node:tls';
-import type { SnapshotCell } from '../core/snapshot.ts';
-import type { TrustBundles } from '../spiffe/trust-bundle.ts';
-import type { VerifiedSvids } from '../spiffe/verified-svids.ts';
-import type { X509Svid } from '../spiffe/x509-svid.ts';
-import type { ListenerContext } from './context.ts';
+import type { RequestHead } from '../http1/request-head.ts';
+import { JwtSvidError } from '../spiffe/jwt-svid-error.ts';
+import type { OwnIdentity } from '../spiffe/own-identity.ts';
+import type { SpiffeId } from '../spiffe/spiffe-id.ts';
+import { readBearerToken } from './bearer-token.ts';
+import type { AdmissionSources, Authentication, ListenerContext, TokenTerms } from './context.ts';
 import type { ExchangePeer } from './downstream.ts';
-import { type ConnectionOwner, Http1Connection } from './http1-connection.ts';
-import { connectionFields } from './identity-fields.ts';
-import { authenticatePeer } from './peer.ts';
-import type { Termination } from './refusal.ts';
+import { type ConnectionOwner, Http1Connection, type Identification } from './http1-connection.ts';
+import { connectionFields, type ProvenIdentity } from './identity-fields.ts';
+import type { LapseReason, Lease } from './lease.ts';
+import { type Refusal, refusalOfLapse } from './refusal.ts';
+import type { SvidAdmission } from './svid-admission.ts';
+import { TokenAdmission } from './token-admission.ts';
 
 /** What a session needs of its listener. */
 export interface SessionHost {
   readonly context: ListenerContext;
-  readonly trust: SnapshotCell<TrustBundles>;
-  readonly verified: VerifiedSvids;
-  /** Our own SPIFFE ID. */
-  readonly ownId: string;
+  readonly sources: AdmissionSources;
+  readonly authentication: Authentication;
   readonly isDraining: boolean;
+  /** Told of every token that was not accepted. */
+  refusedToken(reason: string, detail: string): void;
 }
 
-export class Session implements ConnectionOwner {
+interface IdentifiedToken {
+  readonly admission: TokenAdmission;
+  readonly identification: Identification;
+}
+
+// A gateway carries the tokens of several workloads on one connection; more take turns.
+const MAX_TOKENS = 16;
+
+export class Session implements ConnectionOwner, Lease {
   readonly connection: Http1Connection;
   readonly #socket: TLSSocket;
   readonly #host: SessionHost;
-  #peer: ExchangePeer;
-  #trustEpoch: number;
-  /** Monotonic, and never later than it was: setting the wall clock back does not prolong an identity. */
-  #endsMs = Number.POSITIVE_INFINITY;
+  readonly #admission: SvidAdmission | null;
+  #own: { readonly trustEpoch: number; readonly identification: Identification } | null = null;
+  /** By token, the last used last. */
+  readonly #tokens = new Map<string, IdentifiedToken>();
 
-  /** `svid` was verified against the trust bundles of `trustEpoch`. */
-  constructor(
-    socket: TLSSocket,
-    host: SessionHost,
-    admitted: { readonly svid: X509Svid; readonly trustEpoch: number },
-  ) {
+  /** `admission` is null when the peer has no certificate, and every request needs a token. */
+  constructor(socket: TLSSocket, host: SessionHost, admission: SvidAdmission | null) {
     this.#socket = socket;
     this.#host = host;
-    this.#trustEpoch = admitted.trustEpoch;
-    this.#peer = this.#admit(admitted.svid);
+    this.#admission = admission;
     this.connection = new Http1Connection(socket, host.context, this);
   }
 
-  get peer(): ExchangePeer {
-    return this.#peer;
+  get principal(): SpiffeId | null {
+    return this.#admission?.svid.id ?? null;
   }
 
   get isDraining(): boolean {
     return this.#host.isDraining;
   }
 
-  lapse(): Termination | null {
-    const { context, trust, verified } = this.#host;
-    const nowMs = context.clock.wallMs();
-    const { notAfterMs } = this.#peer.svid;
-    if (nowMs >= notAfterMs || context.clock.monotonicMs() >= this.#endsMs) return 'svid-expired';
-    const current = trust.current;
-    if (current.epoch === this.#trustEpoch) return null;
-    const peer = authenticatePeer(this.#socket, verified, { trust: current, nowMs });
-    if (peer.kind === 'anonymous') return 'trust-changed';
-    this.#trustEpoch = current.epoch;
-    this.#peer = this.#admit(peer.svid);
-    return null;
+  get endsSoon(): LapseReason | null {
+    return this.#admission?.endsSoon === true ? 'svid-expired' : null;
   }
 
-  /** Ends the connection if what it was admitted on has lapsed. */
+  lapse(): LapseReason | null {
+    if (this.#host.sources.identity.current.value === null) return 'own-svid-withdrawn';
+    return this.#admission?.lapse() ?? null;
+  }
+
+  identify(head: RequestHead): Identification {
+    const lapse = this.lapse();
+    if (lapse !== null) return { kind: 'refused', refusal: refusalOfLapse(lapse), termination: lapse };
+    const ownIdentity = this.#host.sources.identity.current.value;
+    if (ownIdentity === null) return this.#refuse('own-svid-withdrawn');
+    const { tokens } = this.#host.authentication;
+    const bearer = tokens === null ? null : readBearerToken(head);
+    if (tokens === null || bearer === null || bearer.kind === 'none') {
+      return this.#admission === null ? this.#refuse('no-token') : this.#asItself(this.#admission, ownIdentity);
+    }
+    if (bearer.kind === 'malformed') {
+      this.#host.refusedToken('malformed-authorization', 'not one Authorization field with one token');
+      return this.#refuse('invalid-token');
+    }
+    return this.#byToken(bearer.token, tokens, ownIdentity);
+  }
+
+  /** Ends the connection, or the request in flight, if what it was admitted on has lapsed. */
   reverify(): void {
     // Its 'close' is still to come; the certificate has gone with the handle already.
     if (this.#socket.destroyed) return;
     const lapse = this.lapse();
-    if (lapse !== null) this.connection.terminate(lapse);
+    if (lapse === null) this.connection.recheck();
+    else this.connection.lapsed(lapse);
   }
 
   sweep(nowMs: number, elapsedMs: number): void {
@@ -79,15 +98,98 @@ export class Session implements ConnectionOwner {
     this.connection.sweep(nowMs, elapsedMs);
   }
 
-  #admit(svid: X509Svid): ExchangePeer {
-    const { clock, authorizer } = this.#host.context;
-    this.#endsMs = Math.min(this.#endsMs, clock.monotonicMs() + svid.notAfterMs - clock.wallMs());
+  #asItself(admission: SvidAdmission, own: OwnIdentity): Identification {
+    const { svid, trustEpoch } = admission;
+    if (this.#own?.trustEpoch === trustEpoch) return this.#own.identification;
+    const identity = { id: svid.id, actor: null, certificate: svid };
+    const peer = this.#peer(identity, own, {
+      lease: this,
+      partition: this.#host.context.authorizer.admit(svid, trustEpoch),
+      consumesAuthorization: false,
+    });
+    const identification: Identification = { kind: 'peer', peer };
+    this.#own = { trustEpoch, identification };
+    return identification;
+  }
+
+  #byToken(token: string, terms: TokenTerms, own: OwnIdentity): Identification {
+    const known = this.#tokens.get(token);
+    if (known !== undefined) {
+      this.#tokens.delete(token);
+      if (known.admission.lapse() === null) {
+        this.#tokens.set(token, known);
+        return known.identification;
+      }
+    }
+    const { clock, trust, revocations } = this.#host.sources;
+    const trusted = trust.current;
+    const revoked = revocations.current;
+    const nowMs = clock.wallMs();
+    try {
+      const svid = terms.verifier.verify(token, trusted, nowMs);
+      const match = revoked.value.findToken(svid, nowMs);
+      if (match !== null) {
+        this.#host.refusedToken('revoked', `the token of \`${svid.id}\` is revoked: ${match.reason}`);
+        return this.#refuse('invalid-token');
+      }
+      const admission = new TokenAdmission(
+        { svid, token, trustEpoch: trusted.epoch, revocationsEpoch: revoked.epoch },
+        terms.verifier,
+        { sources: this.#host.sources, connection: this },
+      );
+      return this.#asSubject(admission, terms, { own, token, trustEpoch: trusted.epoch });
+    } catch (error) {
+      if (!(error instanceof JwtSvidError)) throw error;
+      this.#host.refusedToken(error.code, error.message);
+      return this.#refuse('invalid-token');
+    }
+  }
+
+  /** JWT-SVIDs are bearer tokens: one that comes over mTLS has to be the peer's own, or one it may carry. */
+  #asSubject(
+    admission: TokenAdmission,
+    terms: TokenTerms,
+    { own, token, trustEpoch }: { readonly own: OwnIdentity; readonly token: string; readonly trustEpoch: number },
+  ): Identification {
+    const { svid } = admission;
+    const carrier = this.#admission?.svid ?? null;
+    const actor = carrier === null || carrier.id === svid.id ? null : carrier.id;
+    if (actor !== null && !terms.mayCarry(actor, svid.id)) {
+      this.#host.refusedToken('foreign-token', `\`${actor}\` may not carry a token of \`${svid.id}\``);
+      return this.#refuse('foreign-token');
+    }
+    const leaf = { leafSha256: svid.sha256, id: svid.id, notAfterMs: svid.expiresMs };
+    const peer = this.#peer({ id: svid.id, actor, certificate: carrier }, own, {
+      lease: admission,
+      partition: this.#host.context.authorizer.admit(leaf, trustEpoch),
+      consumesAuthorization: true,
+    });
+    const identification: Identification = { kind: 'peer', peer };
+    this.#tokens.set(token, { admission, identification });
+    for (const oldest of this.#tokens.keys()) {
+      if (this.#tokens.size <= MAX_TOKENS) break;
+      this.#tokens.delete(oldest);
+    }
+    return identification;
+  }
+
+  #peer(
+    identity: ProvenIdentity,
+    own: OwnIdentity,
+    rest: Pick<ExchangePeer, 'lease' | 'partition' | 'consumesAuthorization'>,
+  ): ExchangePeer {
     const serverName = this.#socket.servername;
     return {
-      svid,
-      partition: authorizer.admit(svid, this.#trustEpoch),
-      connectionFields: connectionFields(svid, this.#host.ownId, this.#socket.remoteAddress ?? 'unknown'),
+      id: identity.id,
+      actor: identity.actor,
+      connectionFields: connectionFields(identity, own.svid.id, this.#socket.remoteAddress ?? 'unknown'),
       serverName: typeof serverName === 'string' && serverName !== '' ? serverName.toLowerCase() : null,
+      ...rest,
     };
+  }
+
+  /** A peer that proves nothing at all is not asked twice on one connection. */
+  #refuse(refusal: Refusal): Identification {
+    return { kind: 'refused', refusal, termination: this.#admission === null ? 'no-identity' : null };
   }
 }

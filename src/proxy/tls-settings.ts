@@ -5,6 +5,7 @@ import { createSecureContext, type Server, type TlsOptions } from 'node:tls';
 import { formatPem } from '../pki/pem.ts';
 import type { OwnIdentity } from '../spiffe/own-identity.ts';
 import type { TrustBundles } from '../spiffe/trust-bundle.ts';
+import type { Authentication } from './context.ts';
 
 // AEAD with forward secrecy only: RFC 9325 §4.2. The TLS 1.3 suites come first.
 const CIPHERS = [
@@ -22,17 +23,23 @@ const CIPHERS = [
 /** ALPN protocols this data plane speaks; a peer that offers only others fails the handshake (RFC 7301 §3.2). */
 export const ALPN_PROTOCOLS = ['http/1.1'];
 
-/** What a TLS context is made of; made again whenever our SVID or a bundle changes. */
-export function tlsSettings(identity: OwnIdentity, bundles: TrustBundles): TlsOptions {
+/**
+ * What a TLS context is made of; made again whenever our SVID or a bundle changes. Without an SVID that we may use there is none to
+ * present, and every handshake fails.
+ */
+export function tlsSettings(
+  identity: OwnIdentity | null,
+  bundles: TrustBundles,
+  { x509 }: Pick<Authentication, 'x509'>,
+): TlsOptions {
   return {
-    cert: identity.certificatePem,
-    key: identity.privateKeyPem,
+    ...(identity === null ? {} : { cert: identity.certificatePem, key: identity.privateKeyPem }),
     ca: [...bundles.values()].flatMap((bundle) =>
       bundle.authorities.map((authority) => formatPem('CERTIFICATE', authority.der)),
     ),
     // A bundle may hold an intermediate as the authority (X509-SVID §5.1); OpenSSL alone would look for a self-signed root.
     allowPartialTrustChain: true,
-    requestCert: true,
+    requestCert: x509,
     // Refused by authenticatePeer, which knows why; the listener never reads a request of a peer it did not authenticate.
     rejectUnauthorized: false,
     minVersion: 'TLSv1.2',

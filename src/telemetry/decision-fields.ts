@@ -27,6 +27,7 @@ export function decisionFields(request: RequestRecord, timeMs: number): Record<s
     decisionId: request.decisionId,
     listener: request.listener,
     principal: request.principal,
+    actor: request.actor ?? undefined,
     component: decision?.component ?? null,
     target: decision?.target ?? request.target,
     verb: decision?.verb ?? null,

@@ -23,6 +23,8 @@ export interface RequestRecord {
   readonly decisionId: string;
   /** The peer's SPIFFE ID; null when it proved none. */
   readonly principal: string | null;
+  /** The mTLS peer that carried the token of `principal`; null when they are the same, or there was none. */
+  readonly actor: string | null;
   readonly method: string;
   /** As received, without the query. */
   readonly path: string;

@@ -9,13 +9,15 @@ import { SnapshotCell } from '../../src/core/snapshot.ts';
 import type { CompiledPolicy } from '../../src/policy/matrix.ts';
 import { DecisionCache } from '../../src/policy/decision-cache.ts';
 import { loadPolicy } from '../../src/policy/load.ts';
-import type { ListenerLimits, UpstreamDeadlines } from '../../src/proxy/context.ts';
+import type { ListenerLimits, TokenTerms, UpstreamDeadlines } from '../../src/proxy/context.ts';
 import { IdentityFieldFilter } from '../../src/proxy/identity-fields.ts';
+import type { LapseAction, LapseReason } from '../../src/proxy/lease.ts';
 import { Listener } from '../../src/proxy/listener.ts';
 import { RouteTable } from '../../src/proxy/route.ts';
 import { DecisionIds } from '../../src/proxy/trace-context.ts';
 import type { UpstreamAddress } from '../../src/proxy/upstream-connection.ts';
 import { UpstreamPool, type UpstreamPoolOptions } from '../../src/proxy/upstream-pool.ts';
+import { NO_REVOCATIONS, type Revocations } from '../../src/revocation/revocations.ts';
 import { type OwnIdentity, parseOwnIdentity } from '../../src/spiffe/own-identity.ts';
 import { parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
 import { parseTrustBundlePem, type TrustBundles } from '../../src/spiffe/trust-bundle.ts';
@@ -52,6 +54,16 @@ const TEST_LIMITS: ListenerLimits = {
   maxBodyBytes: 0,
   maxPipelinedRequests: 16,
   maxConnectionAgeMs: 3_600_000,
+};
+
+const ON_LAPSE: Readonly<Record<LapseReason, LapseAction>> = {
+  'svid-expired': 'reset',
+  'token-expired': 'reset',
+  'trust-changed': 'reset',
+  revoked: 'reset',
+  'policy-changed': 'reset',
+  'maximum-age': 'drain',
+  'own-svid-withdrawn': 'reset',
 };
 
 const POOL_OPTIONS: UpstreamPoolOptions = {
@@ -109,7 +121,7 @@ export class RecordingRecorder implements Recorder {
 }
 
 function pick(record: RequestRecord): RequestRecord {
-  const { listener, decision, target, refusal, decisionId, principal, method, path, authority, status } = record;
+  const { listener, decision, target, refusal, decisionId, principal, actor, method, path, authority, status } = record;
   const {
     traceparent,
     decisionSeconds,
@@ -126,6 +138,7 @@ function pick(record: RequestRecord): RequestRecord {
     refusal,
     decisionId,
     principal,
+    actor,
     method,
     path,
     authority,
@@ -165,6 +178,9 @@ export interface ProxyOptions {
   readonly authority?: TestAuthority;
   readonly bundles?: readonly TestAuthority[];
   /** Host-based routes instead of one for everything; all lead to the same upstream. */
+  readonly leases?: { readonly graceMs?: number; readonly onLapse?: Partial<Record<LapseReason, LapseAction>> };
+  /** Default: X.509 alone. */
+  readonly authentication?: { readonly x509: boolean; readonly tokens: TokenTerms | null };
   readonly routes?: readonly { host: string | null; pathPrefix: string | null; component: string }[];
 }
 
@@ -175,9 +191,12 @@ export interface ProxyFixture {
   readonly authority: TestAuthority;
   readonly policy: SnapshotCell<CompiledPolicy>;
   readonly trust: SnapshotCell<TrustBundles>;
-  readonly identity: SnapshotCell<OwnIdentity>;
+  readonly revocations: SnapshotCell<Revocations>;
+  readonly identity: SnapshotCell<OwnIdentity | null>;
   readonly pool: UpstreamPool;
   readonly anonymous: string[];
+  /** Why tokens were not accepted. */
+  readonly refusedTokens: string[];
   /** Waits until that many requests have been decided since the start; each has asked for a connection by then. */
   untilDecided(count: number): Promise<void>;
   /** Waits until at most `left` authenticated or refused connections are open. */
@@ -215,7 +234,8 @@ export async function startProxy(
   const clock = options.clock ?? systemClock;
   const authority = options.authority ?? testAuthority();
   const own = authority.issue('/registry/proxy', { dns: ['localhost'], ips: ['127.0.0.1'] });
-  const identity = new SnapshotCell(identityOf(authority, own));
+  const identity = new SnapshotCell<OwnIdentity | null>(identityOf(authority, own));
+  const revocations = new SnapshotCell(NO_REVOCATIONS);
   const trust = new SnapshotCell(bundlesOf(options.bundles ?? [authority]));
   const policy = new SnapshotCell(compilePolicy(options.policy ?? ARTICLE_POLICY));
   const cache = new DecisionCache({
@@ -232,21 +252,23 @@ export async function startProxy(
   );
   const routes = options.routes ?? [{ host: null, pathPrefix: null, component: 'registry' }];
   const anonymous: string[] = [];
+  const refusedTokens: string[] = [];
   const decided = new Gauge();
   const listener = new Listener({
     host: '127.0.0.1',
     port: 0,
-    identity,
-    trust,
+    sources: { clock, identity, trust, revocations, verified: new VerifiedSvids(1000) },
+    authentication: options.authentication ?? { x509: true, tokens: null },
     policy,
-    verified: new VerifiedSvids(1000),
     onAnonymous: (reason) => anonymous.push(reason),
+    onRefusedToken: (reason) => refusedTokens.push(reason),
     context: {
       name: 'registry',
       component: 'registry',
       routes: new RouteTable(routes.map((route) => ({ ...route, upstream: pool }))),
       limits: { ...TEST_LIMITS, ...options.limits },
       deadlines: { responseHeadTimeoutMs: 10_000, bodyIdleTimeoutMs: 10_000, ...options.deadlines },
+      leases: { graceMs: options.leases?.graceMs ?? 1_000, onLapse: { ...ON_LAPSE, ...options.leases?.onLapse } },
       clock,
       recorder,
       authorizer: {
@@ -270,9 +292,11 @@ export async function startProxy(
     authority,
     policy,
     trust,
+    revocations,
     identity,
     pool,
     anonymous,
+    refusedTokens,
     untilDecided: async (count) => decided.until((reached) => reached >= count),
     untilClosed: async (left = 0) => recorder.open.until((open) => open <= left),
     connect: async (svid, overrides = {}) => {

@@ -29,6 +29,7 @@ export function record(fields: Partial<RequestRecord> = {}): RequestRecord {
     refusal: null,
     decisionId: '0123456789abcdef0123456789abcdef',
     principal: 'spiffe://ai.example/training/job-1',
+    actor: null,
     method: 'GET',
     path: '/v1/models',
     authority: 'registry.example',

@@ -1,0 +1,81 @@
+// A connection admitted on an X.509-SVID: holds as long as the chain is valid, trusted and not revoked.
+
+import type { TLSSocket } from 'node:tls';
+import type { X509Svid } from '../spiffe/x509-svid.ts';
+import type { AdmissionSources } from './context.ts';
+import type { LapseReason, Lease } from './lease.ts';
+import { authenticatePeer } from './peer.ts';
+
+/** The epochs of the snapshots something was verified against. */
+export interface VerifiedUnder {
+  readonly trustEpoch: number;
+  readonly revocationsEpoch: number;
+}
+
+// Answers tell the peer to reconnect this long before its SVID ends, so that one that has a new SVID by then is never refused.
+const MAX_NOTICE_MS = 1_000;
+const NOTICE_SHARE = 0.1;
+
+export class SvidAdmission implements Lease {
+  readonly #socket: TLSSocket;
+  readonly #sources: AdmissionSources;
+  #svid: X509Svid;
+  #under: VerifiedUnder;
+  /** Monotonic, and never later than it was: setting the wall clock back does not prolong an identity. */
+  #endsMs = Number.POSITIVE_INFINITY;
+
+  /** `svid` was verified for `socket` against the snapshots of `under`. */
+  constructor(socket: TLSSocket, sources: AdmissionSources, admitted: { readonly svid: X509Svid } & VerifiedUnder) {
+    this.#socket = socket;
+    this.#sources = sources;
+    this.#svid = admitted.svid;
+    this.#under = admitted;
+    this.#limit(admitted.svid);
+  }
+
+  get svid(): X509Svid {
+    return this.#svid;
+  }
+
+  /** Changes whenever the SVID has been verified anew. */
+  get trustEpoch(): number {
+    return this.#under.trustEpoch;
+  }
+
+  /** Whether the end is so near that the peer had better connect again. */
+  get endsSoon(): boolean {
+    const { notBeforeMs, notAfterMs } = this.#svid;
+    const noticeMs = Math.min(MAX_NOTICE_MS, (notAfterMs - notBeforeMs) * NOTICE_SHARE);
+    return this.#sources.clock.monotonicMs() >= this.#endsMs - noticeMs;
+  }
+
+  lapse(): LapseReason | null {
+    const { clock, revocations } = this.#sources;
+    const nowMs = clock.wallMs();
+    if (revocations.current.epoch !== this.#under.revocationsEpoch) {
+      if (revocations.current.value.findSvid(this.#svid, nowMs) !== null) return 'revoked';
+      this.#under = { ...this.#under, revocationsEpoch: revocations.current.epoch };
+    }
+    if (!this.#isTrusted(nowMs)) return 'trust-changed';
+    return nowMs >= this.#svid.notAfterMs || clock.monotonicMs() >= this.#endsMs ? 'svid-expired' : null;
+  }
+
+  #isTrusted(nowMs: number): boolean {
+    const trust = this.#sources.trust.current;
+    if (trust.epoch === this.#under.trustEpoch) return true;
+    // Whether it is valid now is another question, with another answer to the peer: here it is asked within its validity.
+    const { notBeforeMs, notAfterMs } = this.#svid;
+    const askedMs = Math.min(Math.max(nowMs, notBeforeMs), notAfterMs - 1);
+    const peer = authenticatePeer(this.#socket, this.#sources.verified, { trust, nowMs: askedMs });
+    if (peer.kind === 'anonymous') return false;
+    this.#svid = peer.svid;
+    this.#under = { ...this.#under, trustEpoch: trust.epoch };
+    this.#limit(peer.svid);
+    return true;
+  }
+
+  #limit({ notAfterMs }: X509Svid): void {
+    const { clock } = this.#sources;
+    this.#endsMs = Math.min(this.#endsMs, clock.monotonicMs() + notAfterMs - clock.wallMs());
+  }
+}
