@@ -25,7 +25,7 @@ export function findPolicyConflicts(config: Config, policy: CompiledPolicy): rea
       message: `the policy has no component ${quote(component)}, so every request to it would be denied`,
       position,
     }));
-  if (!config.identity.files.trustBundles.has(policy.trustDomain)) {
+  if (config.identity.kind === 'files' && !config.identity.trustBundles.has(policy.trustDomain)) {
     problems.push({
       code: 'missing-trust-bundle',
       message: `there is no bundle for ${quote(policy.trustDomain)}, the trust domain of the policy: nobody whom it names could be verified`,
@@ -44,14 +44,14 @@ export function findOwnSvidProblem(
   { identity, bundles }: { readonly identity: OwnIdentity; readonly bundles: TrustBundles },
   nowMs: number,
 ): Problem | null {
-  const { certificate } = config.identity.files;
+  const certificate = config.identity.kind === 'files' ? config.identity.certificate : 'Workload API';
   const chain = parsePem(Buffer.from(identity.certificatePem), certificate).map(({ der }) => der);
   try {
     verifyX509Svid(chain, bundles, nowMs);
     return null;
   } catch (error) {
     if (!(error instanceof SallyportError)) throw error;
-    const problem = toProblem(error, config.positions.certificate);
+    const problem = toProblem(error, config.positions.identity);
     return { ...problem, message: `peers would refuse ${quote(certificate)}: ${problem.message}` };
   }
 }

@@ -4,7 +4,8 @@ import { z } from 'zod';
 import { SallyportError } from '../core/error.ts';
 import { findNearestName } from '../core/nearest-name.ts';
 import { quote } from '../core/quote.ts';
-import { formatDuration, formatSize, parseDuration, parseSize } from './config-values.ts';
+import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
+import { formatDuration, formatSize, parseDuration, parsePath, parseSize } from './config-values.ts';
 
 /** `expected …, found …`, or that the key is missing. */
 export function describeMismatch(expectation: string, found: unknown, key: PropertyKey | undefined): string {
@@ -33,11 +34,25 @@ function mismatch(expectation: string): (issue: MismatchIssue) => string {
 
 /** An unknown key's message is a line of its own, in the order of the issue's `keys`. */
 export function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  return mappingOf(shape, new Map());
+}
+
+/** One of several mappings that a key tells apart. `foreign` are the keys of the others, each with what it goes with. */
+export function variant<Shape extends z.core.$ZodLooseShape>(shape: Shape, foreign: Readonly<Record<string, string>>) {
+  return mappingOf(shape, new Map(Object.entries(foreign)));
+}
+
+function mappingOf<Shape extends z.core.$ZodLooseShape>(shape: Shape, foreign: ReadonlyMap<string, string>) {
   const known = Object.keys(shape);
   return z.strictObject(shape, {
     error: (issue) => {
       if (issue.code !== 'unrecognized_keys') return mismatch('a mapping')(issue);
-      return issue.keys.map((key) => describeUnknownKey(key, known)).join('\n');
+      return issue.keys
+        .map((key) => {
+          const home = foreign.get(key);
+          return home === undefined ? describeUnknownKey(key, known) : `${quote(key)} goes with \`${home}\` only`;
+        })
+        .join('\n');
     },
   });
 }
@@ -55,13 +70,24 @@ export function list<Element extends z.ZodType>(element: Element, expectation: s
 }
 
 export function choice<const Names extends readonly string[]>(...names: Names) {
-  return z.enum(names, {
-    error: (issue) => {
-      const nearest = typeof issue.input === 'string' ? findNearestName(issue.input, names) : null;
-      const help = nearest === null ? '' : `; did you mean ${quote(nearest)}?`;
-      return mismatch(`one of ${names.map(quote).join(', ')}`)(issue) + help;
-    },
-  });
+  return z.enum(names, { error: mischoice(names) });
+}
+
+function mischoice(names: readonly string[]): (issue: MismatchIssue) => string {
+  return (issue) => {
+    const nearest = typeof issue.input === 'string' ? findNearestName(issue.input, names) : null;
+    const help = nearest === null ? '' : `; did you mean ${quote(nearest)}?`;
+    return mismatch(`one of ${names.map(quote).join(', ')}`)(issue) + help;
+  };
+}
+
+/** The message for what is none of the mappings that `key` tells apart. */
+export function noVariant(key: string, names: readonly string[]): (issue: MismatchIssue & { code: string }) => string {
+  return ({ code, input, path }) => {
+    if (code !== 'invalid_union') return mismatch('a mapping')({ input, path });
+    const named: unknown = typeof input === 'object' && input !== null ? Reflect.get(input, key) : undefined;
+    return mischoice(names)({ input: named, path });
+  };
 }
 
 export function flag() {
@@ -107,3 +133,34 @@ function between<Amount extends z.ZodType<number>>(
       `${quote(format(Number(issue.input)))} is not between ${quote(format(least))} and ${quote(format(most))}`,
   });
 }
+
+export function filePath() {
+  return text('the path of a file', parsePath);
+}
+
+export function trustDomain() {
+  return text('a trust domain such as `ai.example`', parseTrustDomain);
+}
+
+/** `expectation` is of the whole mapping, `key` what it is the value of. The result is a map since `__proto__` is a trust domain too. */
+export function byTrustDomain<Entry extends z.ZodType>(entry: Entry, expectation: string, key: string) {
+  return z
+    .unknown()
+    .transform((value, context): Map<unknown, unknown> => {
+      if (typeof value === 'object' && value !== null && !Array.isArray(value)) return new Map(Object.entries(value));
+      const code = value === undefined ? 'missing-key' : 'wrong-type';
+      context.addIssue({ code: 'custom', message: describeMismatch(expectation, value, key), params: { code } });
+      return z.NEVER;
+    })
+    .pipe(z.map(trustDomainKey, entry));
+}
+
+const trustDomainKey = z.unknown().transform((value, context): TrustDomain => {
+  const { data, error } = trustDomain().safeParse(value);
+  if (data !== undefined) return data;
+  for (const { message, code, ...issue } of error?.issues ?? []) {
+    const reason = code === 'custom' && 'params' in issue ? issue.params?.['code'] : 'wrong-type';
+    context.addIssue({ code: 'custom', message, params: { code: reason, at: 'key' } });
+  }
+  return z.NEVER;
+});

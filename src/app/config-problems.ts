@@ -28,8 +28,8 @@ function codeOf(issue: z.core.$ZodIssue, root: YamlNode): string {
     return typeof issue.params?.['code'] === 'string' ? issue.params['code'] : 'out-of-range';
   }
   if (issue.code === 'too_small' || issue.code === 'too_big') return 'out-of-range';
-  if (issue.code !== 'invalid_type') return 'invalid-value';
-  return findNode(root, issue.path) === null ? 'missing-key' : 'wrong-type';
+  if (findNode(root, issue.path) === null) return 'missing-key';
+  return issue.code === 'invalid_type' ? 'wrong-type' : 'invalid-value';
 }
 
 function keyPositionAt(root: YamlNode, path: Path): SourcePosition {

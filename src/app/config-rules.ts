@@ -3,29 +3,18 @@
 import { resolve } from 'node:path';
 import { isLoopbackHost } from '../core/loopback.ts';
 import { quote } from '../core/quote.ts';
+import { findAdmissionConflicts } from './config-admission-rules.ts';
+import { type Conflict, type Path, type RuleSource, showPath } from './config-conflict.ts';
 import type { Sound } from './config-document.ts';
+import { findIdentityConflicts } from './config-identity-rules.ts';
 import { LIMIT_DEFAULTS, type ConfigDocument } from './config-schema.ts';
 import type { TcpAddress, UnixAddress, Upstream } from './config-values.ts';
-
-type Path = readonly PropertyKey[];
-
-export interface Conflict {
-  readonly code: string;
-  readonly path: Path;
-  readonly message: string;
-}
-
-export interface RuleSource {
-  /** Relative paths begin here. */
-  readonly directory: string;
-  /** `on line 7`, or `by default` when the file does not say it. */
-  locate(path: Path): string;
-}
 
 /** Every rule that the document breaks, in no particular order. */
 export function findConflicts(document: Sound<ConfigDocument>, source: RuleSource): readonly Conflict[] {
   return [
-    ...findMissingBundle(document),
+    ...findIdentityConflicts(document),
+    ...findAdmissionConflicts(document),
     ...findRepeatedNames(document, source),
     ...findSharedBinds(document, source),
     ...findAdminConflicts(document, source),
@@ -33,14 +22,6 @@ export function findConflicts(document: Sound<ConfigDocument>, source: RuleSourc
     ...findUnreachableRoutes(document, source),
     ...findOversizedParts(document),
   ];
-}
-
-// Everything below is verified against the bundle of an ID's own trust domain: without ours, no workload of ours gets in.
-function* findMissingBundle({ trustDomain, identity }: Sound<ConfigDocument>): Iterable<Conflict> {
-  const bundles = identity?.files?.trustBundles;
-  if (trustDomain === undefined || bundles === undefined || bundles.has(trustDomain)) return;
-  const message = `there is no bundle for the own trust domain ${quote(trustDomain)}; add \`${trustDomain}: FILE\``;
-  yield { code: 'missing-trust-bundle', path: ['identity', 'files', 'trustBundles'], message };
 }
 
 function* findRepeatedNames({ listeners }: Sound<ConfigDocument>, source: RuleSource): Iterable<Conflict> {
@@ -183,12 +164,4 @@ function* findOversizedParts({ cache, upstream, limits, listeners }: Sound<Confi
     if (part === undefined || whole === undefined || part <= whole) continue;
     yield { code: 'part-above-whole', path, message: `\`${part}\` is above \`${wholeKey}\`, which is \`${whole}\`` };
   }
-}
-
-function showPath(path: Path): string {
-  return path.reduce<string>(
-    (shown, step) =>
-      typeof step === 'number' ? `${shown}[${step}]` : `${shown === '' ? '' : `${shown}.`}${String(step)}`,
-    '',
-  );
 }

@@ -1,8 +1,22 @@
 // The configuration file's shape: every key, its notation, its bounds and its default, and nothing about how keys fit together.
 
 import { z } from 'zod';
-import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
-import { choice, count, describeMismatch, duration, flag, list, mapping, size, text } from './config-fields.ts';
+import { authenticate, jwt, leases } from './config-admission-schema.ts';
+import {
+  choice,
+  count,
+  describeMismatch,
+  duration,
+  flag,
+  list,
+  mapping,
+  size,
+  text,
+  trustDomain,
+} from './config-fields.ts';
+import { identity } from './config-identity-schema.ts';
+import { revocation } from './config-revocation-schema.ts';
+import { trust } from './config-trust-schema.ts';
 import {
   parseAdminBind,
   parseBind,
@@ -14,30 +28,6 @@ import {
   parseSize,
   parseUpstream,
 } from './config-values.ts';
-
-const trustDomain = text('a trust domain such as `ai.example`', parseTrustDomain);
-const path = text('the path of a file', parsePath);
-
-const trustBundles = z.unknown().transform((value, context): ReadonlyMap<TrustDomain, string> => {
-  const bundles = new Map<TrustDomain, string>();
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    const message = describeMismatch('a mapping of trust domains to files', value, 'trustBundles');
-    context.addIssue({ code: 'custom', message, params: { code: value === undefined ? 'missing-key' : 'wrong-type' } });
-    return bundles;
-  }
-  for (const [key, entry] of Object.entries(value)) {
-    const name = trustDomain.safeParse(key);
-    const file = path.safeParse(entry);
-    const refuse = (at: 'key' | 'value', issue: z.core.$ZodIssue): void => {
-      const code = issue.code === 'custom' ? issue.params?.['code'] : 'wrong-type';
-      context.addIssue({ code: 'custom', message: issue.message, path: [key], params: { code, at } });
-    };
-    for (const issue of name.error?.issues ?? []) refuse('key', issue);
-    for (const issue of file.error?.issues ?? []) refuse('value', issue);
-    if (name.success && file.success) bundles.set(name.data, file.data);
-  }
-  return bundles;
-});
 
 const logAllow = z.unknown().transform((value, context): 'all' | 'none' | number => {
   if (value === 'all' || value === 'none') return value;
@@ -100,15 +90,20 @@ const listener = mapping({
   upstream: upstream.optional(),
   routes: list(route, 'a list of routes').optional(),
   allowPlaintextUpstream: flag().optional(),
+  authenticate: authenticate.prefault(['x509']),
+  jwt: jwt.optional(),
   limits: limits.prefault({}),
-}).superRefine(checkWhatItServes, { when: ({ value }) => typeof value === 'object' && value !== null });
+  leases: leases.prefault({}),
+})
+  .superRefine(checkHowItAuthenticates, { when: ({ value }) => typeof value === 'object' && value !== null })
+  .superRefine(checkWhatItServes, { when: ({ value }) => typeof value === 'object' && value !== null });
 
 /** What zod proves about one file; durations are milliseconds and sizes bytes, paths are still as written. */
 export const documentSchema = mapping({
-  trustDomain,
-  identity: mapping({
-    files: mapping({ certificate: path, privateKey: path, trustBundles }),
-  }),
+  trustDomain: trustDomain(),
+  identity: identity.prefault({}),
+  trust: trust.prefault({}),
+  revocation: revocation.prefault({}),
   policy: mapping({
     path: text('the path of a directory or file', parsePath),
     mode: choice('enforce', 'shadow').prefault('enforce'),
@@ -144,6 +139,7 @@ export const documentSchema = mapping({
     eject: duration('10ms', '10m').prefault('1s'),
   }).prefault({}),
   limits: limits.prefault({}),
+  leases: leases.prefault({}),
 });
 
 /** Defaults of a part that must not be more than its whole, wherever the file sets the whole lower. */
@@ -168,4 +164,22 @@ function checkWhatItServes(value: object, context: z.RefinementCtx): void {
   } else if (!hasRoutes && !hasUpstream) {
     refuse('upstream', 'missing-key', '`upstream` is missing; expected an upstream such as `http://127.0.0.1:5000`');
   }
+}
+
+/** `jwt` says how tokens are read, so it stands exactly where tokens are. */
+function checkHowItAuthenticates(value: object, context: z.RefinementCtx): void {
+  const methods: unknown = 'authenticate' in value ? value.authenticate : null;
+  if (!Array.isArray(methods)) return;
+  const takesTokens = methods.includes('jwt');
+  if (takesTokens === 'jwt' in value) return;
+  const [code, message] = takesTokens
+    ? [
+        'missing-key',
+        '`jwt` is missing; tokens are taken only for the audiences it lists, such as `jwt: { audiences: [spiffe://ai.example/registry] }`',
+      ]
+    : [
+        'conflict',
+        'the listener takes no tokens; add `jwt` to `authenticate`, such as `authenticate: [x509, jwt]`, or leave this out',
+      ];
+  context.addIssue({ code: 'custom', path: ['jwt'], message, params: { code } });
 }

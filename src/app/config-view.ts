@@ -1,22 +1,24 @@
 // The configuration as the admin endpoint shows it: plain JSON, every key named here, so that a secret is shown only by decision.
 
+import type { LeaseTerms } from '../proxy/lease.ts';
+import type { JwtConfig } from './config-admission.ts';
+import type { IdentityConfig } from './config-identity.ts';
+import type { RedisConfig } from './config-revocation.ts';
+import type { BundleEndpointConfig, FederationConfig, TrustConfig } from './config-trust.ts';
 import type { Config, ListenerConfig, RouteConfig } from './config.ts';
 import { formatAddress } from './config-values.ts';
 
-/** A value for `JSON.stringify`. The path of the private key is left out; nothing else in a configuration is secret. */
+const NOT_SHOWN = '(not shown)';
+
+/** A value for `JSON.stringify`. The paths of private keys and of a password are left out; nothing else in a configuration is secret. */
 export function toConfigView(config: Config): object {
-  const { trustDomain, identity, policy, listeners, admin, probes } = config;
-  const { decisionLog, log, cache, drain, upstream, limits } = config;
+  const { trustDomain, identity, trust, revocation, policy, listeners, admin, probes } = config;
+  const { decisionLog, log, cache, drain, upstream, limits, leases } = config;
   return {
     trustDomain,
-    identity: {
-      files: {
-        certificate: identity.files.certificate,
-        privateKey: '(not shown)',
-        // `__proto__` is a legal trust domain: `fromEntries` defines it as a key like any other.
-        trustBundles: Object.fromEntries(identity.files.trustBundles),
-      },
-    },
+    identity: toIdentityView(identity),
+    trust: toTrustView(trust),
+    revocation: { file: revocation.file, redis: revocation.redis === null ? null : toRedisView(revocation.redis) },
     policy: { path: policy.path, mode: policy.mode },
     listeners: listeners.map(toListenerView),
     admin: admin === null ? null : { bind: formatAddress(admin.bind) },
@@ -27,11 +29,83 @@ export function toConfigView(config: Config): object {
     drain: { ...drain },
     upstream: { ...upstream },
     limits: { ...limits },
+    leases: toLeasesView(leases),
   };
 }
 
-function toListenerView({ name, bind, component, routes, limits }: ListenerConfig): object {
-  return { name, bind: formatAddress(bind), component, routes: routes.map(toRouteView), limits: { ...limits } };
+function toIdentityView(identity: IdentityConfig): object {
+  switch (identity.kind) {
+    case 'files': {
+      const { certificate, trustBundles } = identity;
+      return { files: { certificate, privateKey: NOT_SHOWN, trustBundles: toObject(trustBundles) } };
+    }
+    case 'workload-api': {
+      const { socket, spiffeId, hint, startTimeoutMs } = identity;
+      return { workloadApi: { socket, spiffeId, hint, startTimeoutMs } };
+    }
+  }
+}
+
+function toTrustView({ bundles, federation, endpoint }: TrustConfig): object {
+  return {
+    bundles: toObject(bundles),
+    federation: toObject(federation.map((federated) => [federated.trustDomain, toFederationView(federated)])),
+    endpoint: endpoint === null ? null : toEndpointView(endpoint),
+  };
+}
+
+function toFederationView({ url, profile, bundle, maxAgeMs }: FederationConfig): object {
+  switch (profile.kind) {
+    case 'https_web':
+      return { url, profile: profile.kind, ca: profile.ca, bundle, maxAgeMs };
+    case 'https_spiffe':
+      return { url, profile: profile.kind, endpointSpiffeId: profile.endpointId, bundle, maxAgeMs };
+  }
+}
+
+function toEndpointView({ bind, profile, path, refreshHintMs }: BundleEndpointConfig): object {
+  const shared = { bind: formatAddress(bind), profile: profile.kind, path, refreshHintMs };
+  if (profile.kind === 'https_spiffe') return shared;
+  return { ...shared, certificate: profile.certificate, privateKey: NOT_SHOWN };
+}
+
+function toRedisView(redis: RedisConfig): object {
+  const { server, username, passwordFile, ca, key, startTimeoutMs, maxAgeMs } = redis;
+  const password = passwordFile === null ? null : NOT_SHOWN;
+  return { url: server.url, username, passwordFile: password, ca, key, startTimeoutMs, maxAgeMs };
+}
+
+function toListenerView({ name, bind, component, routes, authenticate, limits, leases }: ListenerConfig): object {
+  return {
+    name,
+    bind: formatAddress(bind),
+    component,
+    routes: routes.map(toRouteView),
+    authenticate: [...(authenticate.x509 ? ['x509'] : []), ...(authenticate.jwt === null ? [] : ['jwt'])],
+    jwt: authenticate.jwt === null ? null : toJwtView(authenticate.jwt),
+    limits: { ...limits },
+    leases: toLeasesView(leases),
+  };
+}
+
+function toJwtView({ audiences, maxAudiences, delegations }: JwtConfig): object {
+  return {
+    audiences,
+    maxAudiences,
+    delegations: delegations.map(({ peer, subjects }) => ({
+      peer: peer.text,
+      subjects: subjects.map(({ text }) => text),
+    })),
+  };
+}
+
+function toLeasesView({ graceMs, onLapse }: LeaseTerms): object {
+  return { graceMs, onLapse: { ...onLapse } };
+}
+
+/** `__proto__` is a legal trust domain: `fromEntries` defines it as a key like any other. */
+function toObject(entries: Iterable<readonly [string, unknown]>): object {
+  return Object.fromEntries(entries);
 }
 
 function toRouteView({ host, pathPrefix, component, upstream }: RouteConfig): object {

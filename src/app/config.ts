@@ -3,22 +3,29 @@
 import { dirname, resolve } from 'node:path';
 import type { Problem, SourcePosition } from '../core/source-position.ts';
 import type { ListenerLimits, UpstreamDeadlines } from '../proxy/context.ts';
+import type { LeaseTerms } from '../proxy/lease.ts';
 import type { UpstreamPoolOptions } from '../proxy/upstream-pool.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
 import { DocumentError, positionAt, readYaml, toPlain, withoutEchoes, type YamlNode } from '../yaml/located.ts';
+import { type AuthenticateConfig, toAuthenticateConfig, toLeaseTerms } from './config-admission.ts';
+import type { Path, RuleSource } from './config-conflict.ts';
 import { parseDocument } from './config-document.ts';
+import { type IdentityConfig, toIdentityConfig } from './config-identity.ts';
+import { type Origin, resolveAddress } from './config-origin.ts';
 import { type ConfigPositions, findPositions } from './config-positions.ts';
 import { findNode, toProblems } from './config-problems.ts';
-import { findConflicts, type RuleSource } from './config-rules.ts';
+import { type RevocationConfig, toRevocationConfig } from './config-revocation.ts';
+import { findConflicts } from './config-rules.ts';
 import { LIMIT_DEFAULTS, PART_DEFAULTS, type ConfigDocument, type LimitsDocument } from './config-schema.ts';
+import { toTrustConfig, type TrustConfig } from './config-trust.ts';
 import type { TcpAddress, UnixAddress, Upstream } from './config-values.ts';
-
-type Path = readonly PropertyKey[];
 
 export interface Config {
   readonly trustDomain: TrustDomain;
   readonly identity: IdentityConfig;
+  readonly trust: TrustConfig;
+  readonly revocation: RevocationConfig;
   readonly policy: PolicyConfig;
   /** At least one. */
   readonly listeners: readonly ListenerConfig[];
@@ -32,19 +39,9 @@ export interface Config {
   readonly upstream: UpstreamConfig;
   /** What every listener starts from; a listener's own `limits` are already merged. */
   readonly limits: ListenerLimits;
+  /** What every listener starts from; a listener's own `leases` are already merged. */
+  readonly leases: LeaseTerms;
   readonly positions: ConfigPositions;
-}
-
-interface IdentityConfig {
-  readonly files: IdentityFilesConfig;
-}
-
-/** Absolute paths of PEM files. */
-interface IdentityFilesConfig {
-  readonly certificate: string;
-  readonly privateKey: string;
-  /** Has an entry for the configuration's own trust domain. */
-  readonly trustBundles: ReadonlyMap<TrustDomain, string>;
 }
 
 interface PolicyConfig {
@@ -62,7 +59,9 @@ export interface ListenerConfig {
   readonly component: string | null;
   /** Never empty; the first one that matches wins, and every one can. Without `routes:` one route that matches everything. */
   readonly routes: readonly RouteConfig[];
+  readonly authenticate: AuthenticateConfig;
   readonly limits: ListenerLimits;
+  readonly leases: LeaseTerms;
 }
 
 export interface RouteConfig {
@@ -131,7 +130,7 @@ export function parseConfig(bytes: Uint8Array, file: string): Config {
     })),
   ]);
   if (parsed.document === null || problems.length > 0) throw new DocumentError(problems.toSorted(byPosition));
-  return toConfig(parsed.document, { directory, root });
+  return toConfig(parsed.document, { directory, root, trustDomain: parsed.document.trustDomain });
 }
 
 function locate(root: YamlNode, path: Path): string {
@@ -142,24 +141,14 @@ function byPosition(a: Problem, b: Problem): number {
   return a.position.line - b.position.line || a.position.column - b.position.column;
 }
 
-interface Origin {
-  readonly directory: string;
-  readonly root: YamlNode;
-}
-
 function toConfig(document: ConfigDocument, origin: Origin): Config {
-  const { trustDomain, identity, policy, admin, probes, decisionLog, log, cache, drain } = document;
+  const { trustDomain, policy, admin, probes, decisionLog, log, cache, drain } = document;
   const { directory, root } = origin;
-  const { certificate, privateKey, trustBundles } = identity.files;
   return {
     trustDomain,
-    identity: {
-      files: {
-        certificate: resolve(directory, certificate),
-        privateKey: resolve(directory, privateKey),
-        trustBundles: new Map([...trustBundles].map(([name, path]) => [name, resolve(directory, path)])),
-      },
-    },
+    identity: toIdentityConfig(document.identity, origin),
+    trust: toTrustConfig(document.trust, origin),
+    revocation: toRevocationConfig(document.revocation, origin),
     policy: { path: resolve(directory, policy.path), mode: policy.mode },
     listeners: document.listeners.map((listener, at) => ({
       name: listener.name,
@@ -167,12 +156,14 @@ function toConfig(document: ConfigDocument, origin: Origin): Config {
       position: positionAt(root, ['listeners', at, 'bind']),
       component: listener.component ?? null,
       routes: toRoutes(listener, ['listeners', at], origin),
+      authenticate: toAuthenticateConfig(listener, ['listeners', at], origin),
       limits: toLimits({ ...document.limits, ...listener.limits }),
+      leases: toLeaseTerms({ ...document.leases, ...listener.leases }),
     })),
     admin:
       admin.bind === null
         ? null
-        : { bind: resolveAddress(admin.bind, directory), position: positionAt(root, ['admin', 'bind']) },
+        : { bind: resolveAddress(origin, admin.bind), position: positionAt(root, ['admin', 'bind']) },
     probes: probes === undefined ? null : { ...probes, position: positionAt(root, ['probes', 'bind']) },
     decisionLog,
     log,
@@ -184,31 +175,29 @@ function toConfig(document: ConfigDocument, origin: Origin): Config {
     drain: { timeoutMs: drain.timeout },
     upstream: toUpstreamConfig(document.upstream),
     limits: toLimits(document.limits),
-    positions: findPositions(root, trustBundles.keys()),
+    leases: toLeaseTerms(document.leases),
+    positions: findPositions(document, origin),
   };
 }
 
 type ListenerDocument = ConfigDocument['listeners'][number];
 
-function toRoutes(listener: ListenerDocument, path: Path, { directory, root }: Origin): readonly RouteConfig[] {
+function toRoutes(listener: ListenerDocument, path: Path, origin: Origin): readonly RouteConfig[] {
+  const { root } = origin;
   const { component, upstream, routes } = listener;
   if (routes !== undefined) {
     return routes.map((route, at) => ({
       host: route.host,
       pathPrefix: route.pathPrefix,
       component: route.component,
-      upstream: resolveAddress(route.upstream, directory),
+      upstream: resolveAddress(origin, route.upstream),
       position: positionAt(root, [...path, 'routes', at, 'component']),
     }));
   }
   // The schema has proven that a listener without routes has both.
   if (component === undefined || upstream === undefined) return [];
   const position = positionAt(root, [...path, 'component']);
-  return [{ host: null, pathPrefix: null, component, upstream: resolveAddress(upstream, directory), position }];
-}
-
-function resolveAddress<Address extends TcpAddress | UnixAddress>(address: Address, directory: string): Address {
-  return address.kind === 'unix' ? { ...address, path: resolve(directory, address.path) } : address;
+  return [{ host: null, pathPrefix: null, component, upstream: resolveAddress(origin, upstream), position }];
 }
 
 function toUpstreamConfig(document: ConfigDocument['upstream']): UpstreamConfig {

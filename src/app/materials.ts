@@ -1,6 +1,7 @@
 // What the sidecar's decisions rest on, read from files, kept up to date, and swapped whole: identity, trust bundles, policy.
 
 import { SnapshotCell } from '../core/snapshot.ts';
+import { formatProblem } from '../core/source-position.ts';
 import type { FileGroup, FileWarning, GroupReading } from '../files/file-group.ts';
 import {
   ownIdentityGroup,
@@ -15,6 +16,7 @@ import type { CompiledPolicy } from '../policy/matrix.ts';
 import type { OwnIdentity } from '../spiffe/own-identity.ts';
 import type { TrustBundles } from '../spiffe/trust-bundle.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
+import { findUnsupported } from './config-unsupported.ts';
 import type { Config } from './config.ts';
 import { describeLoadFailure, StartError } from './start-error.ts';
 
@@ -54,22 +56,23 @@ export async function openMaterials(
   config: Config,
   from: { readonly builtinProtocols: string; readonly port: WatchPort },
 ): Promise<Materials> {
-  const { trustDomain, identity: source } = config;
+  const { trustDomain, identity: files } = config;
+  if (files.kind !== 'files') throw new StartError(findUnsupported(config).map(formatProblem));
   const location: PolicyLocation = { path: config.policy.path, builtinProtocols: from.builtinProtocols };
   const opening = [
     openMaterial<OwnIdentity>(from.port, {
       name: 'identity',
-      group: ownIdentityGroup(source.files),
+      group: ownIdentityGroup(files),
       parse: (reading) => {
-        const { identity, warnings } = parseOwnIdentityFiles(reading, source.files, trustDomain);
+        const { identity, warnings } = parseOwnIdentityFiles(reading, files, trustDomain);
         return { value: identity, warnings };
       },
     }),
     openMaterial<TrustBundles>(from.port, {
       name: 'trust-bundle',
-      group: trustBundleGroup(source.files.trustBundles),
+      group: trustBundleGroup(files.trustBundles),
       parse: (reading) => ({
-        value: parseTrustBundleFiles(reading, source.files.trustBundles),
+        value: parseTrustBundleFiles(reading, files.trustBundles),
         warnings: reading.warnings,
       }),
     }),

@@ -14,6 +14,7 @@ import { DocumentError } from '../yaml/located.ts';
 import { findPolicyConflicts } from './agreement.ts';
 import { createAuthorizer } from './authorizer.ts';
 import { Cautions } from './cautions.ts';
+import { findUnsupported } from './config-unsupported.ts';
 import { toConfigView } from './config-view.ts';
 import { DataPlane } from './data-plane.ts';
 import { createInstruments, type InstrumentOptions } from './instruments.ts';
@@ -45,6 +46,8 @@ const EXPIRY_LOOK_MS = 1_000;
 /** Returns when every listener accepts. @throws {StartError} with what is missing or wrong: nothing is left running then. */
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const { config } = options;
+  const unsupported = findUnsupported(config);
+  if (unsupported.length > 0) throw new StartError(unsupported.map(formatProblem));
   const materials = await openMaterials(config, {
     builtinProtocols: join(findPackageRoot(), 'policies', 'protocols'),
     port: systemWatchPort,

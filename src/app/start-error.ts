@@ -31,9 +31,6 @@ export function toProblem({ code, message }: SallyportError<string>, position: S
 }
 
 /** Where the configuration names the file, or the directory of the file, at `path`. */
-function placeOf(path: string, { identity: { files }, positions }: Config): SourcePosition {
-  if (path === files.certificate) return positions.certificate;
-  if (path === files.privateKey) return positions.privateKey;
-  const bundle = [...files.trustBundles].find(([, file]) => file === path)?.[0];
-  return (bundle === undefined ? undefined : positions.trustBundleOf.get(bundle)) ?? positions.policy;
+function placeOf(path: string, { positions }: Config): SourcePosition {
+  return positions.files.get(path) ?? positions.policy;
 }

@@ -90,7 +90,8 @@ async function checkWhatItNames(config: Config, findings: Findings): Promise<str
 }
 
 async function checkOwnIdentity(config: Config, attempt: Attempt, findings: Findings): Promise<OwnIdentity | null> {
-  const { files } = config.identity;
+  const files = config.identity;
+  if (files.kind !== 'files') return null;
   const reading = await readAll(ownIdentityGroup(files), attempt);
   if (reading === null) return null;
   const loaded = await attempt(() => parseOwnIdentityFiles(reading, files, config.trustDomain));
@@ -99,7 +100,8 @@ async function checkOwnIdentity(config: Config, attempt: Attempt, findings: Find
 }
 
 async function checkTrustBundles(config: Config, attempt: Attempt, findings: Findings): Promise<TrustBundles | null> {
-  const { trustBundles } = config.identity.files;
+  if (config.identity.kind !== 'files') return null;
+  const { trustBundles } = config.identity;
   const reading = await readAll(trustBundleGroup(trustBundles), attempt);
   if (reading === null) return null;
   findings.warnings.push(...reading.warnings);

@@ -18,6 +18,19 @@ const LIMITS = {
   maxConnectionAgeMs: 3_600_000,
 };
 
+const LEASES = {
+  graceMs: 5_000,
+  onLapse: {
+    'svid-expired': 'drain',
+    'token-expired': 'drain',
+    'trust-changed': 'reset',
+    revoked: 'reset',
+    'policy-changed': 'reset',
+    'maximum-age': 'drain',
+    'own-svid-withdrawn': 'reset',
+  },
+};
+
 /** In the example. */
 function place(line: number, column: number): SourcePosition {
   return { file: EXAMPLE_FILE, line, column };
@@ -28,12 +41,13 @@ describe('parseConfig', () => {
     expect(parseText(EXAMPLE)).toEqual({
       trustDomain: 'ai.example',
       identity: {
-        files: {
-          certificate: '/etc/sallyport/registry.pem',
-          privateKey: '/etc/sallyport/registry.key',
-          trustBundles: new Map([['ai.example', '/etc/sallyport/bundle.pem']]),
-        },
+        kind: 'files',
+        certificate: '/etc/sallyport/registry.pem',
+        privateKey: '/etc/sallyport/registry.key',
+        trustBundles: new Map([['ai.example', '/etc/sallyport/bundle.pem']]),
       },
+      trust: { bundles: new Map(), federation: [], endpoint: null },
+      revocation: { file: null, redis: null },
       policy: { path: '/etc/policies', mode: 'enforce' },
       listeners: [
         {
@@ -50,7 +64,9 @@ describe('parseConfig', () => {
               position: place(11, 16),
             },
           ],
+          authenticate: { x509: true, jwt: null },
           limits: LIMITS,
+          leases: LEASES,
         },
       ],
       admin: { bind: { kind: 'tcp', host: '127.0.0.1', port: 9901 }, position: place(13, 16) },
@@ -71,12 +87,16 @@ describe('parseConfig', () => {
         ejectMs: 1_000,
       },
       limits: LIMITS,
+      leases: LEASES,
       positions: {
-        certificate: place(4, 18),
-        privateKey: place(5, 17),
+        identity: place(4, 18),
         trustBundles: place(6, 5),
-        trustBundleOf: new Map([['ai.example', place(6, 33)]]),
         policy: place(7, 17),
+        files: new Map([
+          ['/etc/sallyport/registry.pem', place(4, 18)],
+          ['/etc/sallyport/registry.key', place(5, 17)],
+          ['/etc/sallyport/bundle.pem', place(6, 33)],
+        ]),
       },
     });
   });
@@ -213,11 +233,12 @@ limits:
 
   it('ID-20 keeps a trust domain named `__proto__` and answers for it alone', () => {
     const text = changed('{ ai.example: bundle.pem }', '{ ai.example: bundle.pem, __proto__: other.pem }');
-    const { trustBundles } = parseText(text).identity.files;
-    expect([...trustBundles]).toEqual([
-      ['ai.example', '/etc/sallyport/bundle.pem'],
-      ['__proto__', '/etc/sallyport/other.pem'],
-    ]);
+    expect(parseText(text).identity).toMatchObject({
+      trustBundles: new Map([
+        ['ai.example', '/etc/sallyport/bundle.pem'],
+        ['__proto__', '/etc/sallyport/other.pem'],
+      ]),
+    });
     expect(problemsOf(text.replace('trustDomain: ai.example', 'trustDomain: constructor'))).toEqual([
       '6:5 missing-trust-bundle: there is no bundle for the own trust domain `constructor`; add `constructor: FILE`',
     ]);
@@ -373,7 +394,6 @@ describe('parseConfig refuses, with the place', () => {
   it('every key that must be there, together', () => {
     expect(problemsOf('log: { level: info }\n')).toEqual([
       '1:1 missing-key: `trustDomain` is missing; expected a trust domain such as `ai.example`',
-      '1:1 missing-key: `identity` is missing; expected a mapping',
       '1:1 missing-key: `policy` is missing; expected a mapping',
       '1:1 missing-key: `listeners` is missing; expected a list of listeners',
     ]);

@@ -41,7 +41,7 @@ const REFUSALS: readonly Case[] = [
     (files) => files.write('sallyport.yaml', 'trustDoman: ai.example\n'),
     [
       /^\.\/sallyport\.yaml:1:1: `trustDomain` is missing/,
-      ...['identity', 'policy', 'listeners'].map((key) => new RegExp(`\`${key}\` is missing`)),
+      ...['policy', 'listeners'].map((key) => new RegExp(`\`${key}\` is missing`)),
       /^\.\/sallyport\.yaml:1:1: unknown key `trustDoman`; did you mean `trustDomain`\? \[unknown-key\]$/,
     ],
   ],

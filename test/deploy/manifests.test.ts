@@ -272,7 +272,8 @@ describe('the configuration of Sallyport', () => {
 
   it('reads what is mounted', () => {
     const mounts = new Map(sidecar.volumeMounts?.map(({ name, mountPath }) => [name, mountPath]));
-    const { certificate, privateKey, trustBundles } = config.identity.files;
+    if (config.identity.kind !== 'files') throw new Error('the identity comes from files');
+    const { certificate, privateKey, trustBundles } = config.identity;
     expect([certificate, privateKey, ...trustBundles.values()]).toEqual(
       ['tls.crt', 'tls.key', 'ca.crt'].map((file) => `${mounts.get('identity')}/${file}`),
     );
