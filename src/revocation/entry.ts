@@ -96,7 +96,7 @@ function readOptional<T>(entry: Entry, key: EntryKey, parse: (text: string) => T
   }
 }
 
-function readTarget(entry: EntryReader, own: TrustDomain | null): RevocationTarget | null {
+function readTarget(entry: Entry, own: TrustDomain | null): RevocationTarget | null {
   const present = (['id', 'serial', 'issuer', 'spki', 'jti'] as const).filter((key) => entry.texts.has(key));
   const [first, second] = present.filter((key) => key !== 'issuer' || !entry.texts.has('serial'));
   if (first === undefined) {
