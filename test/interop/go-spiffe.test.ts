@@ -1,9 +1,6 @@
 // SPIFFE IDs and X.509-SVIDs beside the SPIFFE project's own Go library: same answers, or a stricter one of ours that is named here.
 
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { parseSpiffeId, pathOf, SpiffeIdError, trustDomainOf } from '../../src/spiffe/spiffe-id.ts';
@@ -12,6 +9,7 @@ import { verifyX509Svid } from '../../src/spiffe/x509-svid.ts';
 import { X509SvidError } from '../../src/spiffe/x509-svid-error.ts';
 import { chainPlan, makeChain, type PresentedChain } from '../support/random-chains.ts';
 import { bundlesOf } from '../support/trust.ts';
+import { buildGoProgram, GO_BUILDS_WITHIN_MS, type GoProgram } from './go-program.ts';
 
 interface Answer {
   readonly ok: boolean;
@@ -20,34 +18,21 @@ interface Answer {
   readonly message: string;
 }
 
-const BUILD_MS = 110_000;
 const now = Math.floor(Date.now() / 1000) * 1000;
-const directory = mkdtempSync(join(tmpdir(), 'sallyport-go-spiffe-'));
-const program = join(directory, 'oracle');
-let whyNot: string | null = null;
+let oracle: GoProgram = { kind: 'missing', reason: 'not built' };
 
-beforeAll(
-  () => {
-    const options = { cwd: join(import.meta.dirname, 'go-spiffe'), encoding: 'utf8', timeout: BUILD_MS } as const;
-    const environment = { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly -buildvcs=false' };
-    // First from the module cache alone: without network that answers at once, where a download would wait.
-    for (const proxy of [{ GOPROXY: 'off' }, {}]) {
-      const built = spawnSync('go', ['build', '-o', program, '.'], { ...options, env: { ...environment, ...proxy } });
-      if (built.error !== undefined) whyNot = 'Go is missing';
-      else if (built.status !== 0) whyNot = 'go-spiffe cannot be built';
-      else whyNot = null;
-      if (whyNot !== 'go-spiffe cannot be built') return;
-    }
-  },
-  2 * BUILD_MS + 10_000,
-);
+beforeAll(async () => {
+  oracle = await buildGoProgram('.');
+}, GO_BUILDS_WITHIN_MS);
 
-afterAll(() => rmSync(directory, { recursive: true }));
+afterAll(() => {
+  if (oracle.kind === 'built') oracle.remove();
+});
 
 function ask(questions: readonly object[], { skip }: Pick<TestContext, 'skip'>): readonly Answer[] {
-  if (whyNot !== null) skip(whyNot);
+  if (oracle.kind === 'missing') return skip(oracle.reason);
   const input = questions.map((question) => `${JSON.stringify(question)}\n`).join('');
-  const { stdout, stderr, status } = spawnSync(program, { input, encoding: 'utf8', maxBuffer: 1 << 26 });
+  const { stdout, stderr, status } = spawnSync(oracle.path, { input, encoding: 'utf8', maxBuffer: 1 << 26 });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   return stdout
     .split('\n')

@@ -1,4 +1,5 @@
-// An oracle for tests: answers with go-spiffe, one JSON line for each JSON line, whether a SPIFFE ID or an X.509-SVID is valid.
+// An oracle for tests: answers with go-spiffe, one JSON line for each JSON line, whether a SPIFFE ID, an
+// X.509-SVID or a JWT-SVID is valid.
 package main
 
 import (
@@ -9,8 +10,10 @@ import (
 	"os"
 	"time"
 
+	"github.com/spiffe/go-spiffe/v2/bundle/jwtbundle"
 	"github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/spiffe/go-spiffe/v2/svid/jwtsvid"
 	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
 )
 
@@ -19,6 +22,10 @@ type question struct {
 	Chain   [][]byte            `json:"chain"`
 	Bundles map[string][][]byte `json:"bundles"`
 	At      int64               `json:"at"`
+	// At the present time, with a minute of leeway: it knows no other.
+	Token      *string           `json:"token"`
+	Audience   string            `json:"audience"`
+	JWTBundles map[string]string `json:"jwtBundles"`
 }
 
 type answer struct {
@@ -59,6 +66,9 @@ func decide(asked question) (spiffeid.ID, error) {
 	if asked.ID != nil {
 		return spiffeid.FromString(*asked.ID)
 	}
+	if asked.Token != nil {
+		return decideToken(asked)
+	}
 	chain, err := parse(asked.Chain)
 	if err != nil {
 		return spiffeid.ID{}, err
@@ -77,6 +87,26 @@ func decide(asked question) (spiffeid.ID, error) {
 	}
 	id, _, err := x509svid.Verify(chain, bundles, x509svid.WithTime(time.Unix(asked.At, 0)))
 	return id, err
+}
+
+func decideToken(asked question) (spiffeid.ID, error) {
+	bundles := jwtbundle.NewSet()
+	for name, keys := range asked.JWTBundles {
+		trustDomain, err := spiffeid.TrustDomainFromString(name)
+		if err != nil {
+			return spiffeid.ID{}, err
+		}
+		bundle, err := jwtbundle.Parse(trustDomain, []byte(keys))
+		if err != nil {
+			return spiffeid.ID{}, err
+		}
+		bundles.Add(bundle)
+	}
+	svid, err := jwtsvid.ParseAndValidate(*asked.Token, bundles, []string{asked.Audience})
+	if err != nil {
+		return spiffeid.ID{}, err
+	}
+	return svid.ID, nil
 }
 
 func parse(ders [][]byte) ([]*x509.Certificate, error) {
