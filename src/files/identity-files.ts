@@ -4,7 +4,8 @@ import { SallyportError } from '../core/error.ts';
 import { quote } from '../core/quote.ts';
 import { parseOwnIdentity, type OwnIdentity } from '../spiffe/own-identity.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
-import { parseTrustBundlePem, type TrustBundle, type TrustBundles } from '../spiffe/trust-bundle.ts';
+import type { TrustBundle, TrustBundles } from '../spiffe/trust-bundle.ts';
+import { parseTrustBundleFile } from '../spiffe/trust-bundle-file.ts';
 import { FileError } from './file-error.ts';
 import type { FileGroup, FileWarning, GroupFile, GroupReading } from './file-group.ts';
 
@@ -14,6 +15,7 @@ export interface OwnIdentityFiles {
   readonly privateKey: string;
 }
 
+/** Absolute paths of PEM files or SPIFFE bundle documents. */
 export type TrustBundleFiles = ReadonlyMap<TrustDomain, string>;
 
 /** The message has a line for each file that is wrong, which begins with the file and, where the contents are, the line. */
@@ -69,7 +71,7 @@ export function parseTrustBundleFiles(reading: GroupReading, files: TrustBundleF
   const errors: SallyportError<string>[] = [];
   for (const [trustDomain, path] of files) {
     try {
-      bundles.set(trustDomain, parseTrustBundlePem(trustDomain, fileAt(reading, path).bytes, path));
+      bundles.set(trustDomain, parseTrustBundleFile(trustDomain, fileAt(reading, path).bytes, path));
     } catch (error) {
       if (!(error instanceof SallyportError)) throw error;
       errors.push(error);

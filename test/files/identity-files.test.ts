@@ -119,6 +119,16 @@ describe('parseTrustBundleFiles', () => {
     expect(bundles.get(OWN)?.authorities[0]?.sha256).not.toBe(bundles.get(OTHER)?.authorities[0]?.sha256);
   });
 
+  it('reads a SPIFFE bundle document as well as PEM, also one that revokes its whole trust domain', async () => {
+    const bundles = await readBundles(
+      new Map([
+        [OWN, directory.write('own.pem', testAuthority().certificatePem)],
+        [OTHER, directory.write('other.json', '{"keys":[]}')],
+      ]),
+    );
+    expect([...bundles.values()].map(({ authorities }) => authorities.length)).toEqual([1, 0]);
+  });
+
   it('reads one file for two trust domains', async () => {
     const path = directory.write('shared.pem', testAuthority().certificatePem);
     const bundles = await readBundles(
