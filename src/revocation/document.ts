@@ -12,7 +12,7 @@ import {
   type YamlMapping,
   type YamlNode,
 } from '../yaml/located.ts';
-import { readEntry } from './entry.ts';
+import { type EntryPlace, readEntry } from './entry.ts';
 import { type Revocation, revocationKey } from './revocation.ts';
 
 const DOCUMENT_KEYS = ['version', 'revocations'];
@@ -93,12 +93,14 @@ function readRevocation(node: YamlNode, own: TrustDomain, report: Report): Revoc
   }
   const reading = readEntry(new Map(node.entries.map((entry) => [entry.key, textOf(entry.node)])), own);
   if (reading.kind === 'revocation') return reading.revocation;
-  for (const { code, message, key, isAboutName } of reading.problems) {
-    const entry = node.entries.find((candidate) => candidate.key === key);
-    const position = isAboutName ? entry?.keyPosition : entry?.node.position;
-    report(code, message, position ?? node.position);
-  }
+  for (const { code, message, place } of reading.problems) report(code, message, positionOf(place, node));
   return null;
+}
+
+function positionOf(place: EntryPlace, mapping: YamlMapping): SourcePosition {
+  const entry = place.part === 'entry' ? undefined : mapping.entries.find(({ key }) => key === place.key);
+  if (entry === undefined) return mapping.position;
+  return place.part === 'name' ? entry.keyPosition : entry.node.position;
 }
 
 function textOf(node: YamlNode): string | null {

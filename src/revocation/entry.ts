@@ -19,10 +19,11 @@ export interface EntryProblem {
   /** Kebab-case, stable. */
   readonly code: string;
   readonly message: string;
-  /** Whose name or value is wrong, or null where something is missing. */
-  readonly key: string | null;
-  readonly isAboutName: boolean;
+  readonly place: EntryPlace;
 }
+
+/** The whole entry is where something is missing. */
+export type EntryPlace = { readonly part: 'name' | 'value'; readonly key: string } | { readonly part: 'entry' };
 
 export type EntryReading =
   | { readonly kind: 'revocation'; readonly revocation: Revocation }
@@ -33,7 +34,7 @@ export function readEntry(texts: EntryTexts, own: TrustDomain | null): EntryRead
   const problems: EntryProblem[] = [];
   const entry: Entry = {
     texts,
-    refuse: (code, message, key) => problems.push({ code, message, key, isAboutName: false }),
+    refuse: (code, message, place) => problems.push({ code, message, place }),
   };
   problems.push(...unknownKeys(texts));
   const target = readTarget(entry, own);
@@ -41,7 +42,7 @@ export function readEntry(texts: EntryTexts, own: TrustDomain | null): EntryRead
   const atMs = readRequired(entry, 'at', parseInstant);
   const expiresMs = readOptional(entry, 'expires', parseInstant);
   if (atMs !== null && expiresMs !== null && expiresMs <= atMs) {
-    entry.refuse('bad-expiry', '`expires` is not after `at`', 'expires');
+    entry.refuse('bad-expiry', '`expires` is not after `at`', { part: 'value', key: 'expires' });
   }
   if (problems.length > 0 || target === null || reason === null || atMs === null) return { kind: 'problems', problems };
   return { kind: 'revocation', revocation: { target, reason, atMs, expiresMs } };
@@ -57,9 +58,11 @@ export function formatEntry({ target, reason, atMs, expiresMs }: Revocation): re
   ];
 }
 
+const WHOLE: EntryPlace = { part: 'entry' };
+
 interface Entry {
   readonly texts: EntryTexts;
-  readonly refuse: (code: string, message: string, key: EntryKey | null) => void;
+  readonly refuse: (code: string, message: string, place: EntryPlace) => void;
 }
 
 function unknownKeys(texts: EntryTexts): readonly EntryProblem[] {
@@ -68,12 +71,12 @@ function unknownKeys(texts: EntryTexts): readonly EntryProblem[] {
   return unknown.map((key) => {
     const nearest = findNearestName(key, known);
     const help = nearest === null ? `known keys are ${known.join(', ')}` : `did you mean ${quote(nearest)}?`;
-    return { code: 'unknown-key', message: `unknown key ${quote(key)}; ${help}`, key, isAboutName: true };
+    return { code: 'unknown-key', message: `unknown key ${quote(key)}; ${help}`, place: { part: 'name', key } };
   });
 }
 
 function readRequired<T>(entry: Entry, key: EntryKey, parse: (text: string) => T): T | null {
-  if (!entry.texts.has(key)) entry.refuse('missing-key', `a revocation needs \`${key}\``, null);
+  if (!entry.texts.has(key)) entry.refuse('missing-key', `a revocation needs \`${key}\``, WHOLE);
   return readOptional(entry, key, parse);
 }
 
@@ -82,7 +85,7 @@ function readOptional<T>(entry: Entry, key: EntryKey, parse: (text: string) => T
   const text = entry.texts.get(key);
   if (text === undefined) return null;
   if (text === null) {
-    entry.refuse('wrong-type', `\`${key}\` must be a string; quote it`, key);
+    entry.refuse('wrong-type', `\`${key}\` must be a string; quote it`, { part: 'value', key });
     return null;
   }
   try {
@@ -91,7 +94,7 @@ function readOptional<T>(entry: Entry, key: EntryKey, parse: (text: string) => T
     const isExpected =
       error instanceof RevocationTextError || error instanceof IdPatternError || error instanceof Rfc3339Error;
     if (!isExpected) throw error;
-    entry.refuse(error.code, `\`${key}\`: ${error.message}`, key);
+    entry.refuse(error.code, `\`${key}\`: ${error.message}`, { part: 'value', key });
     return null;
   }
 }
@@ -100,12 +103,12 @@ function readTarget(entry: Entry, own: TrustDomain | null): RevocationTarget | n
   const present = (['id', 'serial', 'issuer', 'spki', 'jti'] as const).filter((key) => entry.texts.has(key));
   const [first, second] = present.filter((key) => key !== 'issuer' || !entry.texts.has('serial'));
   if (first === undefined) {
-    entry.refuse('no-target', 'a revocation needs `id`, `serial` and `issuer`, `spki` or `jti`', null);
+    entry.refuse('no-target', 'a revocation needs `id`, `serial` and `issuer`, `spki` or `jti`', WHOLE);
     return null;
   }
   if (second !== undefined) {
     const message = `a revocation is of one thing; it has \`${first}\` and \`${second}\`, which are two`;
-    entry.refuse('several-targets', message, second);
+    entry.refuse('several-targets', message, { part: 'name', key: second });
     return null;
   }
   switch (first) {

@@ -4,6 +4,7 @@ import type { Certificate } from '../pki/certificate.ts';
 import type { Crl } from '../pki/crl.ts';
 import { spkiSha256 } from '../pki/key-fingerprint.ts';
 import { matchesIdPattern } from '../spiffe/id-pattern.ts';
+import type { JwtSvid } from '../spiffe/jwt-svid.ts';
 import { type SpiffeId, type TrustDomain, trustDomainOf } from '../spiffe/spiffe-id.ts';
 import type { X509Svid } from '../spiffe/x509-svid.ts';
 import { isCrlOf } from './crl-issuer.ts';
@@ -16,13 +17,6 @@ export interface RevocationMatch {
   readonly key: string;
   readonly reason: string;
   readonly atMs: number;
-}
-
-/** What there is to revoke of a JWT-SVID. */
-export interface RevocableToken {
-  readonly id: SpiffeId;
-  /** `jti`, or null where it has none. */
-  readonly tokenId: string | null;
 }
 
 export interface RevocationSources {
@@ -76,7 +70,7 @@ export class Revocations {
     return null;
   }
 
-  findToken({ id, tokenId }: RevocableToken, nowMs: number): RevocationMatch | null {
+  findToken({ id, tokenId }: Pick<JwtSvid, 'id' | 'tokenId'>, nowMs: number): RevocationMatch | null {
     if (this.#isEmpty) return null;
     const listed = tokenId === null ? undefined : this.#tokens.get(tokenId);
     return toMatch(listed, nowMs) ?? this.#findId(id, nowMs);
