@@ -21,7 +21,7 @@ export function* findAdmissionConflicts({ trustDomain, listeners }: Sound<Config
     const delegationsPath = [...path, 'jwt', 'delegations'];
     if (methods.includes('jwt') && !methods.includes('x509')) {
       const message =
-        'a delegation says whose connection may carry whose token, and without `x509` in `authenticate` no connection is anybody’s; ' +
+        'a delegation says whose connection may carry whose token, and without `x509` in `authenticate` no connection is of anybody; ' +
         'add it, or leave the delegations out';
       yield { code: 'conflict', path: delegationsPath, message };
     }

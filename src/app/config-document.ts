@@ -1,7 +1,9 @@
 // One reading of the document by its schema that keeps what is sound when something is not.
 
 import type { z } from 'zod';
+import type { EndpointAddress } from '../workload-api/endpoint-address.ts';
 import { documentSchema, type ConfigDocument } from './config-schema.ts';
+import type { RedisServer } from './config-urls.ts';
 import type { TcpAddress, UnixAddress } from './config-values.ts';
 
 type Path = readonly PropertyKey[];
@@ -17,11 +19,14 @@ export interface ParsedDocument {
 /** A document of which some values, at any depth, were refused or are missing. */
 export type Sound<T> = T extends string | number | boolean | null | undefined | Whole
   ? T
-  : T extends readonly (infer Element)[]
-    ? readonly (Sound<Element> | undefined)[]
-    : { readonly [Key in keyof T]?: Sound<T[Key]> | undefined };
+  : T extends ReadonlyMap<infer Key, infer Entry>
+    ? ReadonlyMap<Key, Sound<Entry> | undefined>
+    : T extends readonly (infer Element)[]
+      ? readonly (Sound<Element> | undefined)[]
+      : { readonly [Key in keyof T]?: Sound<T[Key]> | undefined };
 
-type Whole = TcpAddress | UnixAddress | ReadonlyMap<unknown, unknown>;
+/** What is made of one value of the file. */
+type Whole = TcpAddress | UnixAddress | EndpointAddress | RedisServer;
 
 export function parseDocument(plain: unknown): ParsedDocument {
   let sound: Sound<ConfigDocument> = {};
@@ -38,8 +43,8 @@ export function parseDocument(plain: unknown): ParsedDocument {
 }
 
 /**
- * `value` without what the issues are about. Values that cannot be taken apart (a map, an address) are left out whole when
- * anything in them was refused.
+ * `value` without what the issues are about: a value that was refused is undefined, its key stays. A map of which a key was refused is
+ * left out whole, since nobody knows what was meant by it.
  */
 function withoutFaults(value: unknown, faults: readonly Path[]): unknown {
   if (faults.length === 0) return value;
@@ -47,6 +52,12 @@ function withoutFaults(value: unknown, faults: readonly Path[]): unknown {
   const below = (step: PropertyKey): readonly Path[] =>
     faults.filter(([first]) => first === step).map((path) => path.slice(1));
   if (Array.isArray(value)) return value.map((element, at) => withoutFaults(element, below(at)));
-  if (typeof value !== 'object' || value === null || value instanceof Map) return undefined;
+  if (value instanceof Map) {
+    const entries = Array.from(value, ([name, entry]: [unknown, unknown]) =>
+      typeof name === 'string' ? ([name, withoutFaults(entry, below(name))] as const) : null,
+    );
+    return entries.includes(null) ? undefined : new Map(entries.filter((entry) => entry !== null));
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
   return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, withoutFaults(entry, below(key))]));
 }

@@ -119,6 +119,13 @@ export function duration(least: string, most: string) {
   );
 }
 
+/** A duration that is told to others in seconds. */
+export function seconds(least: string, most: string) {
+  return duration(least, most).refine((ms) => ms % 1_000 === 0, {
+    error: (issue) => `${quote(formatDuration(Number(issue.input)))} is not a whole number of seconds`,
+  });
+}
+
 export function size(least: string, most: string) {
   return between(text(`a size such as \`16KiB\``, parseSize), [parseSize(least), parseSize(most)], formatSize);
 }

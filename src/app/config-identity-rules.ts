@@ -1,7 +1,8 @@
 // What must hold between the keys that say who we are.
 
+import { SallyportError } from '../core/error.ts';
 import { quote } from '../core/quote.ts';
-import { pathOf, type SpiffeId, SpiffeIdError, type TrustDomain, trustDomainOf } from '../spiffe/spiffe-id.ts';
+import { type TrustDomain, trustDomainOf } from '../spiffe/spiffe-id.ts';
 import type { Conflict } from './config-conflict.ts';
 import type { Sound } from './config-document.ts';
 import { parseOwnSpiffeId } from './config-identity.ts';
@@ -30,24 +31,18 @@ function* findMissingBundle({ trustDomain, identity }: Sound<ConfigDocument>): I
   yield { code: 'missing-trust-bundle', path: ['identity', 'files', 'trustBundles'], message };
 }
 
+/** What `parseOwnSpiffeId` refuses, or an ID of another trust domain. */
 function describeWrongOwnId(
   text: string,
   own: TrustDomain,
 ): { readonly code: string; readonly message: string } | null {
-  let id: SpiffeId;
   try {
-    id = parseOwnSpiffeId(text, own);
+    const id = parseOwnSpiffeId(text, own);
+    if (trustDomainOf(id) === own) return null;
+    const message = `${quote(id)} is not of the own trust domain ${quote(own)}, as our own SVID must be`;
+    return { code: 'foreign-trust-domain', message };
   } catch (error) {
-    if (error instanceof SpiffeIdError) return { code: error.code, message: error.message };
+    if (error instanceof SallyportError) return error;
     throw error;
   }
-  if (trustDomainOf(id) !== own) {
-    const message = `${quote(id)} is not of the own trust domain ${quote(own)}, and our own SVID is`;
-    return { code: 'foreign-trust-domain', message };
-  }
-  if (pathOf(id) !== '') return null;
-  return {
-    code: 'missing-path',
-    message: `${quote(id)} has no path; the ID of a trust domain itself names no workload`,
-  };
 }

@@ -1,12 +1,13 @@
 // The configuration's section on who we are: our SVID and bundles from files, or from a Workload API.
 
 import type { z } from 'zod';
+import { parseEndpointAddress } from '../workload-api/endpoint-address.ts';
 import { byTrustDomain, duration, filePath, mapping, text } from './config-fields.ts';
 import { parseHint } from './config-names.ts';
 import { parseDuration } from './config-values.ts';
 
 const workloadApi = mapping({
-  socket: text('an address such as `unix:///run/spire/sockets/agent.sock`', asWritten).optional(),
+  socket: text('an address such as `unix:///run/spire/sockets/agent.sock`', parseEndpointAddress).optional(),
   // Read by the rules, since `/path` means a path of the own trust domain.
   spiffeId: text('a SPIFFE ID such as `/registry/main`', asWritten).optional(),
   hint: text('a hint, the name the agent gives to one of several SVIDs', parseHint).optional(),

@@ -2,8 +2,10 @@
 
 import { resolve } from 'node:path';
 import type { SourcePosition } from '../core/source-position.ts';
-import { parseSpiffeId, type SpiffeId, type TrustDomain } from '../spiffe/spiffe-id.ts';
+import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts';
+import type { EndpointAddress } from '../workload-api/endpoint-address.ts';
 import { WORKLOAD_API_DEFAULTS } from './config-identity-schema.ts';
+import { parseWorkloadId } from './config-names.ts';
 import { type Origin, placeOf, resolveFiles } from './config-origin.ts';
 import type { ConfigDocument } from './config-schema.ts';
 
@@ -20,8 +22,8 @@ export interface IdentityFilesConfig {
 
 export interface WorkloadApiConfig {
   readonly kind: 'workload-api';
-  /** As the file spells it, an address that can be parsed; null: that of `SPIFFE_ENDPOINT_SOCKET`. */
-  readonly socket: string | null;
+  /** Null: that of `SPIFFE_ENDPOINT_SOCKET`. */
+  readonly socket: EndpointAddress | null;
   /** Of the socket, or of the nearest thing that the file does say. */
   readonly position: SourcePosition;
   /** Which of several SVIDs, of the own trust domain; null: by `hint`, or the first. Never both. */
@@ -51,7 +53,7 @@ export function toIdentityConfig({ files, workloadApi }: ConfigDocument['identit
   };
 }
 
-/** `/path` is short for that path of the own trust domain. @throws {SpiffeIdError} */
+/** `/path` is short for that path of the own trust domain. @throws {SallyportError} */
 export function parseOwnSpiffeId(text: string, own: TrustDomain): SpiffeId {
-  return parseSpiffeId(text.startsWith('/') ? `spiffe://${own}${text}` : text);
+  return parseWorkloadId(text.startsWith('/') ? `spiffe://${own}${text}` : text);
 }

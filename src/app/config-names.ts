@@ -1,9 +1,15 @@
-// Words of the configuration file that are compared as they stand, and so must be what they look like: audiences, hints, Redis keys and users.
+// Words of the configuration file that are compared as they stand, and so must be what they look like: SPIFFE IDs, audiences, hints, Redis keys and users.
 
 import { SallyportError } from '../core/error.ts';
 import { quote } from '../core/quote.ts';
+import { parseSpiffeId, pathOf, type SpiffeId } from '../spiffe/spiffe-id.ts';
 
-type ConfigNameErrorCode = 'invalid-audience' | 'invalid-hint' | 'invalid-redis-key' | 'invalid-redis-user';
+type ConfigNameErrorCode =
+  | 'missing-path'
+  | 'invalid-audience'
+  | 'invalid-hint'
+  | 'invalid-redis-key'
+  | 'invalid-redis-user';
 
 class ConfigNameError extends SallyportError<ConfigNameErrorCode> {}
 
@@ -14,6 +20,16 @@ const MAX_REDIS_WORD_CHARACTERS = 256;
 /** An audience of JWT-SVIDs, compared character by character: no pattern, and no part of one. */
 export function parseAudience(text: string): string {
   return parseExact(text, { code: 'invalid-audience', what: 'an audience', most: MAX_AUDIENCE_CHARACTERS });
+}
+
+/** The SPIFFE ID of a workload. */
+export function parseWorkloadId(text: string): SpiffeId {
+  const id = parseSpiffeId(text);
+  if (pathOf(id) !== '') return id;
+  throw new ConfigNameError(
+    'missing-path',
+    `${quote(id)} has no path; the ID of a trust domain itself names no workload`,
+  );
 }
 
 export function parseHint(text: string): string {

@@ -7,13 +7,17 @@ import { findAdmissionConflicts } from './config-admission-rules.ts';
 import { type Conflict, type Path, type RuleSource, showPath } from './config-conflict.ts';
 import type { Sound } from './config-document.ts';
 import { findIdentityConflicts } from './config-identity-rules.ts';
+import { findRevocationConflicts } from './config-revocation-rules.ts';
 import { LIMIT_DEFAULTS, type ConfigDocument } from './config-schema.ts';
+import { findTrustConflicts } from './config-trust-rules.ts';
 import type { TcpAddress, UnixAddress, Upstream } from './config-values.ts';
 
 /** Every rule that the document breaks, in no particular order. */
 export function findConflicts(document: Sound<ConfigDocument>, source: RuleSource): readonly Conflict[] {
   return [
     ...findIdentityConflicts(document),
+    ...findTrustConflicts(document, source),
+    ...findRevocationConflicts(document),
     ...findAdmissionConflicts(document),
     ...findRepeatedNames(document, source),
     ...findSharedBinds(document, source),
@@ -43,6 +47,7 @@ function* findSharedBinds(document: Sound<ConfigDocument>, source: RuleSource): 
     { path: ['admin', 'bind'], bind: document.admin?.bind },
     { path: ['probes', 'bind'], bind: document.probes?.bind },
     ...(document.listeners ?? []).map((listener, at) => ({ path: ['listeners', at, 'bind'], bind: listener?.bind })),
+    { path: ['trust', 'endpoint', 'bind'], bind: document.trust?.endpoint?.bind },
   ];
   for (const [at, { path, bind }] of binds.entries()) {
     const earlier = binds.slice(0, at).find((other) => overlap(other.bind, bind));

@@ -1,8 +1,8 @@
 // The configuration's section on the bundles of other trust domains, and on giving ours to them.
 
 import { z } from 'zod';
-import { parseSpiffeId } from '../spiffe/spiffe-id.ts';
-import { byTrustDomain, duration, filePath, mapping, noVariant, text, variant } from './config-fields.ts';
+import { byTrustDomain, duration, filePath, mapping, noVariant, seconds, text, variant } from './config-fields.ts';
+import { parseWorkloadId } from './config-names.ts';
 import { parseBundleUrl, parseEndpointPath } from './config-urls.ts';
 import { parseBind } from './config-values.ts';
 
@@ -32,7 +32,7 @@ const federated = z.discriminatedUnion(
         profile: z.literal('https_spiffe'),
         endpointSpiffeId: text(
           'the SPIFFE ID of the endpoint, such as `spiffe://partner.example/bundle`',
-          parseSpiffeId,
+          parseWorkloadId,
         ),
       },
       { ca: WEB },
@@ -44,7 +44,7 @@ const federated = z.discriminatedUnion(
 const endpointKeys = {
   bind: text('an address such as `0.0.0.0:8444`', parseBind),
   path: text('a path such as `/bundle.json`', parseEndpointPath).prefault('/'),
-  refreshHint: duration('10s', '24h').prefault('5m'),
+  refreshHint: seconds('10s', '24h').prefault('5m'),
 };
 
 const endpoint = z.discriminatedUnion(

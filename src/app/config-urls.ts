@@ -19,6 +19,9 @@ type ConfigUrlErrorCode = 'invalid-url' | 'invalid-url-path' | 'unsupported-sche
 class ConfigUrlError extends SallyportError<ConfigUrlErrorCode> {}
 
 const MAX_URL_CHARACTERS = 2_048;
+// RFC 3986 §3.3, §3.4, without `@`.
+const PATH_AND_QUERY =
+  /^(?:\/(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*)*(?:\?(?:[A-Za-z0-9._~!$&'()*+,;=:/?-]|%[0-9A-Fa-f]{2})*)?$/;
 const DEFAULT_HTTPS_PORT = '443';
 const DEFAULT_REDIS_PORT = '6379';
 const MAX_REDIS_DATABASE = 65_535;
@@ -41,12 +44,7 @@ export function parseBundleUrl(text: string): string {
     return refuse('unsupported-scheme', `${quote(text)} does not ${help}, as the URL of a bundle must`);
   }
   if (rest.includes('#')) return wrong('has a fragment, which is never sent to a server; leave it out');
-  if (
-    !/^(?:\/(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*)*(?:\?(?:[A-Za-z0-9._~!$&'()*+,;=:/?-]|%[0-9A-Fa-f]{2})*)?$/.test(
-      rest,
-    )
-  )
-    return wrong('has characters that a URL must not have; write them percent-encoded');
+  if (!PATH_AND_QUERY.test(rest)) return wrong('has characters that a URL must not have; write them percent-encoded');
   const [path = ''] = rest.split('?', 1);
   if (path.split('/').some((segment) => /^(?:\.|%2e){1,2}$/i.test(segment)))
     return wrong('has a segment that is `.` or `..`; write the path it comes to');

@@ -1,6 +1,7 @@
 // The configuration as the admin endpoint shows it: plain JSON, every key named here, so that a secret is shown only by decision.
 
 import type { LeaseTerms } from '../proxy/lease.ts';
+import { formatEndpointAddress } from '../workload-api/endpoint-address.ts';
 import type { JwtConfig } from './config-admission.ts';
 import type { IdentityConfig } from './config-identity.ts';
 import type { RedisConfig } from './config-revocation.ts';
@@ -41,7 +42,8 @@ function toIdentityView(identity: IdentityConfig): object {
     }
     case 'workload-api': {
       const { socket, spiffeId, hint, startTimeoutMs } = identity;
-      return { workloadApi: { socket, spiffeId, hint, startTimeoutMs } };
+      const address = socket === null ? null : formatEndpointAddress(socket);
+      return { workloadApi: { socket: address, spiffeId, hint, startTimeoutMs } };
     }
   }
 }

@@ -17,6 +17,7 @@ const BOUNDS: readonly (readonly [string, string, string, string | null, string,
   ['upstream', 'maxPending', '0', '-1', '1000000', '1000001'],
   ['upstream', 'failuresToEject', '1', '0', '1000000', '1000001'],
   ['upstream', 'eject', '10ms', '9ms', '10m', '601s'],
+  ['leases', 'grace', '0ms', null, '1h', '3601s'],
   ['limits', 'maxConnections', '1', '0', '1000000', '1000001'],
   ['limits', 'maxConnectionsPerPrincipal', '1', '0', '10000', '1000001'],
   ['limits', 'handshakeTimeout', '10ms', '9ms', '5m', '301s'],
@@ -31,6 +32,20 @@ const BOUNDS: readonly (readonly [string, string, string, string | null, string,
   ['limits', 'maxConnectionAge', '100ms', '99ms', '168h', '169h'],
 ];
 
+/** What the example ends with, least, one less, most, one more. */
+const NESTED_BOUNDS: readonly (readonly [string, string, string, string, string])[] = [
+  ['trust: { endpoint: { bind: "0.0.0.0:1", profile: https_spiffe, refreshHint: VALUE } }', '10s', '9s', '24h', '25h'],
+  [
+    'trust: { federation: { b.example: { url: "https://b", profile: https_web, maxAge: VALUE } } }',
+    '1m',
+    '59s',
+    '8760h',
+    '8761h',
+  ],
+  ['revocation: { redis: { url: "redis://127.0.0.1", startTimeout: VALUE } }', '100ms', '99ms', '10m', '601s'],
+  ['revocation: { redis: { url: "redis://127.0.0.1", maxAge: VALUE } }', '1s', '999ms', '24h', '25h'],
+];
+
 describe('bounds', () => {
   const problemsWith = (section: string, key: string, value: string): readonly string[] =>
     problemsOf(`${EXAMPLE}${section}:\n  ${key}: ${value}\n`);
@@ -42,6 +57,28 @@ describe('bounds', () => {
       expect(problemsWith(section, key, value), value).toContainEqual(
         expect.stringMatching(new RegExp(`^15:${key.length + 5} out-of-range: .*\`${value}\``)),
       );
+    }
+  });
+
+  it.each(NESTED_BOUNDS)('%s is from %s (not %s) to %s (not %s)', (text, least, less, most, more) => {
+    const problemsOfValue = (value: string): readonly string[] =>
+      problemsOf(`${EXAMPLE}${text.replace('VALUE', value)}\n`);
+    for (const value of [least, most]) expect(problemsOfValue(value), value).toEqual([]);
+    for (const value of [less, more]) {
+      expect(problemsOfValue(value)).toEqual([
+        `14:${text.indexOf('VALUE') + 1} out-of-range: \`${value}\` is not between \`${least}\` and \`${most}\``,
+      ]);
+    }
+  });
+
+  it('bounds how long the start waits for a Workload API', () => {
+    const problemsOfValue = (value: string): readonly string[] =>
+      problemsOf(
+        EXAMPLE.replace(/identity:[^]*?(?=policy:)/, `identity: { workloadApi: { startTimeout: ${value} } }\n`),
+      );
+    for (const value of ['100ms', '1h']) expect(problemsOfValue(value), value).toEqual([]);
+    for (const value of ['99ms', '61m']) {
+      expect(problemsOfValue(value)).toEqual([`2:42 out-of-range: \`${value}\` is not between \`100ms\` and \`1h\``]);
     }
   });
 

@@ -14,11 +14,24 @@ cache: { maxEntries: 10, maxEntriesPerPrincipal: 5, verifyEvery: 0 }
 drain: { timeout: 1s }
 upstream: { connectTimeout: 1s, maxConnections: 5, maxIdleConnections: 4 }
 limits: { maxConnections: 10, maxHeadBytes: 7KiB }
+leases: { policyChanged: drain }
+trust:
+  bundles: { b.example: b.json, __proto__: c.json }
+  federation:
+    d.example: { url: "https://d/x", profile: https_web, ca: ca.pem, maxAge: 1h }
+    e.example: { url: "https://e", profile: https_spiffe, endpointSpiffeId: "spiffe://e.example/a", bundle: e.json }
+  endpoint: { bind: "127.0.0.1:8445", profile: https_web, certificate: w.pem, privateKey: w.key, path: /a }
+revocation:
+  file: list.yaml
+  redis: { url: "rediss://redis:1/2", username: me, passwordFile: p, ca: ca.pem, key: k, maxAge: 1m }
 `.replace(
   'admin:',
   `  - name: second
     bind: 127.0.0.1:8444
     limits: { maxConnections: 3 }
+    leases: { grace: 1s, revoked: drain }
+    authenticate: [x509, jwt]
+    jwt: { audiences: [a, b], maxAudiences: 2, delegations: [{ peer: /a/*, subjects: [/b/**, "spiffe://c/d"] }] }
     allowPlaintextUpstream: false
     routes:
       - { host: a, pathPrefix: /b, component: c, upstream: "unix:/run/a.sock", allowPlaintextUpstream: true }
@@ -26,12 +39,26 @@ limits: { maxConnections: 10, maxHeadBytes: 7KiB }
 admin:`,
 );
 
+const FROM_AGENT = FULL.replace(
+  /identity:[^]*?(?=policy:)/,
+  'identity: { workloadApi: { socket: "unix:///run/a.sock", spiffeId: /a, startTimeout: 1s } }\n',
+);
+
 /** Accepts, or refuses with at least one located problem; anything else fails the property. */
 function expectVerdict(bytes: Uint8Array): void {
   try {
     const config = parseConfig(bytes, EXAMPLE_FILE);
     expect(JSON.parse(JSON.stringify(toConfigView(config)))).toHaveProperty('listeners');
-    for (const { routes } of config.listeners) expect(routes).not.toHaveLength(0);
+    for (const { routes, authenticate } of config.listeners) {
+      expect(routes).not.toHaveLength(0);
+      expect(authenticate.x509 || authenticate.jwt !== null).toBe(true);
+      if (authenticate.jwt !== null) expect(authenticate.jwt.audiences).not.toHaveLength(0);
+    }
+    for (const { trustDomain, url } of config.trust.federation) {
+      expect(trustDomain).not.toBe(config.trustDomain);
+      expect(config.trust.bundles.has(trustDomain)).toBe(false);
+      expect(url).toMatch(/^https:\/\/[^@#]+$/);
+    }
   } catch (error) {
     if (!(error instanceof DocumentError)) throw error;
     expect(error.problems).not.toHaveLength(0);
@@ -46,10 +73,11 @@ function expectVerdict(bytes: Uint8Array): void {
 describe('parseConfig, fuzzed', () => {
   it('accepts what the mutations begin with', () => {
     expect(parseConfig(Buffer.from(FULL), EXAMPLE_FILE).listeners).toHaveLength(2);
+    expect(parseConfig(Buffer.from(FROM_AGENT), EXAMPLE_FILE).identity.kind).toBe('workload-api');
   });
 
   it('PF-123 gives a verdict for every prefix of a file', () => {
-    const bytes = Buffer.from(FULL);
+    const bytes = Buffer.from(FROM_AGENT);
     for (let end = 0; end <= bytes.length; end += 1) expectVerdict(bytes.subarray(0, end));
   });
 
@@ -88,12 +116,36 @@ describe('parseConfig, fuzzed', () => {
     );
   });
 
-  it('PF-124 gives a verdict for any value in place of any other', () => {
-    const plain = JSON.stringify(toPlain(parseYaml(Buffer.from(FULL), EXAMPLE_FILE)));
+  it.each([
+    ['with files', FULL],
+    ['with a Workload API', FROM_AGENT],
+  ])('PF-124 gives a verdict for any value in place of any other, %s', (_, text) => {
+    const plain = JSON.stringify(toPlain(parseYaml(Buffer.from(text), EXAMPLE_FILE)));
     const paths = pathsOf(JSON.parse(plain));
-    const key = fc.constantFrom('name', 'bind', 'routes', 'constructor', 'toString', '', '0');
+    const key = fc.constantFrom(
+      'name',
+      'bind',
+      'routes',
+      'files',
+      'url',
+      'profile',
+      'b.example',
+      'constructor',
+      '',
+      '0',
+    );
     const value = fc.oneof(
-      fc.constantFrom('127.0.0.1:8443', 'unix:/a', 'http://h:1', '10s', '1KiB', 'none', 'all', '/a', ''),
+      fc.constantFrom('127.0.0.1:8443', 'unix:/a', 'http://h:1', '10s', '1KiB', 'none', 'all', '/a', '/a/**', ''),
+      fc.constantFrom(
+        'jwt',
+        'x509',
+        'drain',
+        'https_web',
+        'https_spiffe',
+        'https://h/',
+        'redis://h',
+        'spiffe://b.example/a',
+      ),
       fc.jsonValue({ maxDepth: 2 }),
       fc.dictionary(key, fc.constantFrom<unknown>(null, 1, 'a', [], {})),
     );
