@@ -54,6 +54,7 @@ export class RedisConnection {
   readonly #ending: PromiseWithResolvers<StoreError> = Promise.withResolvers();
   readonly #waiting = new Set<(cause: StoreError) => void>();
   #cause: StoreError | null = null;
+  #isConnected = false;
   #unansweredBytes = 0;
 
   /**
@@ -79,7 +80,7 @@ export class RedisConnection {
     this.#redis = redis;
     this.#name = name;
     this.#port = port;
-    redis.on('error', (error: Error) => this.#end('unreachable', explain(error)));
+    redis.on('error', (error: Error) => this.#fail(error));
     redis.on('end', () => this.#end('disconnected', 'the connection was closed'));
   }
 
@@ -105,8 +106,10 @@ export class RedisConnection {
     await this.#answer('SUBSCRIBE', this.#port.timing.replyMs, this.#redis.subscribe(channel));
   }
 
-  async #connect({ endpoint: { database }, access: { credentials } }: RedisTarget): Promise<void> {
-    await this.#answer('connect', this.#port.timing.connectMs, this.#redis.connect());
+  async #connect({ endpoint: { database, isEncrypted }, access: { credentials } }: RedisTarget): Promise<void> {
+    // A server without TLS waits for the rest of a handshake that it takes for a command.
+    await this.#answer(isEncrypted ? 'a TLS handshake' : 'connect', this.#port.timing.connectMs, this.#redis.connect());
+    this.#isConnected = true;
     this.#redis.stream.on('data', (chunk: Buffer) => {
       this.#unansweredBytes += chunk.length;
       if (this.#unansweredBytes > MAX_REPLY_BYTES) {
@@ -150,9 +153,13 @@ export class RedisConnection {
 
   #refused(command: string, error: unknown): StoreError {
     if (!(error instanceof Error)) throw error;
-    if (error.name !== 'ReplyError') return this.#end('unreachable', explain(error));
+    if (error.name !== 'ReplyError') return this.#fail(error);
     if (error.message.startsWith('NOAUTH')) return this.#end('credentials-refused', 'the server wants a password');
     return this.#error('command-refused', `${command}: ${quote(error.message)}`);
+  }
+
+  #fail(error: Error): StoreError {
+    return this.#end(this.#isConnected ? 'disconnected' : 'unreachable', explain(error));
   }
 
   /** What ended it first is why it ended. */

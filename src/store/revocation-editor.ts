@@ -73,10 +73,10 @@ export class RevocationEditor {
   async add(entry: Revocation, existing: 'refuse' | 'replace'): Promise<Edited<'added' | 'replaced' | 'exists'>> {
     const field = revocationKey(entry.target);
     return this.#change(async () => {
-      const { mark, isThere, count } = await this.#lookUp(field);
+      const { mark, isThere } = await this.#lookUp(field);
       if (isThere && existing === 'refuse') return { outcome: 'exists', mark, writes: [] };
       // One entry more than is read, and no entry would be.
-      if (!isThere && count >= MAX_STORED_ENTRIES) throw tooMany();
+      if (!isThere && (await this.#count(mark)) >= MAX_STORED_ENTRIES) throw tooMany();
       const writes: readonly Write[] = [['HSET', this.#key, field, formatStoredRevocation(entry)]];
       return { outcome: isThere ? 'replaced' : 'added', mark, writes };
     });
@@ -118,7 +118,8 @@ export class RevocationEditor {
       if (mark !== null && existing === 'refuse') return { outcome: 'exists', mark, writes: [] };
       const added = new Map(missing.map((entry) => [revocationKey(entry.target), formatStoredRevocation(entry)]));
       for (const field of entries.keys()) added.delete(field);
-      if (entries.size + added.size > MAX_STORED_ENTRIES) throw tooMany();
+      // Broken entries count as well: they are read, and then are none.
+      if ((await this.#count(mark)) + added.size > MAX_STORED_ENTRIES) throw tooMany();
       const started = startMark(mark, this.#port.clock.wallMs(), this.#port.newChangeId());
       const write: Write = ['HSET', this.#key, MARK_FIELD, formatMark(started), ...[...added].flat()];
       return { outcome: 'declared', mark: null, writes: [write] };
@@ -126,18 +127,15 @@ export class RevocationEditor {
     return outcome;
   }
 
-  async #lookUp(
-    field: string,
-  ): Promise<{ readonly mark: ListMark | null; readonly isThere: boolean; readonly count: number }> {
+  async #lookUp(field: string): Promise<{ readonly mark: ListMark | null; readonly isThere: boolean }> {
     const reply = await this.#connection.call('HMGET', this.#key, MARK_FIELD, field);
-    const count = await this.#connection.call('HLEN', this.#key);
     const [mark, value]: readonly unknown[] = Array.isArray(reply) ? reply : [];
-    const stored = Buffer.isBuffer(mark) ? [Buffer.from(MARK_FIELD), mark] : [];
-    return {
-      mark: (await readListContents(stored, NO_CONTENTS)).mark,
-      isThere: Buffer.isBuffer(value),
-      count: Number(count) - (mark === null ? 0 : 1),
-    };
+    const marked = Buffer.isBuffer(mark) ? [Buffer.from(MARK_FIELD), mark] : [];
+    return { mark: (await readListContents(marked, NO_CONTENTS)).mark, isThere: Buffer.isBuffer(value) };
+  }
+
+  async #count(mark: ListMark | null): Promise<number> {
+    return Number(await this.#connection.call('HLEN', this.#key)) - (mark === null ? 0 : 1);
   }
 
   /** Optimistic: prepared from what is there, and carried out only when that is still so. */

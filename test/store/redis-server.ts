@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,21 +16,30 @@ export class RedisServer {
   #process: ChildProcess | null = null;
 
   static async start(...options: readonly string[]): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), options);
+    const server = new RedisServer(await freePort(), (port) => ['--port', port, ...options]);
     await server.start();
     return server;
   }
 
-  private constructor(port: number, options: readonly string[]) {
+  static async startWithTls(certificatePem: string, privateKeyPem: string): Promise<RedisServer> {
+    const files = ['--tls-cert-file', 'server.pem', '--tls-key-file', 'server.key', '--tls-ca-cert-file', 'server.pem'];
+    const settings = [...files, '--tls-auth-clients', 'no', '--port', '0'];
+    const server = new RedisServer(await freePort(), (port) => [...settings, '--tls-port', port]);
+    writeFileSync(join(server.directory, 'server.pem'), certificatePem);
+    writeFileSync(join(server.directory, 'server.key'), privateKeyPem);
+    await server.start();
+    return server;
+  }
+
+  private constructor(port: number, options: (port: string) => readonly string[]) {
     this.port = port;
-    this.#options = options;
+    this.#options = options(String(port));
   }
 
   /** On the same port, with what was saved. */
   async start(): Promise<void> {
-    const listen = this.#options.includes('--tls-port') ? [] : ['--port', String(this.port)];
-    const settings = ['--bind', '127.0.0.1', '--dir', this.directory, '--save', '', ...listen, ...this.#options];
-    const process = spawn('redis-server', settings, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const settings = ['--bind', '127.0.0.1', '--save', '', ...this.#options];
+    const process = spawn('redis-server', settings, { cwd: this.directory, stdio: ['ignore', 'pipe', 'inherit'] });
     this.#process = process;
     let log = '';
     for await (const chunk of process.stdout) {
