@@ -1,6 +1,5 @@
 // SPIFFE IDs and X.509-SVIDs beside the SPIFFE project's own Go library: same answers, or a stricter one of ours that is named here.
 
-import { spawnSync } from 'node:child_process';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { parseSpiffeId, pathOf, SpiffeIdError, trustDomainOf } from '../../src/spiffe/spiffe-id.ts';
@@ -10,13 +9,7 @@ import { X509SvidError } from '../../src/spiffe/x509-svid-error.ts';
 import { chainPlan, makeChain, type PresentedChain } from '../support/random-chains.ts';
 import { bundlesOf } from '../support/trust.ts';
 import { buildGoProgram, GO_BUILDS_WITHIN_MS, type GoProgram } from './go-program.ts';
-
-interface Answer {
-  readonly ok: boolean;
-  readonly trustDomain: string;
-  readonly path: string;
-  readonly message: string;
-}
+import { askOracle, type OracleAnswer } from './oracle.ts';
 
 const now = Math.floor(Date.now() / 1000) * 1000;
 let oracle: GoProgram = { kind: 'missing', reason: 'not built' };
@@ -29,15 +22,9 @@ afterAll(() => {
   if (oracle.kind === 'built') oracle.remove();
 });
 
-function ask(questions: readonly object[], { skip }: Pick<TestContext, 'skip'>): readonly Answer[] {
+function ask(questions: readonly object[], { skip }: Pick<TestContext, 'skip'>): readonly OracleAnswer[] {
   if (oracle.kind === 'missing') return skip(oracle.reason);
-  const input = questions.map((question) => `${JSON.stringify(question)}\n`).join('');
-  const { stdout, stderr, status } = spawnSync(oracle.path, { input, encoding: 'utf8', maxBuffer: 1 << 26 });
-  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  return stdout
-    .split('\n')
-    .slice(0, -1)
-    .map((line): Answer => JSON.parse(line));
+  return askOracle(oracle.path, questions);
 }
 
 /** [trust domain, path], or null for a refusal. */
