@@ -12,7 +12,7 @@ const ENTRY_KEYS = ['id', 'serial', 'issuer', 'spki', 'jti', 'reason', 'at', 'ex
 
 export type EntryKey = (typeof ENTRY_KEYS)[number];
 
-/** By key; null is a value that is no text, about which its reader has already said so. */
+/** By key; null is a value that is no text. */
 export type EntryTexts = ReadonlyMap<string, string | null>;
 
 export interface EntryProblem {

@@ -64,6 +64,10 @@ const point = (...parts: readonly Buffer[]): CrlSpec =>
   ofList(extension(CRL_OID.issuingDistributionPoint, sequence(...parts), true));
 const distributionPointName = contextOf(0, contextOf(0, context(6, Buffer.from('http://crl.example/1.crl'))));
 
+/** The elements inside the outermost SEQUENCE. */
+const inside = (der: Buffer): Buffer => der.subarray(der.length < 130 ? 2 : der.length < 259 ? 3 : 4);
+const number = extension(CRL_OID.number, integer(7));
+
 describe('a revocation list', () => {
   it('says who issued it, when, until when, and what is revoked since when and why', () => {
     const crl = parseCrl(
@@ -119,6 +123,11 @@ describe('a revocation list', () => {
     ['with an empty list of entries, as several CAs write it', { hasEmptyList: true }],
     ['without a next update', { nextUpdate: null }],
     ['with a next update after 2049', { nextUpdate: generalizedTime('20500101000000Z') }],
+    [
+      'with empty extensions, as @peculiar/x509 writes them',
+      { editSignedBytes: (tbs) => sequence(inside(tbs), contextOf(0, sequence())) },
+    ],
+    ['with a next update in the same second', { thisUpdate: new Date(2000), nextUpdate: new Date(2000) }],
     ['with a next update that is long past', { thisUpdate: new Date(0), nextUpdate: new Date(1000) }],
     ['with a CRL number', ofList(extension(CRL_OID.number, integer(7)))],
     ['with a critical extension that changes nothing', ofList(extension(CRL_OID.number, integer(7), true))],
@@ -143,7 +152,24 @@ describe('a revocation list', () => {
     [
       'not-der',
       'with more in its signed part',
-      { editSignedBytes: (tbs) => sequence(tbs.subarray(tbs[1] === 0x81 ? 3 : 2), nullValue()) },
+      { extensions: [number], editSignedBytes: (tbs) => sequence(inside(tbs), nullValue()) },
+    ],
+    ['not-der', 'with more behind its signature', { editDer: (der) => sequence(inside(der), nullValue()) }],
+    [
+      'not-der',
+      'with more beside its extensions',
+      { editSignedBytes: (tbs) => sequence(inside(tbs), contextOf(0, sequence(), nullValue())) },
+    ],
+    [
+      'not-der',
+      'with more in an extension',
+      {
+        editSignedBytes: (tbs) =>
+          sequence(
+            inside(tbs),
+            contextOf(0, sequence(sequence(objectIdentifier('1.2.3.4'), octetString(nullValue()), nullValue()))),
+          ),
+      },
     ],
     ['not-der', 'of an issuer without a name', { issuerName: [] }],
     ['not-der', 'with a serial number that is longer than it has to be', { entries: [{ serial: Buffer.of(0, 5) }] }],
@@ -156,7 +182,7 @@ describe('a revocation list', () => {
     [
       'unsupported-version',
       'of a version 1 that is written out',
-      { version: 1, editSignedBytes: (tbs) => sequence(integer(0), tbs.subarray(tbs[1] === 0x81 ? 3 : 2)) },
+      { version: 1, editSignedBytes: (tbs) => sequence(integer(0), inside(tbs)) },
     ],
     [
       'extensions-in-version-1',
