@@ -6,22 +6,16 @@ import type { JwtKeyType } from './jwt-authority.ts';
 
 export type JwtAlgorithm =
   | { readonly scheme: 'rsa-pkcs1' | 'rsa-pss'; readonly hash: string; readonly keyType: 'RSA' }
-  | {
-      readonly scheme: 'ecdsa';
-      readonly hash: string;
-      readonly keyType: Exclude<JwtKeyType, 'RSA'>;
-      /** R and S, each in the full length of the curve's order. */
-      readonly signatureOctets: number;
-    };
+  | { readonly scheme: 'ecdsa'; readonly hash: string; readonly keyType: Exclude<JwtKeyType, 'RSA'> };
 
 /** By the value of `alg`, which is case-sensitive. */
 export const JWT_ALGORITHMS: ReadonlyMap<string, JwtAlgorithm> = new Map([
   ['RS256', { scheme: 'rsa-pkcs1', hash: 'sha256', keyType: 'RSA' }],
   ['RS384', { scheme: 'rsa-pkcs1', hash: 'sha384', keyType: 'RSA' }],
   ['RS512', { scheme: 'rsa-pkcs1', hash: 'sha512', keyType: 'RSA' }],
-  ['ES256', { scheme: 'ecdsa', hash: 'sha256', keyType: 'P-256', signatureOctets: 64 }],
-  ['ES384', { scheme: 'ecdsa', hash: 'sha384', keyType: 'P-384', signatureOctets: 96 }],
-  ['ES512', { scheme: 'ecdsa', hash: 'sha512', keyType: 'P-521', signatureOctets: 132 }],
+  ['ES256', { scheme: 'ecdsa', hash: 'sha256', keyType: 'P-256' }],
+  ['ES384', { scheme: 'ecdsa', hash: 'sha384', keyType: 'P-384' }],
+  ['ES512', { scheme: 'ecdsa', hash: 'sha512', keyType: 'P-521' }],
   ['PS256', { scheme: 'rsa-pss', hash: 'sha256', keyType: 'RSA' }],
   ['PS384', { scheme: 'rsa-pss', hash: 'sha384', keyType: 'RSA' }],
   ['PS512', { scheme: 'rsa-pss', hash: 'sha512', keyType: 'RSA' }],
@@ -54,8 +48,7 @@ export function isSignedWith(
       );
     }
     case 'ecdsa':
-      // RFC 7518 §3.4: other lengths must not be tried; DER is one of them.
-      if (signature.length !== algorithm.signatureOctets) return false;
+      // RFC 7518 §3.4: R and S in their full length; node:crypto takes no other length for this encoding, and so no DER.
       return verify(algorithm.hash, signedBytes, { key, dsaEncoding: 'ieee-p1363' }, signature);
   }
 }
