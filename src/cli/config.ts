@@ -2,26 +2,14 @@
 
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { findOwnSvidProblem, findPolicyConflicts } from '../app/agreement.ts';
 import { parseConfig, type Config } from '../app/config.ts';
-import { describeLoadFailure } from '../app/start-error.ts';
 import { systemClock } from '../core/clock.ts';
 import { formatProblem } from '../core/source-position.ts';
 import { type FileError, toFileError } from '../files/file-error.ts';
-import { readFileGroup, type FileGroup, type FileWarning, type GroupReading } from '../files/file-group.ts';
-import { nodeFileSystem } from '../files/file-system.ts';
-import {
-  ownIdentityGroup,
-  parseOwnIdentityFiles,
-  parseTrustBundleFiles,
-  trustBundleGroup,
-} from '../files/identity-files.ts';
-import type { OwnIdentity } from '../spiffe/own-identity.ts';
-import type { TrustBundles } from '../spiffe/trust-bundle.ts';
 import { DocumentError } from '../yaml/located.ts';
 import type { CommandIo } from './command-io.ts';
+import { checkNamedFiles, type Findings, findUnasked, type NamedFiles } from './config-check.ts';
 import { createPaint } from './paint.ts';
-import { readPolicy } from './policy-files.ts';
 
 const EXIT_INVALID = 1;
 
@@ -30,7 +18,7 @@ export function registerConfigCommand(program: Command, io: CommandIo): void {
     .command('config')
     .description('the configuration file')
     .command('check')
-    .description('report every problem of a configuration, its policy, identity and trust bundles; exit 0 sound, 1 not')
+    .description('report every problem of a configuration and of each file it names; exit 0 sound, 1 not')
     .argument('<file>', 'configuration file (YAML)')
     .action((file: string) => checkConfig(file, io));
 }
@@ -38,20 +26,19 @@ export function registerConfigCommand(program: Command, io: CommandIo): void {
 async function checkConfig(file: string, io: CommandIo): Promise<void> {
   const findings: Findings = { problems: [], warnings: [] };
   const config = await readConfig(file, findings);
-  const summary = config === null ? null : await checkWhatItNames(config, findings);
+  const files = config === null ? null : await checkNamedFiles(config, findings, systemClock.wallMs());
   const paint = createPaint(io.colour);
-  for (const { code, message } of findings.warnings) {
-    io.writeError(`${paint('warning', 'yellow')}: ${message} [${code}]\n`);
+  // A file, or the directory of several, may be named more than once.
+  for (const warning of new Set(findings.warnings.map(({ code, message }) => `${message} [${code}]`))) {
+    io.writeError(`${paint('warning', 'yellow')}: ${warning}\n`);
   }
-  for (const problem of findings.problems) io.writeError(`${problem}\n`);
-  if (findings.problems.length > 0 || summary === null) io.setExitCode(EXIT_INVALID);
-  else io.write(`${file}: ${paint('valid', 'green')}, ${summary}\n`);
-}
-
-interface Findings {
-  /** Lines for people. */
-  readonly problems: string[];
-  readonly warnings: FileWarning[];
+  for (const problem of new Set(findings.problems)) io.writeError(`${problem}\n`);
+  if (findings.problems.length > 0 || config === null || files === null) {
+    io.setExitCode(EXIT_INVALID);
+    return;
+  }
+  io.write(`${file}: ${paint('valid', 'green')}, ${describeSound({ config, files })}\n`);
+  for (const what of findUnasked(config)) io.write(`not asked: ${what}\n`);
 }
 
 async function readConfig(file: string, findings: Findings): Promise<Config | null> {
@@ -68,65 +55,25 @@ function describeFileError({ message, code }: FileError): string {
   return `sallyport: ${message} [${code}]`;
 }
 
-/** A line about what was found sound; everything else goes to `findings`. */
-async function checkWhatItNames(config: Config, findings: Findings): Promise<string> {
-  const attempt = createAttempt(config, findings);
-  const policy = await attempt(() => readPolicy(config.policy.path));
-  const identity = await checkOwnIdentity(config, attempt, findings);
-  const bundles = await checkTrustBundles(config, attempt, findings);
-  const conflicts = policy === null ? [] : findPolicyConflicts(config, policy);
-  const ownSvid =
-    identity === null || bundles === null
-      ? null
-      : findOwnSvidProblem(config, { identity, bundles }, systemClock.wallMs());
-  findings.problems.push(...[...conflicts, ...(ownSvid === null ? [] : [ownSvid])].map(formatProblem));
+/** What a sound configuration comes to, in one line. */
+function describeSound({ config, files: { identity, policy, revocations } }: Sound): string {
   const routes = config.listeners.reduce((count, listener) => count + listener.routes.length, 0);
   return [
     `listeners: ${config.listeners.map(({ name }) => name).join(', ')}`,
-    `${routes} route${routes === 1 ? '' : 's'}`,
-    `${String(identity?.svid.id)} until ${new Date(identity?.svid.notAfterMs ?? 0).toISOString()}`,
+    countOf(routes, 'route'),
+    identity === null
+      ? 'identity from a Workload API'
+      : `${identity.svid.id} until ${new Date(identity.svid.notAfterMs).toISOString()}`,
     `${config.policy.mode} policy sha256:${String(policy?.digest)}`,
+    ...(revocations === null ? [] : [countOf(revocations.length, 'revocation')]),
   ].join(', ');
 }
 
-async function checkOwnIdentity(config: Config, attempt: Attempt, findings: Findings): Promise<OwnIdentity | null> {
-  const files = config.identity;
-  if (files.kind !== 'files') return null;
-  const reading = await readAll(ownIdentityGroup(files), attempt);
-  if (reading === null) return null;
-  const loaded = await attempt(() => parseOwnIdentityFiles(reading, files, config.trustDomain));
-  findings.warnings.push(...(loaded?.warnings ?? []));
-  return loaded?.identity ?? null;
+interface Sound {
+  readonly config: Config;
+  readonly files: NamedFiles;
 }
 
-async function checkTrustBundles(config: Config, attempt: Attempt, findings: Findings): Promise<TrustBundles | null> {
-  if (config.identity.kind !== 'files') return null;
-  const { trustBundles } = config.identity;
-  const reading = await readAll(trustBundleGroup(trustBundles), attempt);
-  if (reading === null) return null;
-  findings.warnings.push(...reading.warnings);
-  return await attempt(() => parseTrustBundleFiles(reading, trustBundles));
-}
-
-/** Each file by itself first, so that every missing one is told. */
-async function readAll(group: FileGroup, attempt: Attempt): Promise<GroupReading | null> {
-  const read = (paths: readonly string[]): Promise<GroupReading | null> =>
-    attempt(() => readFileGroup({ ...group, paths }, nodeFileSystem));
-  const readings: (GroupReading | null)[] = [];
-  for (const path of new Set(group.paths)) readings.push(await read([path]));
-  return readings.includes(null) ? null : await read(group.paths);
-}
-
-/** What `run` gives, or null when it failed, which is then among the problems. */
-type Attempt = <T>(run: () => T | Promise<T>) => Promise<T | null>;
-
-function createAttempt(config: Config, { problems }: Findings): Attempt {
-  return async (run) => {
-    try {
-      return await run();
-    } catch (error) {
-      problems.push(...describeLoadFailure(error, config));
-      return null;
-    }
-  };
+function countOf(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

@@ -25,7 +25,7 @@ export interface GroupFile {
 }
 
 export interface FileWarning {
-  readonly code: 'world-writable-directory' | 'readable-private-key';
+  readonly code: 'world-writable-directory' | 'readable-private-key' | 'readable-password';
   readonly message: string;
 }
 

@@ -1,13 +1,13 @@
 // Our own X.509-SVID and the trust bundles from files: two groups, so that a broken bundle does not hold up a rotated key.
 
 import { SallyportError } from '../core/error.ts';
-import { quote } from '../core/quote.ts';
 import { parseOwnIdentity, type OwnIdentity } from '../spiffe/own-identity.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { TrustBundle, TrustBundles } from '../spiffe/trust-bundle.ts';
 import { parseTrustBundleFile } from '../spiffe/trust-bundle-file.ts';
 import { FileError } from './file-error.ts';
 import type { FileGroup, FileWarning, GroupFile, GroupReading } from './file-group.ts';
+import { judgeSecretFile } from './secret-file.ts';
 
 /** Absolute paths of PEM files. */
 export interface OwnIdentityFiles {
@@ -58,7 +58,7 @@ export function parseOwnIdentityFiles(
   };
   return {
     identity: parseOwnIdentity(source, trustDomain),
-    warnings: [...reading.warnings, ...judgePrivateKey(privateKey)],
+    warnings: [...reading.warnings, ...judgeSecretFile('private key', privateKey)],
   };
 }
 
@@ -85,15 +85,4 @@ function fileAt(reading: GroupReading, path: string): GroupFile {
   const file = reading.files.find((candidate) => candidate.path === path);
   if (file === undefined) throw new FileError('not-found', path);
   return file;
-}
-
-const GROUP_OR_OTHERS_MAY_READ = 0o044;
-const OTHERS_MAY_READ = 0o004;
-
-// A key of another user, as in a volume of Kubernetes, is ours to read only through its group.
-function judgePrivateKey({ path, mode, isOurs }: GroupFile): readonly FileWarning[] {
-  if ((mode & (isOurs ? GROUP_OR_OTHERS_MAY_READ : OTHERS_MAY_READ)) === 0) return [];
-  const enough = isOurs ? '0600' : '0640';
-  const message = `the private key ${quote(path)} may be read by more than need to; its permissions are 0${mode.toString(8)}, ${enough} is enough`;
-  return [{ code: 'readable-private-key', message }];
 }

@@ -1,0 +1,240 @@
+// What a configuration names, each thing held against what the sidecar would make of it at its start: everything wrong is told at once.
+
+import { findOwnSvidProblem, findPolicyConflicts } from '../app/agreement.ts';
+import type { Config } from '../app/config.ts';
+import { describeLoadFailure } from '../app/start-error.ts';
+import { isLoopbackHost } from '../core/loopback.ts';
+import { quote } from '../core/quote.ts';
+import { formatProblem } from '../core/source-position.ts';
+import { parseWebCredential } from '../federation/web-credential.ts';
+import { parseAuthorityFile } from '../files/authority-file.ts';
+import { FileError } from '../files/file-error.ts';
+import { type FileWarning, type GroupFile, type GroupReading, readFileGroup } from '../files/file-group.ts';
+import { nodeFileSystem } from '../files/file-system.ts';
+import {
+  ownIdentityGroup,
+  parseOwnIdentityFiles,
+  parseTrustBundleFiles,
+  type TrustBundleFiles,
+} from '../files/identity-files.ts';
+import { parsePasswordFile } from '../files/password-file.ts';
+import { parseRevocationFile } from '../files/revocation-file.ts';
+import { judgeSecretFile } from '../files/secret-file.ts';
+import { parsePem } from '../pki/pem.ts';
+import type { CompiledPolicy } from '../policy/matrix.ts';
+import type { Revocation } from '../revocation/revocation.ts';
+import { compileRevocations } from '../revocation/revocations.ts';
+import type { OwnIdentity } from '../spiffe/own-identity.ts';
+import type { TrustBundles } from '../spiffe/trust-bundle.ts';
+import { verifyX509Svid } from '../spiffe/x509-svid.ts';
+import { formatEndpointAddress } from '../workload-api/endpoint-address.ts';
+import { readPolicy } from './policy-files.ts';
+
+export interface Findings {
+  /** Lines for people. */
+  readonly problems: string[];
+  readonly warnings: Warning[];
+}
+
+interface Warning {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What was found; null where it is not configured, is not in a file, or is among the problems. */
+export interface NamedFiles {
+  readonly policy: CompiledPolicy | null;
+  readonly identity: OwnIdentity | null;
+  readonly bundles: TrustBundles | null;
+  readonly revocations: readonly Revocation[] | null;
+}
+
+export async function checkNamedFiles(config: Config, findings: Findings, nowMs: number): Promise<NamedFiles> {
+  const check = new Check(config, findings);
+  const policy = await check.attempt(() => readPolicy(config.policy.path));
+  const identity = await checkOwnIdentity(check);
+  const bundles = await checkTrustBundles(check);
+  await checkFederation(check);
+  await checkBundleEndpoint(check, nowMs);
+  const revocations = await checkRevocations(check);
+  const found = { policy, identity, bundles, revocations };
+  if (policy !== null) findings.problems.push(...findPolicyConflicts(config, policy).map(formatProblem));
+  checkOwnSvid(check, found, nowMs);
+  checkTokenKeys(check, bundles);
+  checkAgentAddress(check);
+  return found;
+}
+
+/** What a sidecar would ask over the network, and this command does not. */
+export function findUnasked({ identity, trust, revocation }: Config): readonly string[] {
+  return [
+    ...(identity.kind === 'files' ? [] : [`the Workload API at ${describeSocket(identity.socket)}`]),
+    ...trust.federation.map(({ trustDomain, url }) => `the bundle endpoint of ${trustDomain} at ${url}`),
+    ...(revocation.redis === null ? [] : [`Redis at ${revocation.redis.server.url}`]),
+  ];
+}
+
+function describeSocket(socket: Parameters<typeof formatEndpointAddress>[0] | null): string {
+  return socket === null ? 'SPIFFE_ENDPOINT_SOCKET' : formatEndpointAddress(socket);
+}
+
+interface Judged<T> {
+  readonly value: T;
+  readonly warnings: readonly FileWarning[];
+}
+
+class Check {
+  readonly config: Config;
+  readonly findings: Findings;
+
+  constructor(config: Config, findings: Findings) {
+    this.config = config;
+    this.findings = findings;
+  }
+
+  /** What `run` gives, or null when it failed, which is then among the problems. */
+  async attempt<T>(run: () => T | Promise<T>): Promise<T | null> {
+    try {
+      return await run();
+    } catch (error) {
+      this.findings.problems.push(...describeLoadFailure(error, this.config));
+      return null;
+    }
+  }
+
+  /** What `judge` makes of the files, or null when one of them is missing or is not what it should be. */
+  async files<T>(paths: readonly string[], judge: (reading: GroupReading) => Judged<T>): Promise<T | null> {
+    const read = (some: readonly string[]): Promise<GroupReading | null> =>
+      this.attempt(() => readFileGroup({ paths: some, accepts: null }, nodeFileSystem));
+    // Each by itself first, so that every missing one is told.
+    const readings: (GroupReading | null)[] = [];
+    for (const path of new Set(paths)) readings.push(await read([path]));
+    const reading = readings.includes(null) ? null : await read(paths);
+    if (reading === null) return null;
+    const judged = await this.attempt(() => judge(reading));
+    this.findings.warnings.push(...(judged?.warnings ?? reading.warnings));
+    return judged?.value ?? null;
+  }
+}
+
+async function checkOwnIdentity(check: Check): Promise<OwnIdentity | null> {
+  const { identity, trustDomain } = check.config;
+  if (identity.kind !== 'files') return null;
+  return check.files(ownIdentityGroup(identity).paths, (reading) => {
+    const { identity: own, warnings } = parseOwnIdentityFiles(reading, identity, trustDomain);
+    return { value: own, warnings };
+  });
+}
+
+async function checkTrustBundles(check: Check): Promise<TrustBundles | null> {
+  const { identity, trust } = check.config;
+  return checkBundleFiles(
+    check,
+    new Map([...(identity.kind === 'files' ? identity.trustBundles : []), ...trust.bundles]),
+  );
+}
+
+async function checkBundleFiles(check: Check, files: TrustBundleFiles): Promise<TrustBundles | null> {
+  if (files.size === 0) return new Map();
+  return check.files([...files.values()], (reading) => ({
+    value: parseTrustBundleFiles(reading, files),
+    warnings: reading.warnings,
+  }));
+}
+
+async function checkFederation(check: Check): Promise<void> {
+  for (const { trustDomain, bundle, profile } of check.config.trust.federation) {
+    if (bundle !== null) await checkBundleFiles(check, new Map([[trustDomain, bundle]]));
+    if (profile.kind === 'https_web' && profile.ca !== null) await checkAuthorities(check, profile.ca);
+  }
+}
+
+async function checkAuthorities(check: Check, path: string): Promise<void> {
+  await check.files([path], (reading) => {
+    return { value: parseAuthorityFile(fileAt(reading, path)), warnings: reading.warnings };
+  });
+}
+
+async function checkBundleEndpoint(check: Check, nowMs: number): Promise<void> {
+  const profile = check.config.trust.endpoint?.profile;
+  if (profile?.kind !== 'https_web') return;
+  const { certificate, privateKey } = profile;
+  const credential = await check.files([certificate, privateKey], (reading) => {
+    const key = fileAt(reading, privateKey);
+    const value = parseWebCredential({
+      certificate: fileAt(reading, certificate).bytes,
+      certificateFile: certificate,
+      privateKey: key.bytes,
+      privateKeyFile: privateKey,
+    });
+    return { value, warnings: [...reading.warnings, ...judgeSecretFile('private key', key)] };
+  });
+  if (credential === null || credential.notAfterMs > nowMs) return;
+  const message = `the certificate ${quote(certificate)} of the bundle endpoint has expired, so partners would refuse it`;
+  check.findings.warnings.push({ code: 'expired-certificate', message });
+}
+
+async function checkRevocations(check: Check): Promise<readonly Revocation[] | null> {
+  const { revocation, trustDomain } = check.config;
+  const { file, redis } = revocation;
+  if (redis !== null && redis.ca !== null) await checkAuthorities(check, redis.ca);
+  if (redis !== null && redis.passwordFile !== null) await checkPassword(check, redis.passwordFile);
+  if (file === null) return null;
+  return check.files([file], (reading) => ({
+    value: parseRevocationFile(reading, file, trustDomain),
+    warnings: reading.warnings,
+  }));
+}
+
+async function checkPassword(check: Check, path: string): Promise<void> {
+  await check.files([path], (reading) => {
+    const file = fileAt(reading, path);
+    return { value: parsePasswordFile(file), warnings: [...reading.warnings, ...judgeSecretFile('password', file)] };
+  });
+}
+
+function fileAt({ files }: GroupReading, path: string): GroupFile {
+  const file = files.find((candidate) => candidate.path === path);
+  if (file === undefined) throw new FileError('not-found', path);
+  return file;
+}
+
+function checkOwnSvid(
+  { config, findings }: Check,
+  { identity, bundles, revocations }: NamedFiles,
+  nowMs: number,
+): void {
+  if (identity === null || bundles === null) return;
+  const problem = findOwnSvidProblem(config, { identity, bundles }, nowMs);
+  if (problem !== null) {
+    findings.problems.push(formatProblem(problem));
+    return;
+  }
+  const chain = parsePem(Buffer.from(identity.certificatePem), identity.svid.id).map(({ der }) => der);
+  const match = compileRevocations({ entries: revocations ?? [], crls: [] }).findSvid(
+    verifyX509Svid(chain, bundles, nowMs),
+    nowMs,
+  );
+  if (match === null) return;
+  const message = `our own SVID ${quote(identity.svid.id)} is in the revocation list: ${quote(match.reason)}`;
+  findings.warnings.push({ code: 'own-svid-revoked', message });
+}
+
+// Certificates in PEM bring no keys for tokens. What comes over the network may.
+function checkTokenKeys({ config, findings }: Check, bundles: TrustBundles | null): void {
+  const { identity, trust, listeners } = config;
+  if (bundles === null || identity.kind !== 'files' || trust.federation.length > 0) return;
+  if ([...bundles.values()].some(({ jwtAuthorities }) => jwtAuthorities.size > 0)) return;
+  for (const { name, authenticate } of listeners) {
+    if (authenticate.jwt === null) continue;
+    const message = `the listener ${quote(name)} takes tokens, and no bundle has a key to verify one with; PEM files have none, SPIFFE bundle documents may`;
+    findings.warnings.push({ code: 'no-token-keys', message });
+  }
+}
+
+// SPIFFE_Workload_Endpoint.md §3: TCP is for networks that by themselves say who is asking, such as loopback.
+function checkAgentAddress({ config: { identity }, findings }: Check): void {
+  if (identity.kind === 'files' || identity.socket?.kind !== 'tcp' || isLoopbackHost(identity.socket.host)) return;
+  const message = `the Workload API at ${quote(formatEndpointAddress(identity.socket))} is not on this machine, and it sends private keys in the clear; use a unix socket or loopback`;
+  findings.warnings.push({ code: 'workload-api-in-the-clear', message });
+}
