@@ -16,7 +16,7 @@ export interface CompactToken {
 }
 
 /** Headers carry tokens, and no header section that is read at all is much longer. */
-export const MAX_TOKEN_BYTES = 16 * 1024;
+const MAX_TOKEN_BYTES = 16 * 1024;
 
 const LIMITS: JsonLimits = { maxBytes: MAX_TOKEN_BYTES, maxDepth: 16 };
 

@@ -8,6 +8,8 @@ export interface OracleAnswer {
   readonly trustDomain: string;
   readonly path: string;
   readonly message: string;
+  /** Of a bundle document, as JSON. */
+  readonly contents: string;
 }
 
 export function askOracle(program: string, questions: readonly object[]): readonly OracleAnswer[] {

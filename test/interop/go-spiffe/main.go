@@ -1,5 +1,5 @@
 // An oracle for tests: answers with go-spiffe, one JSON line for each JSON line, whether a SPIFFE ID, an
-// X.509-SVID or a JWT-SVID is valid.
+// X.509-SVID, a JWT-SVID or a bundle document is valid.
 package main
 
 import (
@@ -26,6 +26,8 @@ type question struct {
 	Token      *string           `json:"token"`
 	Audience   string            `json:"audience"`
 	JWTBundles map[string]string `json:"jwtBundles"`
+	// Of ai.example; answered with its contents.
+	Document *string `json:"document"`
 }
 
 type answer struct {
@@ -33,6 +35,7 @@ type answer struct {
 	TrustDomain string `json:"trustDomain"`
 	Path        string `json:"path"`
 	Message     string `json:"message"`
+	Contents    string `json:"contents"`
 }
 
 func main() {
@@ -45,8 +48,15 @@ func main() {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(2)
 		}
-		id, err := decide(asked)
-		given := answer{OK: err == nil}
+		var id spiffeid.ID
+		var found string
+		var err error
+		if asked.Document != nil {
+			found, err = readDocument(*asked.Document)
+		} else {
+			id, err = decide(asked)
+		}
+		given := answer{OK: err == nil, Contents: found}
 		if err == nil {
 			given.TrustDomain, given.Path = id.TrustDomain().Name(), id.Path()
 		} else {
