@@ -19,6 +19,13 @@ export interface AdminServerOptions extends Omit<ProbeServerOptions, 'clock'> {
   /** The configuration in force as JSON, without secrets. */
   readonly config: () => unknown;
   readonly policy: () => PolicyReport;
+  readonly identity: () => IdentityReport;
+}
+
+/** Who we are and whom we trust, as JSON and as text. */
+interface IdentityReport {
+  readonly json: unknown;
+  readonly text: string;
 }
 
 /** The policy in force. Only one of its two forms is made for an answer: of a large matrix either takes its time. */
@@ -34,11 +41,12 @@ interface PolicyReport {
 /** Whoever reaches the probe listener costs the data plane at most one scrape in this time. */
 const SCRAPE_INTERVAL_MS = 200;
 
-/** `/`, `/metrics`, `/healthz`, `/readyz`, `/config` and `/policy`. */
+/** `/`, `/metrics`, `/healthz`, `/readyz`, `/config`, `/identity` and `/policy`. */
 export function createAdminServer(options: AdminServerOptions): PageServer {
   const pages = new Map<string, Page>([
     ...probePages(options, options.scrape),
     ['/config', () => json(200, options.config())],
+    ['/identity', (accept) => identityPage(options.identity(), accept)],
     ['/policy', (accept) => policyPage(options.policy(), accept)],
   ]);
   const index = `${[...pages.keys()].join('\n')}\n`;
@@ -79,6 +87,12 @@ function probePages(
 function policyPage({ epoch, digest, table, text }: PolicyReport, accept: string): ReturnType<Page> {
   if (!accept.includes('text/plain')) return json(200, { epoch, digest, table: table() });
   return { status: 200, contentType: TEXT, body: `epoch ${epoch}\nsha256 ${digest}\n\n${text().trimEnd()}\n` };
+}
+
+/** For a person, unless a program asks. */
+function identityPage({ json: report, text }: IdentityReport, accept: string): ReturnType<Page> {
+  if (accept.includes('application/json')) return json(200, report);
+  return { status: 200, contentType: TEXT, body: text };
 }
 
 function json(status: number, value: unknown): Reply {

@@ -7,7 +7,8 @@ import { lintPolicy } from '../policy/lint.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { findOwnSvidProblem, findPolicyConflicts } from './agreement.ts';
 import type { Config } from './config.ts';
-import type { MaterialName, Materials } from './materials.ts';
+import type { WatchedMaterial } from '../telemetry/recorder.ts';
+import type { Materials } from './materials/materials.ts';
 
 const MAX_LINT_WARNINGS = 20;
 const LINT = 'the policy says what is hardly meant';
@@ -32,16 +33,16 @@ export class Cautions {
     this.#ofDevelopmentIdentity();
     this.#ofOwnSvid();
     // Not at a reload: it takes longer than loading, and requests would wait for it. `policy validate` says the same.
-    const warnings = lintPolicy(this.#materials.policy.cell.current.value);
+    const warnings = lintPolicy(this.#materials.policy.current.value);
     for (const warning of warnings.slice(0, MAX_LINT_WARNINGS)) this.#ofProblem(warning, LINT);
     const left = warnings.length - MAX_LINT_WARNINGS;
     if (left > 0) this.#log.warn({ left }, 'more warnings of this kind; `policy validate` has them all');
   }
 
-  onReload(what: MaterialName): void {
+  onReload(what: WatchedMaterial): void {
     switch (what) {
       case 'policy':
-        for (const conflict of findPolicyConflicts(this.#config, this.#materials.policy.cell.current.value)) {
+        for (const conflict of findPolicyConflicts(this.#config, this.#materials.policy.current.value)) {
           this.#ofProblem(conflict, CONFLICT);
         }
         this.#ofPolicy();
@@ -52,30 +53,35 @@ export class Cautions {
         return;
       case 'trust-bundle':
         this.#ofOwnSvid();
+        return;
+      case 'revocation':
+      case 'redis-access':
+      case 'bundle-endpoint':
     }
   }
 
   #ofPolicy(): void {
-    const { mode, digest } = this.#materials.policy.cell.current.value;
+    const { mode, digest } = this.#materials.policy.current.value;
     if (mode === 'shadow') this.#log.warn({ digest }, 'the policy is in shadow: nothing is denied');
   }
 
   #ofDevelopmentIdentity(): void {
-    const { isDevelopment, svid } = this.#materials.identity.cell.current.value;
-    if (!isDevelopment) return;
+    const identity = this.#materials.identity.current.value;
+    if (identity?.isDevelopment !== true) return;
     for (const { name, bind } of this.#config.listeners) {
       if (isLoopbackHost(bind.host)) continue;
       this.#log.warn(
-        { listener: name, address: bind.host, spiffeId: svid.id },
+        { listener: name, address: bind.host, spiffeId: identity.svid.id },
         'serving a non-loopback address with a certificate of the development CA',
       );
     }
   }
 
   #ofOwnSvid(): void {
-    const { identity, trust } = this.#materials;
-    const current = { identity: identity.cell.current.value, bundles: trust.cell.current.value };
-    const problem = findOwnSvidProblem(this.#config, current, this.#clock.wallMs());
+    const identity = this.#materials.identity.current.value;
+    if (identity === null) return;
+    const bundles = this.#materials.trust.view.current.value;
+    const problem = findOwnSvidProblem(this.#config, { identity, bundles }, this.#clock.wallMs());
     if (problem !== null) this.#ofProblem(problem, 'peers would refuse our own SVID');
   }
 

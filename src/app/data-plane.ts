@@ -3,22 +3,22 @@
 import { randomFillSync } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import { EveryNth } from '../core/every-nth.ts';
-import { SnapshotCell } from '../core/snapshot.ts';
-import type { Authorizer } from '../proxy/context.ts';
+import type { Authentication, Authorizer } from '../proxy/context.ts';
 import { IdentityFieldFilter } from '../proxy/identity-fields.ts';
 import { Listener } from '../proxy/listener.ts';
-import type { LeaseTerms } from '../proxy/lease.ts';
 import { RouteTable } from '../proxy/route.ts';
 import { DecisionIds } from '../proxy/trace-context.ts';
 import { UpstreamPool } from '../proxy/upstream-pool.ts';
-import { NO_REVOCATIONS } from '../revocation/revocations.ts';
+import { matchesIdPattern } from '../spiffe/id-pattern.ts';
 import { VerifiedSvids } from '../spiffe/verified-svids.ts';
+import { VerifiedTokens } from '../spiffe/verified-tokens.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { RateLimit } from '../telemetry/rate-limit.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
+import type { AuthenticateConfig } from './config-admission.ts';
 import type { Config, ListenerConfig } from './config.ts';
 import { formatAddress, type Upstream } from './config-values.ts';
-import type { Materials } from './materials.ts';
+import type { Materials } from './materials/materials.ts';
 
 export interface DataPlaneParts {
   readonly materials: Materials;
@@ -30,21 +30,9 @@ export interface DataPlaneParts {
 
 const TIMED_DECISIONS = 16;
 const VERIFIED_SVIDS = 10_000;
+const VERIFIED_TOKENS = 10_000;
 /** Whoever may connect may also be refused, as often as they like; each one is in the metrics. */
 const MAX_ANONYMOUS_LINES_PER_SECOND = 100;
-
-const LEASES: LeaseTerms = {
-  graceMs: 5_000,
-  onLapse: {
-    'svid-expired': 'drain',
-    'token-expired': 'drain',
-    'trust-changed': 'reset',
-    revoked: 'reset',
-    'policy-changed': 'reset',
-    'maximum-age': 'drain',
-    'own-svid-withdrawn': 'reset',
-  },
-};
 
 export class DataPlane {
   /** In the order of the configuration. */
@@ -52,7 +40,6 @@ export class DataPlane {
   readonly #config: Config;
   readonly #parts: DataPlaneParts;
   readonly #pools = new Map<string, UpstreamPool>();
-  readonly #revocations = new SnapshotCell(NO_REVOCATIONS);
   readonly #verified = new VerifiedSvids(VERIFIED_SVIDS);
   readonly #anonymousLines = new RateLimit(MAX_ANONYMOUS_LINES_PER_SECOND);
 
@@ -68,25 +55,30 @@ export class DataPlane {
     await Promise.all(this.listeners.map(({ listener }) => listener.drain(timeoutMs)));
   }
 
+  /** Asks of every open connection whether it still may be. */
+  reverify(): void {
+    for (const { listener } of this.listeners) listener.reverify();
+  }
+
   close(): void {
     for (const { listener } of this.listeners) listener.close();
     for (const pool of this.#pools.values()) pool.close();
   }
 
-  #createListener({ name, bind, component, limits, routes }: ListenerConfig): Listener {
+  #createListener({ name, bind, component, limits, leases, authenticate, routes }: ListenerConfig): Listener {
     const { materials, authorizer, recorder, log, clock } = this.#parts;
     return new Listener({
       host: bind.host,
       port: bind.port,
       sources: {
         clock,
-        identity: materials.identity.cell,
-        trust: materials.trust.cell,
-        revocations: this.#revocations,
+        identity: materials.identity,
+        trust: materials.trust.view,
+        revocations: materials.revocations,
         verified: this.#verified,
       },
-      authentication: { x509: true, tokens: null },
-      policy: materials.policy.cell,
+      authentication: toAuthentication(authenticate),
+      policy: materials.policy,
       onAnonymous: (reason, detail) => {
         if (!this.#anonymousLines.admits(reason, clock.monotonicMs())) return;
         log.info({ listener: name, reason, detail }, 'peer not authenticated');
@@ -108,7 +100,7 @@ export class DataPlane {
         ),
         limits,
         deadlines: this.#config.upstream,
-        leases: LEASES,
+        leases,
         clock,
         authorizer,
         recorder,
@@ -128,4 +120,21 @@ export class DataPlane {
     }
     return pool;
   }
+}
+
+function toAuthentication({ x509, jwt }: AuthenticateConfig): Authentication {
+  if (jwt === null) return { x509, tokens: null };
+  const { audiences, maxAudiences, delegations } = jwt;
+  return {
+    x509,
+    tokens: {
+      verifier: new VerifiedTokens(VERIFIED_TOKENS, { audiences, maxAudiences }),
+      mayCarry: (peer, subject) =>
+        delegations.some(
+          (delegation) =>
+            matchesIdPattern(delegation.peer, peer) &&
+            delegation.subjects.some((pattern) => matchesIdPattern(pattern, subject)),
+        ),
+    },
+  };
 }

@@ -7,7 +7,8 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { RequestRecord } from '../telemetry/recorder.ts';
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 import type { Config } from './config.ts';
-import type { Materials } from './materials.ts';
+import type { Materials } from './materials/materials.ts';
+import { reportTrust, toTrustFigures } from './trust-report.ts';
 import { readVersion } from './version.ts';
 
 export interface InstrumentOptions {
@@ -24,7 +25,7 @@ const MAX_DECISION_RECORDS_PER_SECOND = 10_000;
 
 export function createInstruments(
   { config, log, decisionLog, logWriteFailures, onRequest }: InstrumentOptions,
-  { identity, trust, policy }: Materials,
+  materials: Materials,
   clock: Clock,
 ): { readonly cache: DecisionCache; readonly telemetry: Telemetry } {
   const cache = new DecisionCache({
@@ -38,15 +39,9 @@ export function createInstruments(
   const telemetry = createTelemetry({
     sources: {
       version: readVersion(),
-      policyEpoch: () => policy.cell.current.epoch,
-      svidNotAfterMs: () => identity.cell.current.value.svid.notAfterMs,
-      trustBundleAuthorities: () =>
-        [...trust.cell.current.value].map(([name, { authorities }]) => [name, authorities.length] as const),
-      reloadsFailing: () => [
-        ['identity', identity.failure !== null],
-        ['trust-bundle', trust.failure !== null],
-        ['policy', policy.failure !== null],
-      ],
+      policyEpoch: () => materials.policy.current.epoch,
+      trust: () => toTrustFigures(reportTrust(config, materials, clock)),
+      reloadsFailing: () => Array.from(materials.fileFailures, ([name, failure]) => [name, failure !== null] as const),
       decisionCache: () => ({ ...cache.counts, entries: cache.entries }),
       logWriteFailures,
     },

@@ -35,10 +35,12 @@ export async function runUntilSignalled(config: Config): Promise<void> {
   };
   process.on('uncaughtException', die);
   process.on('unhandledRejection', die);
+  const stop = new AbortController();
   const signalled = firstSignal((signal) => {
     log.warn({ signal }, 'another signal received, ending at once');
     exit(EXIT_SIGNAL_BASE + constants.signals[signal]);
   });
+  void signalled.then(() => stop.abort());
   try {
     sidecar = await startSidecar({
       config,
@@ -46,10 +48,15 @@ export async function runUntilSignalled(config: Config): Promise<void> {
       decisionLog: destination,
       logWriteFailures: () => destination.failures,
       onRequest: null,
+      endpointSocket: process.env['SPIFFE_ENDPOINT_SOCKET'] ?? null,
+      signal: stop.signal,
     });
     log.info({ signal: await signalled }, 'signal received');
     await sidecar.drain();
     log.info('drained');
+  } catch (error) {
+    if (!stop.signal.aborted || error !== stop.signal.reason) throw error;
+    log.info({ signal: await signalled }, 'signal received before the start was over, ending');
   } finally {
     await destination.flush(LOG_FLUSH_MS);
   }

@@ -4,29 +4,39 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type BindAddress, formatBindAddress } from '../admin/bind-address.ts';
 import { createAdminServer, createProbeServer, type ProbeServerOptions } from '../admin/admin-server.ts';
-import { toListenError } from '../admin/listen.ts';
 import type { PageServer } from '../admin/page-server.ts';
-import { type Clock, systemClock } from '../core/clock.ts';
-import { formatProblem, type SourcePosition } from '../core/source-position.ts';
+import { type Clock, systemClock, systemSchedule } from '../core/clock.ts';
+import { formatProblem } from '../core/source-position.ts';
 import { systemWatchPort } from '../files/watch-file-group.ts';
+import type { BundleEndpoint } from '../federation/bundle-endpoint.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { DocumentError } from '../yaml/located.ts';
 import { findPolicyConflicts } from './agreement.ts';
 import { createAuthorizer } from './authorizer.ts';
+import { startBundleEndpoint } from './bundle-endpoint.ts';
 import { Cautions } from './cautions.ts';
-import { findUnsupported } from './config-unsupported.ts';
+import { ClockWatch } from './clock-watch.ts';
 import { toConfigView } from './config-view.ts';
 import { DataPlane } from './data-plane.ts';
+import { listenAt } from './listen-at.ts';
 import { createInstruments, type InstrumentOptions } from './instruments.ts';
-import { type Materials, openMaterials } from './materials.ts';
+import { type Materials, openMaterials } from './materials/materials.ts';
 import { reportPolicy } from './policy-report.ts';
 import { readinessChecks, type SidecarPhase } from './readiness.ts';
-import { createReloadReport, describeMaterial, MATERIAL_NAMES } from './reload-report.ts';
-import { StartError, toProblem } from './start-error.ts';
+import { createReloadReport, describeMaterial } from './reload-report.ts';
+import { createSourceReport } from './source-report.ts';
+import { StartError } from './start-error.ts';
+import { formatIdentity } from './identity-text.ts';
+import { reportTrust } from './trust-report.ts';
 import { SvidExpiry } from './svid-expiry.ts';
 import { findPackageRoot } from './version.ts';
 
-type SidecarOptions = InstrumentOptions;
+export interface SidecarOptions extends InstrumentOptions {
+  /** `SPIFFE_ENDPOINT_SOCKET` of the environment. */
+  readonly endpointSocket: string | null;
+  /** Ends a start that is still waiting for what has to come from elsewhere. */
+  readonly signal: AbortSignal;
+}
 
 export interface Sidecar {
   /** By listener name. */
@@ -41,19 +51,24 @@ export interface Sidecar {
   flush(): void;
 }
 
-const EXPIRY_LOOK_MS = 1_000;
+const LOOK_MS = 1_000;
 
 /** Returns when every listener accepts. @throws {StartError} with what is missing or wrong: nothing is left running then. */
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const { config } = options;
-  const unsupported = findUnsupported(config);
-  if (unsupported.length > 0) throw new StartError(unsupported.map(formatProblem));
   const materials = await openMaterials(config, {
     builtinProtocols: join(findPackageRoot(), 'policies', 'protocols'),
     port: systemWatchPort,
+    clock: systemClock,
+    schedule: systemSchedule,
+    random: Math.random,
+    endpointSocket: options.endpointSocket,
   });
-  const conflicts = findPolicyConflicts(config, materials.policy.cell.current.value);
-  if (conflicts.length > 0) throw new StartError(conflicts.map(formatProblem));
+  const conflicts = findPolicyConflicts(config, materials.policy.current.value);
+  if (conflicts.length > 0) {
+    materials.close();
+    throw new StartError(conflicts.map(formatProblem));
+  }
   const sidecar = new RunningSidecar(options, materials, systemClock);
   try {
     await sidecar.start();
@@ -75,7 +90,8 @@ class RunningSidecar implements Sidecar {
   readonly #dataPlane: DataPlane;
   readonly #pages: PageServer[] = [];
   #phase: SidecarPhase = 'starting';
-  #expiryLooks: NodeJS.Timeout | null = null;
+  #bundleEndpoint: BundleEndpoint | null = null;
+  #looks: NodeJS.Timeout | null = null;
   #drained: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
 
@@ -88,7 +104,7 @@ class RunningSidecar implements Sidecar {
     this.#telemetry = telemetry;
     this.#dataPlane = new DataPlane(config, {
       materials,
-      authorizer: createAuthorizer(cache, materials.policy.cell, clock),
+      authorizer: createAuthorizer(cache, materials.policy, clock),
       recorder: telemetry.recorder,
       log,
       clock,
@@ -96,18 +112,23 @@ class RunningSidecar implements Sidecar {
   }
 
   async start(): Promise<void> {
-    const { log } = this.#options;
-    this.#followMaterials();
+    const { config, log, signal } = this.#options;
+    const cautions = this.#followMaterials();
     // Before the data plane: whoever watches us start should be told, and an address that is taken cost no request.
     await this.#startPages();
+    await this.#materials.arrival(signal);
+    signal.throwIfAborted();
+    for (const what of this.#materials.fileFailures.keys()) log.info(describeMaterial(this.#materials, what), 'loaded');
+    cautions.onStart();
     await this.#startListeners();
+    this.#bundleEndpoint = await startBundleEndpoint(config, this.#materials, { log, clock: this.#clock });
     this.#phase = 'accepting';
     log.info(
       {
         admin: this.admin === null ? null : formatBindAddress(this.admin),
         probes: this.probes === null ? null : formatBindAddress(this.probes),
-        spiffeId: this.#materials.identity.cell.current.value.svid.id,
-        policyDigest: this.#materials.policy.cell.current.value.digest,
+        spiffeId: this.#materials.identity.current.value?.svid.id ?? null,
+        policyDigest: this.#materials.policy.current.value.digest,
       },
       'ready',
     );
@@ -139,24 +160,35 @@ class RunningSidecar implements Sidecar {
   async #close(): Promise<void> {
     this.#phase = 'draining';
     this.#materials.close();
-    if (this.#expiryLooks !== null) clearInterval(this.#expiryLooks);
+    if (this.#looks !== null) clearInterval(this.#looks);
     this.#dataPlane.close();
-    await Promise.all(this.#pages.map((pages) => pages.close()));
+    await Promise.all([this.#bundleEndpoint?.close(), ...this.#pages.map((pages) => pages.close())]);
     this.flush();
   }
 
-  #followMaterials(): void {
+  #followMaterials(): Cautions {
     const { config, log } = this.#options;
     const { recorder } = this.#telemetry;
-    for (const what of MATERIAL_NAMES) log.info(describeMaterial(this.#materials, what), 'loaded');
-    const cautions = new Cautions(config, this.#materials, { log, clock: this.#clock });
-    cautions.onStart();
-    this.#materials.follow(
-      createReloadReport(this.#materials, { config, log, recorder }, (what) => cautions.onReload(what)),
-    );
-    const expiry = new SvidExpiry(this.#materials.identity.cell, { log, clock: this.#clock });
+    const materials = this.#materials;
+    const cautions = new Cautions(config, materials, { log, clock: this.#clock });
+    materials.follow({
+      ...createReloadReport(materials, { config, log, recorder }, (what) => cautions.onReload(what)),
+      ...createSourceReport(materials, { log, clock: this.#clock, onIdentity: () => cautions.onReload('identity') }),
+    });
+    const expiry = new SvidExpiry(materials.identity, { log, clock: this.#clock });
+    const clockWatch = new ClockWatch(this.#clock, (differenceMs) => {
+      const seconds = Math.round(differenceMs / 1000);
+      log.warn({ seconds }, 'the wall clock has jumped, everything that has a validity is looked at again');
+      recorder.clockJump(differenceMs > 0 ? 'forward' : 'backward');
+      this.#dataPlane.reverify();
+      materials.refreshNow();
+    });
     expiry.look();
-    this.#expiryLooks = setInterval(() => expiry.look(), EXPIRY_LOOK_MS);
+    this.#looks = setInterval(() => {
+      clockWatch.look();
+      expiry.look();
+    }, LOOK_MS);
+    return cautions;
   }
 
   async #startPages(): Promise<void> {
@@ -164,7 +196,7 @@ class RunningSidecar implements Sidecar {
     const { admin, probes } = config;
     const shared: Omit<ProbeServerOptions, 'bind' | 'clock'> = {
       scrape: () => this.#telemetry.scrape(),
-      readiness: readinessChecks(this.#materials, { clock: this.#clock, phase: () => this.#phase }),
+      readiness: readinessChecks(config, this.#materials, { clock: this.#clock, phase: () => this.#phase }),
       log,
     };
     if (admin !== null) {
@@ -172,7 +204,11 @@ class RunningSidecar implements Sidecar {
         ...shared,
         bind: admin.bind,
         config: () => toConfigView(config),
-        policy: () => reportPolicy(this.#materials.policy.cell.current),
+        identity: () => {
+          const report = reportTrust(config, this.#materials, this.#clock);
+          return { json: report, text: formatIdentity(report) };
+        },
+        policy: () => reportPolicy(this.#materials.policy.current),
       });
       this.#pages.push(pages);
       this.admin = await listenAt(admin, () => pages.listen());
@@ -190,19 +226,6 @@ class RunningSidecar implements Sidecar {
       this.listeners.set(config.name, address);
       this.#options.log.info({ listener: config.name, address: address.address, port: address.port }, 'listening');
     }
-  }
-}
-
-/** @throws {StartError} with the place where the configuration gives the address. */
-async function listenAt<Address>(
-  { bind, position }: { readonly bind: BindAddress; readonly position: SourcePosition },
-  start: () => Promise<Address>,
-): Promise<Address> {
-  try {
-    return await start();
-  } catch (error) {
-    const failure = toListenError(error, bind);
-    throw new StartError([formatProblem(toProblem(failure, position))], { cause: failure });
   }
 }
 

@@ -1,7 +1,7 @@
 // Says in time that our own SVID has not been rotated: before that is an outage, and when it has become one.
 
 import type { Clock } from '../core/clock.ts';
-import type { SnapshotCell } from '../core/snapshot.ts';
+import type { SnapshotView } from '../core/snapshot.ts';
 import type { OwnIdentity } from '../spiffe/own-identity.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
@@ -10,13 +10,13 @@ const SHARE_LEFT = 1 / 3;
 
 /** `look` is to be called every now and then: each SVID is told of once when a third of its lifetime is left, and once when it has ended. */
 export class SvidExpiry {
-  readonly #identity: SnapshotCell<OwnIdentity>;
+  readonly #identity: SnapshotView<OwnIdentity | null>;
   readonly #log: Pick<Logger, 'warn' | 'error'>;
   readonly #clock: Clock;
   #told: { readonly leafSha256: string; readonly state: 'ending' | 'ended' } | null = null;
 
   constructor(
-    identity: SnapshotCell<OwnIdentity>,
+    identity: SnapshotView<OwnIdentity | null>,
     { log, clock }: { readonly log: Pick<Logger, 'warn' | 'error'>; readonly clock: Clock },
   ) {
     this.#identity = identity;
@@ -25,7 +25,9 @@ export class SvidExpiry {
   }
 
   look(): void {
-    const { id, leafSha256, notBeforeMs, notAfterMs } = this.#identity.current.value.svid;
+    const identity = this.#identity.current.value;
+    if (identity === null) return;
+    const { id, leafSha256, notBeforeMs, notAfterMs } = identity.svid;
     const leftMs = notAfterMs - this.#clock.wallMs();
     if (leftMs >= (notAfterMs - notBeforeMs) * SHARE_LEFT) return;
     const state = leftMs > 0 ? 'ending' : 'ended';

@@ -86,13 +86,13 @@ export class Listener implements SessionHost {
     this.#unsubscribe = [
       this.sources.identity.subscribe(({ value }) => {
         useSettings(this.#server, this.#tlsSettings());
-        if (value === null) this.#reverify([...this.#sessions]);
+        if (value === null) this.reverify();
       }),
       this.sources.trust.subscribe(() => {
-        this.#reverify([...this.#sessions]);
+        this.reverify();
         useSettings(this.#server, this.#tlsSettings());
       }),
-      this.sources.revocations.subscribe(() => this.#reverify([...this.#sessions])),
+      this.sources.revocations.subscribe(() => this.reverify()),
       options.policy.subscribe(() => {
         for (const session of this.#sessions) session.connection.redecide();
       }),
@@ -133,6 +133,11 @@ export class Listener implements SessionHost {
       clearTimeout(deadline);
     }
     this.close();
+  }
+
+  /** Asks of every open connection whether it still may be. */
+  reverify(): void {
+    this.#reverify([...this.#sessions]);
   }
 
   /** Ends everything at once. */

@@ -50,7 +50,7 @@ function register(registry: Registry, metric: SampledMetric | HistogramMetric): 
       const counter = new Counter({
         ...options,
         collect: () => {
-          counter.reset();
+          clear(counter, labelNames);
           for (const { labels, value } of read()) counter.inc(labels, value);
         },
       });
@@ -60,12 +60,18 @@ function register(registry: Registry, metric: SampledMetric | HistogramMetric): 
       const gauge = new Gauge({
         ...options,
         collect: () => {
-          gauge.reset();
+          clear(gauge, labelNames);
           for (const { labels, value } of read()) gauge.set(labels, value);
         },
       });
     }
   }
+}
+
+/** What has no labels would be left with a 0 that nobody said. */
+function clear(metric: Counter | Gauge, labelNames: readonly string[]): void {
+  metric.reset();
+  if (labelNames.length === 0) metric.remove();
 }
 
 /** A prom-client histogram that shows our buckets; its own are never filled. */

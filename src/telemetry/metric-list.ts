@@ -2,16 +2,14 @@
 
 import type { HistogramMetric, Sample, SampledMetric } from './exposition.ts';
 import type { Metrics } from './metrics.ts';
+import { type TrustFigures, trustMetrics } from './trust-metrics.ts';
 
 /** Figures whose truth lives elsewhere: asked for at each scrape. */
 export interface MetricSources {
   /** Of this program. */
   readonly version: string;
   readonly policyEpoch: () => number;
-  /** Milliseconds since the Unix epoch. */
-  readonly svidNotAfterMs: () => number;
-  /** How many authorities each trust domain's bundle has. */
-  readonly trustBundleAuthorities: () => Iterable<readonly [trustDomain: string, authorities: number]>;
+  readonly trust: () => TrustFigures;
   /** Whether the files of each are at present something else than what is in force, because they could not be loaded. */
   readonly reloadsFailing: () => Iterable<readonly [what: string, isFailing: boolean]>;
   readonly decisionCache: () => DecisionCacheFigures;
@@ -36,6 +34,7 @@ export function listMetrics(
     ...connectionMetrics(metrics),
     ...cacheMetrics(metrics, sources),
     ...stateMetrics(metrics, sources),
+    ...trustMetrics(sources.trust),
     ...logMetrics(sources, decisionLogDropped),
   ];
 }
@@ -171,24 +170,6 @@ function stateMetrics(metrics: Metrics, sources: MetricSources): readonly Sample
   return [
     {
       type: 'gauge',
-      name: 'sallyport_svid_expiry_timestamp_seconds',
-      help: 'When the X.509-SVID this proxy serves with expires, in seconds since the Unix epoch.',
-      labelNames: [],
-      read: () => single(sources.svidNotAfterMs() / 1000),
-    },
-    {
-      type: 'gauge',
-      name: 'sallyport_trust_bundle_authorities',
-      help: 'Authorities in the bundle of each trust domain; with 0 every peer of that trust domain is refused.',
-      labelNames: ['trust_domain'],
-      read: () =>
-        Array.from(sources.trustBundleAuthorities(), ([trustDomain, value]) => ({
-          labels: { trust_domain: trustDomain },
-          value,
-        })),
-    },
-    {
-      type: 'gauge',
       name: 'sallyport_policy_epoch',
       help: 'Number of the policy in force: 1 at the start, one more with each that took its place.',
       labelNames: [],
@@ -197,7 +178,7 @@ function stateMetrics(metrics: Metrics, sources: MetricSources): readonly Sample
     {
       type: 'counter',
       name: 'sallyport_reload_total',
-      help: 'Changed policies, identities and trust bundles read again; after a failure the last good one stays in force.',
+      help: 'Changed files read again, by what they hold; after a failure the last good state stays in force.',
       labelNames: ['what', 'result'],
       read: () => metrics.reloads.all(),
     },
@@ -208,6 +189,13 @@ function stateMetrics(metrics: Metrics, sources: MetricSources): readonly Sample
       labelNames: ['what'],
       read: () =>
         Array.from(sources.reloadsFailing(), ([what, isFailing]) => ({ labels: { what }, value: isFailing ? 1 : 0 })),
+    },
+    {
+      type: 'counter',
+      name: 'sallyport_clock_jumps_total',
+      help: 'Times the wall clock was set, or went on while this machine was asleep; everything with a validity was looked at again.',
+      labelNames: ['direction'],
+      read: () => metrics.clockJumps.all(),
     },
     {
       type: 'gauge',

@@ -5,7 +5,7 @@
 
 import type { Decision } from '../policy/decision.ts';
 import { COARSE_STEPS, decadeBounds, FINE_STEPS, Histogram } from './histogram.ts';
-import { ABANDONED, type Recorder, type RequestRecord } from './recorder.ts';
+import { ABANDONED, type Recorder, type RequestRecord, type WatchedMaterial } from './recorder.ts';
 import { OVERFLOW, type Series, SeriesTable } from './series-table.ts';
 
 /** Label value for a component nobody could tell. */
@@ -30,6 +30,7 @@ export class Metrics implements Recorder {
   readonly handshakes = new SeriesTable(['result', 'reason'], MAX_SERIES);
   readonly terminations = new SeriesTable(['reason'], MAX_SERIES);
   readonly reloads = new SeriesTable(['what', 'result'], MAX_SERIES);
+  readonly clockJumps = new SeriesTable(['direction'], MAX_SERIES);
   readonly decisionDuration = new Histogram(decadeBounds(FINE_STEPS, 50e-9, 10e-3));
   readonly overhead = new Histogram(decadeBounds(FINE_STEPS, 10e-6, 1));
   readonly requestDuration = new Histogram([...decadeBounds(COARSE_STEPS, 100e-6, 250), 300]);
@@ -43,6 +44,7 @@ export class Metrics implements Recorder {
     for (const what of ['policy', 'identity', 'trust-bundle']) {
       for (const result of ['success', 'failure']) this.reloads.series(what, result);
     }
+    for (const direction of ['forward', 'backward']) this.clockJumps.series(direction);
   }
 
   get connectionsOpen(): number {
@@ -84,9 +86,13 @@ export class Metrics implements Recorder {
     this.terminations.series(reason).value += 1;
   }
 
-  reload(what: 'policy' | 'identity' | 'trust-bundle', result: 'success' | 'failure'): void {
+  reload(what: WatchedMaterial, result: 'success' | 'failure'): void {
     this.reloads.series(what, result).value += 1;
     if (what === 'policy' && result === 'success') this.#forgetDecisions();
+  }
+
+  clockJump(direction: 'forward' | 'backward'): void {
+    this.clockJumps.series(direction).value += 1;
   }
 
   cacheDisagreement(): void {

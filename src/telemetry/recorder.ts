@@ -46,6 +46,15 @@ export interface RequestRecord {
   readonly responseBytes: number;
 }
 
+/** What is read from files and read again when they change. */
+export type WatchedMaterial =
+  | 'policy'
+  | 'identity'
+  | 'trust-bundle'
+  | 'revocation'
+  | 'redis-access'
+  | 'bundle-endpoint';
+
 export interface Recorder {
   /** Once for each request. Reads `record` before it returns and keeps no reference, so the caller may use one object again. */
   request(record: RequestRecord): void;
@@ -54,6 +63,8 @@ export interface Recorder {
   connectionClosed(): void;
   /** A connection the proxy ended for a reason of its own; `connectionClosed` is called for it as well. */
   connectionTerminated(reason: string): void;
-  reload(what: 'policy' | 'identity' | 'trust-bundle', result: 'success' | 'failure'): void;
+  reload(what: WatchedMaterial, result: 'success' | 'failure'): void;
+  /** The wall clock was set, or time has passed while the machine was asleep. */
+  clockJump(direction: 'forward' | 'backward'): void;
   cacheDisagreement(): void;
 }

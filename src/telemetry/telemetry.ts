@@ -37,6 +37,7 @@ export function createTelemetry({ sources, decisionLog: logOptions }: TelemetryO
         metrics.reload(what, result);
         if (what === 'policy' && result === 'success') decisionLog.startPolicyEpoch();
       },
+      clockJump: (direction) => metrics.clockJump(direction),
       cacheDisagreement: () => metrics.cacheDisagreement(),
     },
     scrape: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),

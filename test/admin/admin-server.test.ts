@@ -14,7 +14,7 @@ import type { PageServer } from '../../src/admin/page-server.ts';
 import { ask, connect, sendRaw, untilClosed } from './http.ts';
 
 const LOOPBACK: BindAddress = { kind: 'tcp', host: '127.0.0.1', port: 0 };
-const PAGES = ['/metrics', '/healthz', '/readyz', '/config', '/policy'];
+const PAGES = ['/metrics', '/healthz', '/readyz', '/config', '/identity', '/policy'];
 
 let started: PageServer[] = [];
 
@@ -43,6 +43,7 @@ async function admin(options: Partial<AdminServerOptions> = {}): Promise<BindAdd
       table: () => [{ source: 'training' }],
       text: () => 'training  registry  read',
     }),
+    identity: () => ({ json: { svid: null }, text: 'no SVID\n' }),
     log: new KeptErrors(),
     ...options,
   });
@@ -84,6 +85,14 @@ describe('pages', () => {
       'application/json',
       { trustDomain: 'ai.example' },
     ]);
+  });
+
+  it('answers /identity as text for a person, and in JSON when asked for that', async () => {
+    const address = await admin();
+    expect((await ask(address, { path: '/identity' })).body).toBe('no SVID\n');
+    const { headers, body } = await ask(address, { path: '/identity', headers: { accept: 'application/json' } });
+    expect(headers['content-type']).toContain('application/json');
+    expect(JSON.parse(body)).toEqual({ svid: null });
   });
 
   it('answers /policy with epoch, digest and table in JSON', async () => {
@@ -368,6 +377,7 @@ describe('closing', () => {
       readiness: [],
       config: () => ({}),
       policy: () => ({ epoch: 1, digest: '', table: () => [], text: () => '' }),
+      identity: () => ({ json: null, text: '' }),
       log: new KeptErrors(),
     });
     const address = await server.listen();
@@ -399,6 +409,7 @@ describe('closing', () => {
       readiness: [],
       config: () => ({}),
       policy: () => ({ epoch: 1, digest: '', table: () => [], text: () => '' }),
+      identity: () => ({ json: null, text: '' }),
       log: new KeptErrors(),
     });
     await never.close();

@@ -93,6 +93,8 @@ admin: { bind: none }
     decisionLog: sink,
     logWriteFailures: () => 0,
     onRequest: (record) => decisions.push(record.decision),
+    endpointSocket: null,
+    signal: new AbortController().signal,
   });
   const location = { path: POLICIES, builtinProtocols: join(POLICIES, 'protocols') };
   const reading = await readFileGroup(policyGroup(location), nodeFileSystem);

@@ -53,6 +53,8 @@ function start(edit: (config: string) => string, policy = ARTICLE_POLICY): Promi
     decisionLog: destination,
     logWriteFailures: () => 0,
     onRequest: null,
+    endpointSocket: null,
+    signal: new AbortController().signal,
   });
 }
 

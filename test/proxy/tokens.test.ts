@@ -18,7 +18,7 @@ const CHUNKED_HEAD = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n
 
 interface TokenSetting extends ProxySetting {
   readonly jwt: DevelopmentJwtAuthority;
-  token(id: string, options?: { readonly audience?: string; readonly ttlMs?: number }): string;
+  readonly token: (id: string, options?: { readonly audience?: string; readonly ttlMs?: number }) => string;
   readonly bundles: TrustBundles;
 }
 

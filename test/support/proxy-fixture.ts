@@ -117,6 +117,7 @@ export class RecordingRecorder implements Recorder {
     this.terminations.push(reason);
   }
   reload(): void {}
+  clockJump(): void {}
   cacheDisagreement(): void {}
 }
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Decision } from '../../src/policy/decision.ts';
 import type { DecisionLogOptions } from '../../src/telemetry/decision-log.ts';
 import type { Recorder, RequestRecord } from '../../src/telemetry/recorder.ts';
+import type { TrustFigures } from '../../src/telemetry/trust-metrics.ts';
 import { createTelemetry, type Telemetry } from '../../src/telemetry/telemetry.ts';
 import { type ExposedFamily, parseExposition } from './exposition-text.ts';
 import { decision, denied, KeptLines, ManualClock, record } from './request-record.ts';
@@ -22,7 +23,18 @@ const CONTRACT: readonly (readonly [name: string, type: string, labels: readonly
   ['sallyport_connections_open', 'gauge', []],
   ['sallyport_connections_terminated_total', 'counter', ['reason']],
   ['sallyport_svid_expiry_timestamp_seconds', 'gauge', []],
+  ['sallyport_svid_seconds_left', 'gauge', []],
   ['sallyport_trust_bundle_authorities', 'gauge', ['trust_domain']],
+  ['sallyport_trust_bundle_jwt_keys', 'gauge', ['trust_domain']],
+  ['sallyport_trust_bundle_sequence', 'gauge', ['trust_domain']],
+  ['sallyport_trust_bundle_age_seconds', 'gauge', ['trust_domain']],
+  ['sallyport_workload_api_state', 'gauge', ['state']],
+  ['sallyport_workload_api_last_message_age_seconds', 'gauge', []],
+  ['sallyport_workload_api_discarded_messages_total', 'counter', []],
+  ['sallyport_revocation_entries', 'gauge', ['list']],
+  ['sallyport_revocation_list_age_seconds', 'gauge', ['list']],
+  ['sallyport_revocation_list_current', 'gauge', ['list']],
+  ['sallyport_clock_jumps_total', 'counter', ['direction']],
   ['sallyport_policy_epoch', 'gauge', []],
   ['sallyport_reload_total', 'counter', ['what', 'result']],
   ['sallyport_reload_failing', 'gauge', ['what']],
@@ -44,7 +56,20 @@ const PROCESS_METRICS = [
   'nodejs_gc_duration_seconds',
 ];
 
-const authorities = new Map<string, number>();
+const NO_TRUST: TrustFigures = { svid: null, domains: [], agent: null, revocation: [] };
+let trust: TrustFigures = NO_TRUST;
+const ALL_TRUST: TrustFigures = {
+  svid: { notAfterSeconds: 1_700_000_000.5, secondsLeft: 42 },
+  domains: [
+    { trustDomain: 'ai.example', x509Authorities: 2, jwtKeys: 3, sequence: 7, ageSeconds: 5 },
+    { trustDomain: '__proto__', x509Authorities: 0, jwtKeys: 0, sequence: null, ageSeconds: 6 },
+  ],
+  agent: { state: 'stale', lastMessageAgeSeconds: 8, discardedMessages: 9 },
+  revocation: [
+    { list: 'file', entries: 10, ageSeconds: 12, isCurrent: true },
+    { list: 'redis', entries: 11, ageSeconds: null, isCurrent: false },
+  ],
+};
 let isPolicyFailing = false;
 
 function telemetry(lines = new KeptLines(), options: Partial<DecisionLogOptions> = {}): Telemetry {
@@ -52,8 +77,7 @@ function telemetry(lines = new KeptLines(), options: Partial<DecisionLogOptions>
     sources: {
       version: '1.2.3',
       policyEpoch: () => 7,
-      svidNotAfterMs: () => 1_700_000_000_500,
-      trustBundleAuthorities: () => authorities,
+      trust: () => trust,
       reloadsFailing: () => [['policy', isPolicyFailing]],
       decisionCache: () => ({ hits: 11, misses: 12, stale: 13, entries: 14 }),
       logWriteFailures: () => 15,
@@ -104,12 +128,13 @@ function reportAll(recorder: Recorder): void {
   recorder.connectionClosed();
   recorder.reload('policy', 'failure');
   recorder.cacheDisagreement();
+  recorder.clockJump('forward');
 }
 
 describe('a scrape', () => {
   it('shows every metric of the contract with its type and labels, and no other of ours', async () => {
     const subject = telemetry();
-    authorities.set('ai.example', 1);
+    trust = ALL_TRUST;
     reportAll(subject.recorder);
     const exposed = [...(await scrape(subject)).values()].filter(({ name }) => name.startsWith('sallyport_'));
     const shown = exposed.map(({ name, type, samples }) => {
@@ -137,16 +162,33 @@ describe('a scrape', () => {
 
   it('shows figures others keep as they are at that moment', async () => {
     const subject = telemetry();
-    authorities.set('ai.example', 1).set('partner.example', 1);
+    trust = ALL_TRUST;
     await subject.scrape();
-    authorities.clear();
-    authorities.set('ai.example', 2).set('__proto__', 0);
     expect(await samples(subject, 'sallyport_policy_epoch')).toEqual(['7']);
     expect(await samples(subject, 'sallyport_reload_failing')).toEqual(['policy 0']);
     isPolicyFailing = true;
     expect(await samples(subject, 'sallyport_reload_failing')).toEqual(['policy 1']);
     expect(await samples(subject, 'sallyport_svid_expiry_timestamp_seconds')).toEqual(['1700000000.5']);
+    expect(await samples(subject, 'sallyport_svid_seconds_left')).toEqual(['42']);
     expect(await samples(subject, 'sallyport_trust_bundle_authorities')).toEqual(['ai.example 2', '__proto__ 0']);
+    expect(await samples(subject, 'sallyport_trust_bundle_jwt_keys')).toEqual(['ai.example 3', '__proto__ 0']);
+    expect(await samples(subject, 'sallyport_trust_bundle_sequence')).toEqual(['ai.example 7']);
+    expect(await samples(subject, 'sallyport_trust_bundle_age_seconds')).toEqual(['ai.example 5', '__proto__ 6']);
+    expect(await samples(subject, 'sallyport_workload_api_state')).toEqual([
+      'waiting 0',
+      'current 0',
+      'stale 1',
+      'withdrawn 0',
+      'stopped 0',
+    ]);
+    expect(await samples(subject, 'sallyport_workload_api_last_message_age_seconds')).toEqual(['8']);
+    expect(await samples(subject, 'sallyport_workload_api_discarded_messages_total')).toEqual(['9']);
+    expect(await samples(subject, 'sallyport_revocation_entries')).toEqual(['file 10', 'redis 11']);
+    expect(await samples(subject, 'sallyport_revocation_list_age_seconds')).toEqual(['file 12']);
+    expect(await samples(subject, 'sallyport_revocation_list_current')).toEqual(['file 1', 'redis 0']);
+    trust = NO_TRUST;
+    expect(await samples(subject, 'sallyport_svid_seconds_left')).toEqual([]);
+    expect(await samples(subject, 'sallyport_workload_api_state')).toEqual([]);
     expect(await samples(subject, 'sallyport_decision_cache_total')).toEqual(['hit 11', 'miss 12', 'stale 13']);
     expect(await samples(subject, 'sallyport_decision_cache_entries')).toEqual(['14']);
     expect(await samples(subject, 'sallyport_log_write_failures_total')).toEqual(['15']);

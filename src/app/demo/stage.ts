@@ -77,7 +77,15 @@ async function setUp(options: StageOptions, closers: Closer[]): Promise<Omit<Sta
   const start = async (ports: Ports): Promise<Sidecar> => {
     const config = await writeConfig(options, { ports, services });
     const onRequest = tap.request.bind(tap);
-    return startSidecar({ config, log, decisionLog: demoLog, logWriteFailures: () => demoLog.failures, onRequest });
+    return startSidecar({
+      config,
+      log,
+      decisionLog: demoLog,
+      logWriteFailures: () => demoLog.failures,
+      onRequest,
+      endpointSocket: null,
+      signal: new AbortController().signal,
+    });
   };
   const sidecar = await startOnFreePorts(options.preferredPorts, start);
   closers.push(() => sidecar.drain());

@@ -1,0 +1,233 @@
+// What the sidecar's decisions rest on, wherever it comes from, kept up to date and swapped whole: who we are, whom we trust, who is
+// revoked, and the policy.
+
+import type { Clock, Schedule } from '../../core/clock.ts';
+import { SnapshotCell, type SnapshotView } from '../../core/snapshot.ts';
+import type { FederationState } from '../../federation/bundle-refresher.ts';
+import type { FederationClient } from '../../federation/federation-client.ts';
+import type { WebCredential } from '../../federation/web-credential.ts';
+import type { CompiledPolicy } from '../../policy/matrix.ts';
+import type { Revocations } from '../../revocation/revocations.ts';
+import type { OwnIdentity } from '../../spiffe/own-identity.ts';
+import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
+import type { TrustBundle, TrustBundles } from '../../spiffe/trust-bundle.ts';
+import type { RevocationStore, RevocationStoreState } from '../../store/revocation-store.ts';
+import type { WorkloadReport } from '../../workload-api/agent-stream.ts';
+import type { WorkloadApiSource, WorkloadState } from '../../workload-api/source.ts';
+import type { Config } from '../config.ts';
+import { awaitRevocations, awaitSvid } from './arrival.ts';
+import type { WatchedMaterial } from '../../telemetry/recorder.ts';
+import type { FileEvents, FileMaterial } from './file-material.ts';
+import { type FilePlaces, openFiles, type WatchedFiles } from './open-files.ts';
+import { createAgentSource, createFederation, createRevocationStore } from './remote-sources.ts';
+import { RevocationComposition } from './revocation-composition.ts';
+import { TrustComposition, type TrustOrigin } from './trust-composition.ts';
+
+/** What becomes of everything; when it is told, it is already in force. */
+export interface MaterialEvents extends FileEvents {
+  readonly agent: (state: WorkloadState) => void;
+  /** What goes wrong with the agent without a change of state. */
+  readonly agentReport: (report: WorkloadReport) => void;
+  readonly federation: (state: FederationState) => void;
+  readonly redis: (state: RevocationStoreState) => void;
+}
+
+export interface MaterialPorts extends FilePlaces {
+  readonly clock: Clock;
+  readonly schedule: Schedule;
+  readonly random: () => number;
+  /** What the environment says of the Workload API, for where the configuration says nothing. */
+  readonly endpointSocket: string | null;
+}
+
+/** What does not come from files. */
+interface RemoteSources {
+  readonly agent: WorkloadApiSource | null;
+  readonly federation: FederationClient | null;
+  readonly redis: RevocationStore | null;
+}
+
+/**
+ * Opens what can be opened; what comes from elsewhere arrives later.
+ * @throws {StartError} with everything that is wrong.
+ */
+export async function openMaterials(config: Config, ports: MaterialPorts): Promise<Materials> {
+  const files = await openFiles(config, ports);
+  const trust = new TrustComposition(claimsOf(config));
+  const { redisAccess } = files.watched;
+  return new Materials(config, {
+    files: files.watched,
+    trust,
+    clock: ports.clock,
+    agent: await createAgentSource(config, ports),
+    federation: await createFederation(config, { ...ports, files: files.federation, trust: trust.view }),
+    redis: await createRevocationStore(config, { ...ports, access: () => redisAccess?.current ?? null }),
+  });
+}
+
+export class Materials {
+  readonly trust: TrustComposition;
+  readonly #config: Config;
+  readonly #clock: Clock;
+  readonly #files: WatchedFiles;
+  readonly #remote: RemoteSources;
+  readonly #identity: SnapshotCell<OwnIdentity | null>;
+  readonly #policy: SnapshotCell<CompiledPolicy>;
+  readonly #webCredential: SnapshotCell<WebCredential> | null;
+  readonly #revocations = new RevocationComposition();
+
+  constructor(
+    config: Config,
+    {
+      files,
+      trust,
+      clock,
+      ...remote
+    }: RemoteSources & { readonly files: WatchedFiles; readonly trust: TrustComposition; readonly clock: Clock },
+  ) {
+    this.#clock = clock;
+    this.trust = trust;
+    this.#config = config;
+    this.#files = files;
+    this.#remote = remote;
+    this.#identity = new SnapshotCell<OwnIdentity | null>(files.identity?.current ?? null);
+    this.#policy = new SnapshotCell(files.policy.current);
+    this.#webCredential = files.webCredential === null ? null : new SnapshotCell(files.webCredential.current);
+    if (files.trust !== null) this.#takeBundleFiles(files.trust.current);
+    if (files.revocation !== null) this.#revocations.giveList('file', files.revocation.current);
+    if (remote.federation !== null) trust.give('federation', remote.federation.bundles);
+  }
+
+  /** Null while we have none that we may use: it has not come yet, or has been withdrawn. */
+  get identity(): SnapshotView<OwnIdentity | null> {
+    return this.#identity;
+  }
+
+  get revocations(): SnapshotView<Revocations> {
+    return this.#revocations.view;
+  }
+
+  get policy(): SnapshotView<CompiledPolicy> {
+    return this.#policy;
+  }
+
+  /** Of an `https_web` bundle endpoint. */
+  get webCredential(): SnapshotView<WebCredential> | null {
+    return this.#webCredential;
+  }
+
+  /** Null when our identity comes from files. */
+  get agent(): WorkloadState | null {
+    return this.#remote.agent?.state ?? null;
+  }
+
+  get agentDiscardedMessages(): number {
+    return this.#remote.agent?.discardedMessages ?? 0;
+  }
+
+  get federation(): readonly FederationState[] {
+    return this.#remote.federation?.states ?? [];
+  }
+
+  /** Null when there is no such list. */
+  get redis(): RevocationStoreState | null {
+    return this.#remote.redis?.state ?? null;
+  }
+
+  /** The files there are, and the failure of the last reload of each, or null. */
+  get fileFailures(): ReadonlyMap<WatchedMaterial, unknown> {
+    return new Map(this.#fileMaterials.map(({ name, failure }) => [name, failure]));
+  }
+
+  /** Entries of the revocation file. */
+  get listedInFile(): number {
+    return this.#files.revocation?.current.length ?? 0;
+  }
+
+  /** Null when there are no such files. */
+  loadedSecondsAgo(what: WatchedMaterial): number | null {
+    const material = this.#fileMaterials.find(({ name }) => name === what);
+    return material === undefined ? null : Math.floor((this.#clock.monotonicMs() - material.loadedMs) / 1000);
+  }
+
+  /** Keeps everything up to date from now on; nothing has been told before this. To be called once. */
+  follow(events: MaterialEvents): void {
+    const { identity, trust, policy, revocation, redisAccess, webCredential } = this.#files;
+    identity?.follow((value) => this.#identity.swap(value), events);
+    trust?.follow((value) => this.#takeBundleFiles(value), events);
+    policy.follow((value) => this.#policy.swap(value), events);
+    revocation?.follow((value) => this.#revocations.giveList('file', value), events);
+    redisAccess?.follow(() => undefined, events);
+    webCredential?.follow((value) => this.#webCredential?.swap(value), events);
+    this.#followRemote(events);
+  }
+
+  /** Resolves when what a sidecar cannot do without has come. @throws {StartError} when it has not come in time. */
+  async arrival(signal: AbortSignal): Promise<void> {
+    const { agent, redis } = this.#remote;
+    await Promise.all([awaitSvid(agent, this.#config, signal), awaitRevocations(redis, this.#config, signal)]);
+  }
+
+  /** For when time has passed unnoticed. */
+  refreshNow(): void {
+    this.#remote.federation?.refreshNow();
+  }
+
+  close(): void {
+    for (const material of this.#fileMaterials) material.close();
+    this.#remote.agent?.close();
+    this.#remote.federation?.close();
+    this.#remote.redis?.close();
+  }
+
+  get #fileMaterials(): readonly FileMaterial<unknown>[] {
+    return Object.values(this.#files).filter((material) => material !== null);
+  }
+
+  #followRemote(events: MaterialEvents): void {
+    const { agent, federation, redis } = this.#remote;
+    agent?.subscribeReports(events.agentReport);
+    agent?.subscribe((state) => {
+      this.#takeAgent(state);
+      events.agent(state);
+    });
+    redis?.subscribe((state) => {
+      this.#revocations.giveList('redis', state.entries);
+      events.redis(state);
+    });
+    federation?.subscribe((state) => {
+      this.trust.give('federation', federation.bundles);
+      events.federation(state);
+    });
+    agent?.start();
+    redis?.start();
+    federation?.start();
+  }
+
+  /** SPIFFE_Workload_API.md §5.2.1: what the agent takes back is not used any more; while it is merely away, the last good holds. */
+  #takeAgent(state: WorkloadState): void {
+    const materials = state.kind === 'current' || state.kind === 'stale' ? state.materials : null;
+    this.trust.give('identity', materials?.bundles ?? new Map());
+    this.#revocations.giveCrls(materials?.crls ?? []);
+    const identity = materials?.identity ?? null;
+    if (this.#identity.current.value?.svid.leafSha256 !== identity?.svid.leafSha256) this.#identity.swap(identity);
+  }
+
+  #takeBundleFiles(bundles: TrustBundles): void {
+    const own = new Map<TrustDomain, TrustBundle>();
+    const others = new Map<TrustDomain, TrustBundle>();
+    for (const [trustDomain, bundle] of bundles) {
+      (this.#config.trust.bundles.has(trustDomain) ? others : own).set(trustDomain, bundle);
+    }
+    // With an agent, our own trust domain and those of its federation are the agent's to give.
+    if (this.#config.identity.kind === 'files') this.trust.give('identity', own);
+    this.trust.give('bundle-file', others);
+  }
+}
+
+function claimsOf({ trust }: Config): ReadonlyMap<TrustDomain, TrustOrigin> {
+  return new Map<TrustDomain, TrustOrigin>([
+    ...[...trust.bundles.keys()].map((name) => [name, 'bundle-file'] as const),
+    ...trust.federation.map(({ trustDomain }) => [trustDomain, 'federation'] as const),
+  ]);
+}

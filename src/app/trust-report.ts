@@ -1,0 +1,225 @@
+// Everything about identity and trust as it is at this moment: what the metrics count and the admin listener shows.
+
+import type { Clock } from '../core/clock.ts';
+import type { TrustFigures } from '../telemetry/trust-metrics.ts';
+import type { FederationState } from '../federation/bundle-refresher.ts';
+import type { TrustBundle } from '../spiffe/trust-bundle.ts';
+import type { Config } from './config.ts';
+import type { Materials } from './materials/materials.ts';
+import type { TrustOrigin } from './materials/trust-composition.ts';
+
+/** Ages and times left are seconds; times are RFC 3339. */
+export interface TrustReport {
+  readonly svid: SvidReport | null;
+  readonly source: SourceReport;
+  /** By name. */
+  readonly trustDomains: readonly TrustDomainReport[];
+  readonly revocation: readonly RevocationReport[];
+}
+
+interface SvidReport {
+  readonly spiffeId: string;
+  readonly sha256: string;
+  readonly notBefore: string;
+  readonly notAfter: string;
+  readonly secondsLeft: number;
+  /** Issued by the development CA. */
+  readonly isDevelopment: boolean;
+}
+
+export interface SourceReport {
+  readonly kind: 'files' | 'workload-api';
+  readonly state: 'current' | 'waiting' | 'stale' | 'withdrawn' | 'stopped' | 'reload-failing';
+  /** Why it is not current; null when it is. */
+  readonly reason: string | null;
+  /** Since the last message of the agent; null for files, and before the first. */
+  readonly lastMessageAgeSeconds: number | null;
+  /** Until the agent is asked again; null when it is not waited for. */
+  readonly nextAttemptSeconds: number | null;
+  readonly discardedMessages: number;
+}
+
+export interface TrustDomainReport {
+  readonly trustDomain: string;
+  readonly isOwn: boolean;
+  readonly origin: 'file' | 'workload-api' | 'federation';
+  readonly x509Authorities: readonly { readonly sha256: string; readonly notAfter: string }[];
+  readonly jwtKeyIds: readonly string[];
+  /** As text: 64 bits. */
+  readonly sequence: string | null;
+  readonly ageSeconds: number | null;
+  /** Why nothing newer is known, or the bundle is not in force; null when all is well. */
+  readonly problem: string | null;
+}
+
+export interface RevocationReport {
+  readonly list: 'file' | 'redis' | 'crl';
+  readonly entries: number;
+  readonly isCurrent: boolean;
+  readonly ageSeconds: number | null;
+  readonly problem: string | null;
+}
+
+export function reportTrust(config: Config, materials: Materials, clock: Clock): TrustReport {
+  return {
+    svid: reportSvid(materials, clock),
+    source: reportSource(materials, clock),
+    trustDomains: reportTrustDomains(config, materials, clock),
+    revocation: reportRevocation(config, materials, clock),
+  };
+}
+
+export function toTrustFigures({ svid, source, trustDomains, revocation }: TrustReport): TrustFigures {
+  return {
+    svid: svid === null ? null : { notAfterSeconds: Date.parse(svid.notAfter) / 1000, secondsLeft: svid.secondsLeft },
+    domains: trustDomains.map(({ trustDomain, x509Authorities, jwtKeyIds, sequence, ageSeconds }) => ({
+      trustDomain,
+      x509Authorities: x509Authorities.length,
+      jwtKeys: jwtKeyIds.length,
+      sequence: sequence === null ? null : Number(sequence),
+      ageSeconds,
+    })),
+    agent:
+      source.kind === 'files' || source.state === 'reload-failing'
+        ? null
+        : {
+            state: source.state,
+            lastMessageAgeSeconds: source.lastMessageAgeSeconds,
+            discardedMessages: source.discardedMessages,
+          },
+    revocation,
+  };
+}
+
+function reportSvid({ identity }: Materials, clock: Clock): SvidReport | null {
+  const { value } = identity.current;
+  if (value === null) return null;
+  const { id, leafSha256, notBeforeMs, notAfterMs } = value.svid;
+  return {
+    spiffeId: id,
+    sha256: leafSha256,
+    notBefore: toTime(notBeforeMs),
+    notAfter: toTime(notAfterMs),
+    secondsLeft: Math.floor((notAfterMs - clock.wallMs()) / 1000),
+    isDevelopment: value.isDevelopment,
+  };
+}
+
+function reportSource(materials: Materials, clock: Clock): SourceReport {
+  const { agent, agentDiscardedMessages: discardedMessages } = materials;
+  const none = { reason: null, lastMessageAgeSeconds: null, nextAttemptSeconds: null, discardedMessages };
+  if (agent === null) {
+    const failure = materials.fileFailures.get('identity') ?? null;
+    if (failure === null) return { kind: 'files', state: 'current', ...none };
+    return { kind: 'files', state: 'reload-failing', ...none, reason: messageOf(failure) };
+  }
+  const since = (ms: number): number => secondsSince(ms, clock);
+  const received = 'receivedMs' in agent ? { lastMessageAgeSeconds: since(agent.receivedMs) } : {};
+  const reason = 'reason' in agent ? agent.reason : null;
+  const nextMs = 'nextAttemptMs' in agent ? agent.nextAttemptMs : null;
+  const nextAttemptSeconds = nextMs === null ? null : Math.max(0, -since(nextMs));
+  return { kind: 'workload-api', state: agent.kind, ...none, ...received, reason, nextAttemptSeconds };
+}
+
+function reportTrustDomains(config: Config, materials: Materials, clock: Clock): readonly TrustDomainReport[] {
+  const federated = new Map(materials.federation.map((state) => [state.trustDomain, state]));
+  const bundles = materials.trust.view.current.value;
+  const names = new Set([config.trustDomain, ...bundles.keys(), ...federated.keys()]);
+  return [...names].toSorted().map((trustDomain) => {
+    const origin = materials.trust.originOf(trustDomain);
+    const state = federated.get(trustDomain) ?? null;
+    return {
+      trustDomain,
+      isOwn: trustDomain === config.trustDomain,
+      origin: nameOrigin(origin, config),
+      ...describeBundle(bundles.get(trustDomain)),
+      sequence: state?.document?.sequence?.toString() ?? null,
+      ageSeconds: ageOfBundle(origin, state, { materials, clock }),
+      problem: problemOfBundle(origin, state, { materials, isKnown: bundles.has(trustDomain) }),
+    };
+  });
+}
+
+function nameOrigin(origin: TrustOrigin, { identity }: Config): TrustDomainReport['origin'] {
+  if (origin === 'federation') return 'federation';
+  return origin === 'bundle-file' || identity.kind === 'files' ? 'file' : 'workload-api';
+}
+
+function describeBundle(bundle: TrustBundle | undefined): Pick<TrustDomainReport, 'x509Authorities' | 'jwtKeyIds'> {
+  const authorities = bundle?.authorities ?? [];
+  return {
+    x509Authorities: authorities.map(({ sha256, notAfterMs }) => ({ sha256, notAfter: toTime(notAfterMs) })),
+    jwtKeyIds: [...(bundle?.jwtAuthorities.keys() ?? [])],
+  };
+}
+
+interface Situation {
+  readonly materials: Materials;
+}
+
+function ageOfBundle(
+  origin: TrustOrigin,
+  state: FederationState | null,
+  { materials, clock }: Situation & { readonly clock: Clock },
+): number | null {
+  if (state !== null) return state.fetchedMs === null ? null : secondsSince(state.fetchedMs, clock);
+  const { agent } = materials;
+  if (origin === 'bundle-file' || agent === null) return materials.loadedSecondsAgo('trust-bundle');
+  return 'receivedMs' in agent ? secondsSince(agent.receivedMs, clock) : null;
+}
+
+function problemOfBundle(
+  origin: TrustOrigin,
+  state: FederationState | null,
+  { materials, isKnown }: Situation & { readonly isKnown: boolean },
+): string | null {
+  if (state?.expired === true) return 'past its maximum age, not in force';
+  if (state?.failure !== null && state !== null) return state.failure.reason;
+  if (!isKnown) return 'no bundle, so that everybody of this trust domain is refused';
+  const failure = materials.fileFailures.get('trust-bundle') ?? null;
+  const isFromFile = origin === 'bundle-file' || (origin === 'identity' && materials.agent === null);
+  return isFromFile && failure !== null ? messageOf(failure) : null;
+}
+
+function reportRevocation(config: Config, materials: Materials, clock: Clock): readonly RevocationReport[] {
+  const { redis, agent } = materials;
+  const { crlSerials } = materials.revocations.current.value;
+  const reports: RevocationReport[] = [];
+  if (config.revocation.file !== null) {
+    const failure = materials.fileFailures.get('revocation') ?? null;
+    reports.push({
+      list: 'file',
+      entries: materials.listedInFile,
+      isCurrent: failure === null,
+      ageSeconds: materials.loadedSecondsAgo('revocation'),
+      problem: failure === null ? null : messageOf(failure),
+    });
+  }
+  if (redis !== null) {
+    reports.push({
+      list: 'redis',
+      entries: redis.entries.length,
+      isCurrent: redis.kind === 'current',
+      ageSeconds: redis.kind === 'waiting' ? null : secondsSince(redis.receivedMs, clock),
+      problem: redis.kind === 'current' ? (redis.problems[0]?.message ?? null) : redis.message,
+    });
+  }
+  if (agent !== null) {
+    const isCurrent = agent.kind === 'current';
+    const ageSeconds = 'receivedMs' in agent ? secondsSince(agent.receivedMs, clock) : null;
+    reports.push({ list: 'crl', entries: crlSerials, isCurrent, ageSeconds, problem: null });
+  }
+  return reports;
+}
+
+function secondsSince(ms: number, clock: Clock): number {
+  return Math.floor((clock.monotonicMs() - ms) / 1000);
+}
+
+function messageOf(failure: unknown): string {
+  return failure instanceof Error ? failure.message : 'unknown error';
+}
+
+function toTime(ms: number): string {
+  return new Date(ms).toISOString();
+}
