@@ -14,7 +14,7 @@ export function parseAuthorityFile({ path, bytes }: GroupFile): Buffer {
   for (const { label, der, line } of blocks) {
     if (label !== 'CERTIFICATE')
       throw refused(`${path}:${line}: a block of kind \`${label}\`, expected certificates only`);
-    // Who reads PEM themselves stop where the certificate ends.
+    // OpenSSL stops where the certificate ends, and nobody would see the rest.
     if (!readCertificate(der, `${path}:${line}`).raw.equals(der)) {
       throw refused(`${path}:${line}: there are bytes behind the certificate`);
     }
