@@ -1,24 +1,18 @@
 // `dev-ca init` and `dev-ca issue`: a certificate authority and X.509-SVIDs in files, for trying things out on one machine.
 
-import { webcrypto } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { systemClock } from '../core/clock.ts';
-import { SallyportError } from '../core/error.ts';
 import { quote } from '../core/quote.ts';
-import type { AuthoritySource } from '../devca/authority.ts';
+import { isDnsName } from '../devca/dns-name.ts';
 import { KEY_TYPES, parseKeyType } from '../devca/key-type.ts';
-import type { Issuing } from '../devca/sign.ts';
 import { parseTtl } from '../devca/ttl.ts';
 import { parseSpiffeId, parseTrustDomain, pathOf } from '../spiffe/spiffe-id.ts';
 import type { CommandIo } from './command-io.ts';
 import { type CredentialFile, isWritableByOthers, writeCredentialFiles } from './credential-files.ts';
-
-type DevCaCommandErrorCode = 'usage' | 'unreadable-file';
-
-class DevCaCommandError extends SallyportError<DevCaCommandErrorCode> {}
+import { now, option, readAuthority, readInput, runCommand, usage, warn } from './dev-ca-command.ts';
+import { registerServeCommand } from './dev-ca-serve.ts';
+import { shellWord } from './shell-word.ts';
 
 interface InitOptions {
   readonly trustDomain: string;
@@ -54,7 +48,7 @@ export function registerDevCaCommand(program: Command, io: CommandIo): void {
     .option('--key-type <type>', keyTypeHelp, 'p256')
     .option('--intermediate', 'sign with a subordinate authority and forget the key of the root', false)
     .option('--force', 'replace an authority that is there', false)
-    .action((options: InitOptions) => run(io, () => init(options, program.name(), io)));
+    .action((options: InitOptions) => runCommand(io, () => init(options, program.name(), io)));
   group
     .command('issue')
     .description('issue an X.509-SVID: NAME.pem (leaf and intermediates) and NAME.key')
@@ -68,7 +62,8 @@ export function registerDevCaCommand(program: Command, io: CommandIo): void {
     .option('--pkcs12 <file>', 'also write a key store for JVM peers')
     .option('--password-file <file>', 'file with the password of the key store')
     .option('--force', 'replace files that are there', false)
-    .action((options: IssueOptions) => run(io, () => issue(options, program.name(), io)));
+    .action((options: IssueOptions) => runCommand(io, () => issue(options, program.name(), io)));
+  registerServeCommand(group, io);
 }
 
 async function init(options: InitOptions, programName: string, io: CommandIo): Promise<void> {
@@ -151,18 +146,6 @@ function refuseCaFile(path: string, ca: string): void {
   }
 }
 
-async function readAuthority(directory: string, io: CommandIo): Promise<AuthoritySource> {
-  const certificateFile = join(directory, 'ca.pem');
-  const privateKeyFile = join(directory, 'ca.key');
-  const remedy = `make a development CA with \`dev-ca init --trust-domain NAME --out ${directory}\``;
-  const certificate = await read(certificateFile, remedy);
-  const privateKey = await read(privateKeyFile, remedy);
-  if (((await stat(privateKeyFile)).mode & 0o077) !== 0) {
-    warn(io, `others can read ${quote(privateKeyFile)}; make a new CA with \`dev-ca init --force\``);
-  }
-  return { certificate, certificateFile, privateKey, privateKeyFile };
-}
-
 async function readKeyStoreOptions({
   pkcs12,
   passwordFile,
@@ -171,24 +154,12 @@ async function readKeyStoreOptions({
   if (pkcs12 === undefined) throw usage('--password-file: belongs to --pkcs12, which is missing');
   if (passwordFile === undefined)
     throw usage('--pkcs12: needs --password-file, a file whose first line is the password');
-  const bytes = await read(passwordFile, 'write the password into it');
+  const bytes = await readInput(passwordFile, 'write the password into it');
   return { path: pkcs12, password: bytes.toString('utf8').split(/\r?\n/, 1)[0] ?? '' };
 }
 
-async function read(path: string, remedy: string): Promise<Buffer> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'failed';
-    throw new DevCaCommandError('unreadable-file', `cannot read ${quote(path)} (${code}); ${remedy}`, { cause: error });
-  }
-}
-
 function parseDnsName(text: string): string {
-  const isDnsName =
-    text.length <= 253 &&
-    /^(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(text);
-  if (!isDnsName) throw usage(`${quote(text)} is not a DNS name`);
+  if (!isDnsName(text)) throw usage(`${quote(text)} is not a DNS name`);
   return text;
 }
 
@@ -197,47 +168,10 @@ function parseIpAddress(text: string): string {
   return text;
 }
 
-function option<T>(name: string, text: string, parse: (text: string) => T): T {
-  try {
-    return parse(text);
-  } catch (error) {
-    if (!(error instanceof SallyportError)) throw error;
-    throw new DevCaCommandError('usage', `${name}: ${error.message}`, { cause: error });
-  }
-}
-
-async function run(io: CommandIo, command: () => Promise<void>): Promise<void> {
-  try {
-    await command();
-  } catch (error) {
-    if (!(error instanceof SallyportError)) throw error;
-    io.writeError(`sallyport: ${error.message}\n`);
-    // An ID that no CA could issue is as wrong an argument as one that does not parse.
-    io.setExitCode(error.code === 'usage' || error.code === 'id-without-path' ? 2 : 1);
-  }
-}
-
-function usage(message: string): DevCaCommandError {
-  return new DevCaCommandError('usage', message);
-}
-
-function warn(io: CommandIo, message: string): void {
-  io.writeError(`sallyport: warning: ${message}\n`);
-}
-
 function append(text: string, previous: readonly string[]): readonly string[] {
   return [...previous, text];
 }
 
-function now(): Issuing {
-  return { nowMs: systemClock.wallMs(), crypto: webcrypto };
-}
-
 function instant(ms: number): string {
   return new Date(ms).toISOString().replace('.000Z', 'Z');
-}
-
-/** One argument that can be pasted into a shell. */
-function shellWord(text: string): string {
-  return /^[\w./:=@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
