@@ -113,6 +113,11 @@ export class SpireServer {
     return this.command('bundle', 'show', '-format', format);
   }
 
+  /** A JWT-SVID, without an agent or an entry. */
+  async mintJwt(spiffeId: string, audience: string): Promise<string> {
+    return (await this.command('jwt', 'mint', '-spiffeID', spiffeId, '-audience', audience)).trim();
+  }
+
   /** A token with which one agent may join, and the SPIFFE ID that it will have. */
   async createJoinToken(): Promise<{ readonly token: string; readonly agentId: string }> {
     const token = /Token: (\S+)/.exec(await this.command('token', 'generate'))?.[1];
