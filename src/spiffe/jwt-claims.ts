@@ -10,8 +10,8 @@ type Claims = JsonObject['members'];
 
 /** 9999-12-31T23:59:59Z, the last second a certificate can name as well. */
 const MAX_SECONDS = 253_402_300_799;
-/** RFC 7519 §2 allows a fraction; the other ways of JSON to write a number are how absurd times are written. */
-const NUMERIC_DATE = /^(?:0|[1-9][0-9]{0,11})(?:\.[0-9]+)?$/;
+/** RFC 7519 §2 allows a fraction, which no issuer of JWT-SVIDs uses; the other ways of JSON to write a number are how absurd times are written. */
+const NUMERIC_DATE = /^(?:0|[1-9][0-9]{0,11})$/;
 
 /** @throws {JwtSvidError} */
 export function readSubject(claims: Claims): SpiffeId {
@@ -62,21 +62,18 @@ export interface TokenTimes {
   readonly expiresMs: number;
 }
 
-/**
- * Fractions of a millisecond are rounded to the shorter life.
- * @throws {JwtSvidError}
- */
+/** @throws {JwtSvidError} */
 export function readTimes(claims: Claims): TokenTimes {
   const expires = claims.get('exp');
   if (expires === undefined) throw new JwtSvidError('time-claim', 'the token has no `exp`');
   const beginningAt = (name: string): number => {
     const claim = claims.get(name);
-    return claim === undefined ? -Infinity : Math.ceil(milliseconds(claim, name));
+    return claim === undefined ? -Infinity : milliseconds(claim, name);
   };
   return {
     issuedMs: beginningAt('iat'),
     notBeforeMs: beginningAt('nbf'),
-    expiresMs: Math.floor(milliseconds(expires, 'exp')),
+    expiresMs: milliseconds(expires, 'exp'),
   };
 }
 
@@ -84,6 +81,6 @@ function milliseconds(claim: JsonValue, name: string): number {
   if (claim.kind !== 'number') throw new JwtSvidError('time-claim', `\`${name}\` is not a number`);
   const seconds = NUMERIC_DATE.test(claim.text) ? Number(claim.text) : Infinity;
   if (seconds <= MAX_SECONDS) return seconds * 1000;
-  const message = `\`${name}\` is ${quote(claim.text)}; expected are seconds since 1970 in plain decimals, before the year 10000`;
+  const message = `\`${name}\` is ${quote(claim.text)}; expected are whole seconds since 1970, before the year 10000`;
   throw new JwtSvidError('time-claim', message);
 }

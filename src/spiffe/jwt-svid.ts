@@ -20,7 +20,7 @@ export interface JwtSvid {
   readonly keyId: string;
   /** `jti` */
   readonly tokenId: string | null;
-  /** The later of `nbf` and `iat`, or -Infinity without either. */
+  /** The later of `nbf` and a minute before `iat`, or -Infinity without either. */
   readonly notBeforeMs: number;
   /** `exp`: from this instant on nothing may rest on this identity. */
   readonly expiresMs: number;
@@ -56,7 +56,7 @@ export function verifyJwtSvid(token: string, at: JwtSvidContext): JwtSvid {
   const tokenId = readTokenId(parsed.claims);
   const times = readTimes(parsed.claims);
   checkTimes(times, at.nowMs);
-  const notBeforeMs = Math.max(times.notBeforeMs, times.issuedMs);
+  const notBeforeMs = Math.max(times.notBeforeMs, times.issuedMs - ISSUER_AHEAD_MS);
   const { expiresMs } = times;
   return { id, trustDomain, audiences, keyId, tokenId, notBeforeMs, expiresMs, sha256: hashToken(token) };
 }
@@ -70,6 +70,11 @@ export function hashToken(token: string): string {
   return hash('sha256', token, 'hex');
 }
 
+/**
+ * How far the clock of an issuer may be ahead of ours: a token is used the moment it is issued, and `iat` limits nothing (§3 does not even
+ * name it). `nbf` and `exp` do, and are taken as they stand.
+ */
+const ISSUER_AHEAD_MS = 60_000;
 const EXPECTED_HEADERS: ReadonlySet<string> = new Set(['alg', 'kid', 'typ']);
 const TYPES: ReadonlySet<string> = new Set(['JWT', 'JOSE']);
 
@@ -136,7 +141,7 @@ function checkTimes({ issuedMs, notBeforeMs, expiresMs }: TokenTimes, nowMs: num
   if (!(nowMs >= notBeforeMs)) {
     throw new JwtSvidError('not-yet-valid', `the token is not valid before ${told(notBeforeMs)}`);
   }
-  if (!(nowMs >= issuedMs)) {
+  if (!(nowMs >= issuedMs - ISSUER_AHEAD_MS)) {
     throw new JwtSvidError('issued-in-future', `the token was issued at ${told(issuedMs)}, which is in the future`);
   }
 }

@@ -46,7 +46,7 @@ describe('a sidecar that serves', () => {
     const digest = /"digest":"([0-9a-f]{64})"/.exec(body)?.[1];
     expect(sidecar.log.filter(({ msg }) => msg === 'loaded')).toEqual([
       expect.objectContaining({ what: 'identity', epoch: 1, digest: expect.stringMatching(/^[0-9a-f]{64}$/) }),
-      expect.objectContaining({ what: 'trust-bundle', epoch: 1, authorities: { 'ai.example': 1 } }),
+      expect.objectContaining({ what: 'trust-bundle', epoch: 2, authorities: { 'ai.example': 1 } }),
       expect.objectContaining({ what: 'policy', epoch: 1, digest, mode: 'enforce' }),
     ]);
   });
@@ -102,7 +102,8 @@ describe('a sidecar that serves', () => {
     files.write('bundle.pem', '-----BEGIN CERTIFICATE-----\nAAAA\n');
     // Half of a rotation: the certificate is another, the key not yet.
     files.write('registry.pem', testAuthority().issue('/registry/proxy').certificatePem);
-    for (const what of ['trust-bundle', 'identity']) await sidecar.logged({ ...broken, what, epoch: 1 });
+    await sidecar.logged({ ...broken, what: 'trust-bundle', epoch: 2 });
+    await sidecar.logged({ ...broken, what: 'identity', epoch: 1 });
     const { problems } = await sidecar.logged({ ...broken, what: 'policy', epoch: 1 });
     expect(problems).toEqual([
       expect.stringMatching(/policy\.yaml:16:3: key `inference` is already on line 12/),
@@ -126,7 +127,7 @@ describe('a sidecar that serves', () => {
     files.write('bundle.pem', testAuthority().certificatePem);
     await sidecar.logged({ msg: 'reloaded', what: 'policy', epoch: 2 });
     await sidecar.logged({ msg: 'reloaded', what: 'identity', epoch: 2, digest: rotated.leafSha256 });
-    await sidecar.logged({ msg: 'files are again what is in force', what: 'trust-bundle', epoch: 1 });
+    await sidecar.logged({ msg: 'files are again what is in force', what: 'trust-bundle', epoch: 2 });
     expect(await statusOf(training, 'GET', '/x')).toBe(403);
     expect((await sidecar.get('/readyz')).body).not.toContain('failed');
     expect(await metric('sallyport_reload_failing', '')).toBe(0);

@@ -90,11 +90,11 @@ describe('verifyJwtSvid', () => {
 
   it.each([
     [{ nbf: NOW - 5, iat: NOW - 7 }, NOW_MS - 5000],
-    [{ nbf: NOW - 9, iat: NOW - 7 }, NOW_MS - 7000],
+    [{ nbf: NOW - 90, iat: NOW - 7 }, NOW_MS - 67_000],
     [{ nbf: NOW - 9, iat: undefined }, NOW_MS - 9000],
-    [{ iat: NOW - 7 }, NOW_MS - 7000],
+    [{ iat: NOW - 7 }, NOW_MS - 67_000],
     [{ iat: undefined }, -Infinity],
-  ])('is valid from the later of nbf and iat: %j', (claims, notBeforeMs) => {
+  ])('is valid from nbf on, and from a minute before iat: %j', (claims, notBeforeMs) => {
     expect(verify(token({ claims })).notBeforeMs).toBe(notBeforeMs);
   });
 
@@ -537,22 +537,16 @@ describe('verifyJwtSvid refuses times', () => {
       '-1',
       '-0',
       '-0.5',
+      `${NOW}.0`,
+      `${NOW + 300}.5`,
     ];
-    for (const text of [...texts, '253402300800', '253402300799.5', '9007199254740993', `1${'0'.repeat(400)}`]) {
+    for (const text of [...texts, '253402300800', '9007199254740993', `1${'0'.repeat(400)}`]) {
       expect(claimsRefusal(withNumber(name, text))).toBe('time-claim');
     }
   });
 
   it('JW-141 refuses a token without exp', () => {
     expect(claimsRefusal({ exp: undefined })).toBe('time-claim');
-  });
-
-  it('JW-141 takes a decimal fraction (RFC 7519 §2), rounded to the shorter life', () => {
-    const svid = verify(token({ claims: withNumber('exp', `${NOW + 1}.0009`) }));
-    expect(svid.expiresMs).toBe(NOW_MS + 1000);
-    expect(verify(token({ claims: withNumber('nbf', `${NOW - 1}.0001`) })).notBeforeMs).toBe(NOW_MS - 999);
-    expect(claimsRefusal(withNumber('nbf', `${NOW}.0001`))).toBe('not-yet-valid');
-    expect(claimsRefusal(withNumber('exp', `${NOW}.0009`))).toBe('expired');
   });
 
   it('JW-141 refuses a token from the instant of exp on, without leeway', () => {
@@ -564,15 +558,16 @@ describe('verifyJwtSvid refuses times', () => {
     expect(claimsRefusal({ exp: 253_402_300_799 })).toBe('accepted');
   });
 
-  it('JW-141 refuses a token before nbf and before iat, without leeway', () => {
-    for (const [name, code] of [
-      ['nbf', 'not-yet-valid'],
-      ['iat', 'issued-in-future'],
-    ] as const) {
-      const value = token({ claims: { [name]: NOW + 5 } });
-      expect(refusal(value, { nowMs: NOW_MS + 4999 })).toBe(code);
-      expect(refusal(value, { nowMs: NOW_MS + 5000 })).toBe('accepted');
-    }
+  it('JW-141 refuses a token before nbf, without leeway', () => {
+    const value = token({ claims: { nbf: NOW + 5 } });
+    expect(refusal(value, { nowMs: NOW_MS + 4999 })).toBe('not-yet-valid');
+    expect(refusal(value, { nowMs: NOW_MS + 5000 })).toBe('accepted');
+  });
+
+  it('JW-141 refuses a token issued in the future, but for what clocks differ by', () => {
+    const value = token({ claims: { iat: NOW + 65 } });
+    expect(refusal(value, { nowMs: NOW_MS + 4999 })).toBe('issued-in-future');
+    expect(refusal(value, { nowMs: NOW_MS + 5000 })).toBe('accepted');
   });
 
   it('JW-141 accepts at no time that is none', () => {

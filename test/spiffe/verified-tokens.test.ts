@@ -79,7 +79,7 @@ describe('VerifiedTokens', () => {
   });
 
   it('CA-122 does not accept before nbf and iat when the clock steps back, nor after exp when it steps back again', () => {
-    for (const claims of [{ nbf: NOW }, { iat: NOW }, { nbf: NOW - 60, iat: NOW }]) {
+    for (const claims of [{ nbf: NOW }, { iat: NOW + 60 }, { nbf: NOW - 60, iat: NOW + 60 }]) {
       const { verify } = remembering();
       const fresh = tokenOf(key, 'ES256', { claims });
       verify(fresh);
