@@ -3,7 +3,7 @@
 
 import { webcrypto } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { type Clock, systemClock } from '../core/clock.ts';
+import { type Clock, type Schedule, systemClock, systemSchedule } from '../core/clock.ts';
 import { SnapshotCell } from '../core/snapshot.ts';
 import type { DevelopmentAuthority } from '../devca/authority.ts';
 import { DevCaError } from '../devca/error.ts';
@@ -38,18 +38,10 @@ export interface DevelopmentAgentOptions {
 export interface AgentPort {
   readonly clock: Clock;
   readonly crypto: webcrypto.Crypto;
-  /** Calls back once; returns the way out. */
-  readonly schedule: (delayMs: number, callback: () => void) => () => void;
+  readonly schedule: Schedule;
 }
 
-export const systemAgentPort: AgentPort = {
-  clock: systemClock,
-  crypto: webcrypto,
-  schedule: (delayMs, callback) => {
-    const timer = setTimeout(callback, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
+export const systemAgentPort: AgentPort = { clock: systemClock, crypto: webcrypto, schedule: systemSchedule };
 
 /** Why new X.509-SVIDs were issued, or others are served than before. */
 export type IssueCause = 'start' | 'half-life' | 'entries' | 'asked';
