@@ -69,7 +69,7 @@ interface ListPlace {
 }
 
 function findList(text: string, key: string): ListPlace {
-  const document = parseDocument(text, { keepSourceTokens: true, prettyErrors: false, uniqueKeys: true });
+  const document = parseDocument(text, { keepSourceTokens: true, prettyErrors: false, uniqueKeys: false });
   const root = document.contents;
   if (document.errors.length > 0 || !isMap<Node, Node | null>(root)) throw notEditable(key);
   const index = root.items.findIndex((pair) => isScalar(pair.key) && pair.key.value === key);
@@ -105,8 +105,7 @@ function columnOf(text: string, list: YAMLSeq<Node>): number {
 
 /** Behind the last item, and behind the comments that are indented as parts of it. */
 function endOfBlock(text: string, list: YAMLSeq<Node>): number {
-  const last = list.items.at(-1);
-  let end = lineEndAt(text, last === undefined ? (list.range?.[1] ?? 0) : contentEndOf(text, last));
+  let end = lineEndAt(text, contentEndOf(text, list.items.at(-1) ?? list));
   const column = columnOf(text, list);
   for (;;) {
     const lineEnd = lineEndAt(text, end);

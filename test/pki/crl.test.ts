@@ -154,6 +154,11 @@ describe('a revocation list', () => {
       'with more in its signed part',
       { extensions: [number], editSignedBytes: (tbs) => sequence(inside(tbs), nullValue()) },
     ],
+    [
+      'not-der',
+      'with more behind the extensions of an entry',
+      { entries: [{ serial: Buffer.of(5), at: Buffer.concat([utcTime('260101000000Z'), sequence(), nullValue()]) }] },
+    ],
     ['not-der', 'with more behind its signature', { editDer: (der) => sequence(inside(der), nullValue()) }],
     [
       'not-der',
@@ -212,6 +217,7 @@ describe('a revocation list', () => {
       'with a reason in two octets',
       entry(extension(CRL_OID.reasonCode, tlv(0x0a, Buffer.of(1, 0)))),
     ],
+    ['malformed-extension', 'with a reason of -128', entry(reasonCode(0x80))],
     ['malformed-extension', 'with a negative reason', entry(extension(CRL_OID.reasonCode, tlv(0x0a, Buffer.of(0xff))))],
     [
       'malformed-extension',
@@ -286,7 +292,12 @@ describe('a revocation list', () => {
   });
 
   it('passes over a negative serial number, which is no other number', () => {
-    const entries = [{ serial: Buffer.of(0xff) }, { serial: Buffer.of(0x00, 0xfe) }, { serial: Buffer.of(0) }];
+    const entries = [
+      { serial: Buffer.of(0xff) },
+      { serial: Buffer.of(0x80) },
+      { serial: Buffer.of(0x00, 0xfe) },
+      { serial: Buffer.of(0) },
+    ];
     expect(serials(parseCrl(makeCrl(root, { entries })))).toEqual({ fe: 'unspecified', '00': 'unspecified' });
   });
 });

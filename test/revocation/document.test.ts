@@ -265,6 +265,13 @@ revocations:
     ]);
   });
 
+  it('takes a reason of 256 characters, a token ID of 1024 and the last instant there is', () => {
+    const entry = `{ jti: ${'x'.repeat(1024)}, reason: ${'y'.repeat(256)}, at: 1970-01-01T00:00:00Z, expires: 9999-12-31T23:59:59.999Z }`;
+    expect(problemsOf(list(entry))).toEqual([]);
+    expect(problemsOf(list(entry.replace('jti: x', 'jti: xx')))).toHaveLength(1);
+    expect(problemsOf(list(entry.replace('.999Z', '.999-00:01')))).toHaveLength(1);
+  });
+
   it('with 10,000 entries is read', () => {
     const entries = Array.from({ length: 10_000 }, (_, at) => `{ id: /job/${at}, ${AT} }`);
     expect(parse(list(...entries))).toHaveLength(10_000);
