@@ -13,6 +13,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Register>> = new Map([
   ['policy', async () => (await import('./policy.ts')).registerPolicyCommand],
   ['id', async () => (await import('./id.ts')).registerIdCommand],
   ['svid', async () => (await import('./svid.ts')).registerSvidCommand],
+  ['revoke', async () => (await import('./revoke.ts')).registerRevokeCommand],
   ['dev-ca', async () => (await import('./dev-ca.ts')).registerDevCaCommand],
 ]);
 
