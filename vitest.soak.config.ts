@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// What takes minutes: run by `npm run test:soak` and by CI, one file after the other so that figures mean something.
+// What takes minutes, or is about time: run by `npm run test:soak` and by CI, one file after the other so that figures mean something.
 export default defineConfig({
   test: {
     include: ['test/soak/**/*.test.ts'],
