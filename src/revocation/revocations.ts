@@ -5,7 +5,7 @@ import type { Crl } from '../pki/crl.ts';
 import { spkiSha256 } from '../pki/key-fingerprint.ts';
 import { matchesIdPattern } from '../spiffe/id-pattern.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
-import { type SpiffeId, type TrustDomain, trustDomainOf } from '../spiffe/spiffe-id.ts';
+import { pathOf, type SpiffeId, trustDomainOf } from '../spiffe/spiffe-id.ts';
 import type { X509Svid } from '../spiffe/x509-svid.ts';
 import { isCrlOf } from './crl-issuer.ts';
 import { formatIdPattern, type Revocation, revocationKey } from './revocation.ts';
@@ -35,7 +35,8 @@ export class Revocations {
   readonly crlSerials: number;
   readonly #isEmpty: boolean;
   readonly #ids = new Map<string, Revocation>();
-  readonly #patterns = new Map<TrustDomain, Patterned[]>();
+  /** By trust domain and first segment, `*` for any: a match costs more than a read of a map. */
+  readonly #patterns = new Map<string, Patterned[]>();
   /** By serial number, which almost never has an entry, then by issuer, which costs a hash. */
   readonly #certificates = new Map<string, Map<string, Revocation>>();
   readonly #keys = new Map<string, Revocation>();
@@ -87,7 +88,7 @@ export class Revocations {
       case 'id': {
         const { segments, rest, trustDomain } = target.pattern;
         if (!rest && !segments.includes(null)) this.#ids.set(formatIdPattern(target.pattern), entry);
-        else groupOf(this.#patterns, trustDomain, () => []).push({ ...entry, target });
+        else groupOf(this.#patterns, `${trustDomain}/${segments[0] ?? '*'}`, () => []).push({ ...entry, target });
         return;
       }
       case 'certificate':
@@ -104,7 +105,15 @@ export class Revocations {
   #findId(id: SpiffeId, nowMs: number): RevocationMatch | null {
     const exact = toMatch(this.#ids.get(id), nowMs);
     if (exact !== null || this.#patterns.size === 0) return exact;
-    for (const entry of this.#patterns.get(trustDomainOf(id)) ?? []) {
+    const trustDomain = trustDomainOf(id);
+    return (
+      this.#findPattern(`${trustDomain}${firstSegmentOf(id)}`, id, nowMs) ??
+      this.#findPattern(`${trustDomain}/*`, id, nowMs)
+    );
+  }
+
+  #findPattern(group: string, id: SpiffeId, nowMs: number): RevocationMatch | null {
+    for (const entry of this.#patterns.get(group) ?? []) {
       const match = matchesIdPattern(entry.target.pattern, id) ? toMatch(entry, nowMs) : null;
       if (match !== null) return match;
     }
@@ -159,6 +168,13 @@ function endOf({ expiresMs }: Revocation): number {
 function toMatch(entry: Revocation | undefined, nowMs: number): RevocationMatch | null {
   if (entry === undefined || nowMs >= endOf(entry)) return null;
   return { source: 'list', key: revocationKey(entry.target), reason: entry.reason, atMs: entry.atMs };
+}
+
+/** With its slash. */
+function firstSegmentOf(id: SpiffeId): string {
+  const path = pathOf(id);
+  const end = path.indexOf('/', 1);
+  return end < 0 ? path : path.slice(0, end);
 }
 
 function groupOf<K, V>(groups: Map<K, V>, key: K, create: () => V): V {

@@ -221,7 +221,7 @@ describe('any edits', () => {
         expect(stored(parse(text))).toEqual(stored(before));
         expect(text.match(/#.*/g)).toEqual(start.match(/#.*/g));
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 
@@ -244,7 +244,7 @@ describe('any edits', () => {
           );
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 });
