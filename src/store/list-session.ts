@@ -1,5 +1,6 @@
 // One time in touch with Redis, from connecting to the first thing that goes wrong: subscribes, reads, and reads again whenever it was told to.
 
+import type { Clock } from '../core/clock.ts';
 import { type ConnectionTiming, type RedisAccess, RedisConnection, type RedisEndpoint } from './redis-connection.ts';
 import { StoreError } from './store-error.ts';
 
@@ -12,6 +13,7 @@ export interface ListSource {
 }
 
 export interface SessionPort {
+  readonly clock: Clock;
   /** Calls back once; returns the way out. */
   readonly schedule: (delayMs: number, callback: () => void) => () => void;
   /** From 0 to below 1. */
@@ -24,7 +26,7 @@ export interface SessionTiming extends ConnectionTiming {
   readonly pingMs: number;
   /** At most this long after a reading comes the next, told of a change or not: others may change the list and tell nobody. */
   readonly rereadMs: number;
-  /** At least this long after a reading, so that many changes are not as many readings. */
+  /** At least this long after a reading comes the next, so that many changes are not as many readings. */
   readonly restMs: number;
 }
 
@@ -34,6 +36,8 @@ export interface SessionEvents {
   /** Once, and nothing comes after it; not when it was closed from outside. */
   readonly onEnd: (error: StoreError) => void;
 }
+
+const REST_PER_READING = 4;
 
 type Reading =
   | { readonly kind: 'idle' }
@@ -90,13 +94,16 @@ export class ListSession {
   }
 
   async #read(reader: RedisConnection): Promise<void> {
-    const { timing, random } = this.#port;
+    const { clock, timing, random } = this.#port;
     this.#reading = { kind: 'reading', again: false };
+    const sinceMs = clock.monotonicMs();
     const reply = await reader.call('HGETALL', this.#source.key);
     if (this.#over.signal.aborted) return;
     await this.#events.onReply(reply);
     this.#reading = { kind: 'resting', again: this.#reading.again };
-    this.#set('rest', timing.restMs, () => {
+    // A long list that changes all the time would keep Redis, and this process, at nothing but reading it.
+    const restMs = Math.max(timing.restMs, REST_PER_READING * (clock.monotonicMs() - sinceMs));
+    this.#set('rest', restMs, () => {
       const isStale = this.#reading.kind === 'resting' && this.#reading.again;
       this.#reading = { kind: 'idle' };
       if (isStale) this.#readSoon(reader);

@@ -1,6 +1,5 @@
 // The revocation list in Redis, kept up to date by push; when Redis is away or has forgotten the list, the last known one holds.
 
-import type { Clock } from '../core/clock.ts';
 import type { Revocation } from '../revocation/revocation.ts';
 import { type ListContents, NO_CONTENTS, readListContents, type StoredProblem, unexpired } from './list-contents.ts';
 import { ListSession, type ListSource, type SessionPort, type SessionTiming } from './list-session.ts';
@@ -11,14 +10,19 @@ import type { StoreError, StoreErrorCode } from './store-error.ts';
 export type RevocationStoreState =
   /** No whole list was read yet. What Redis holds without being a whole list counts all the same. */
   | (InForce & Absence & { readonly kind: 'waiting' })
-  | (InForce & { readonly kind: 'current' /** When it was last read. */; readonly receivedMs: number })
+  | (InForce & Reception & { readonly kind: 'current' })
   /** The last list that was whole holds, with whatever Redis would add to it. */
-  | (InForce & Absence & { readonly kind: 'away' /** When it was last read. */; readonly receivedMs: number });
+  | (InForce & Reception & Absence & { readonly kind: 'away' });
 
 interface InForce {
   readonly entries: readonly Revocation[];
   /** Broken entries; everything else counts. */
   readonly problems: readonly StoredProblem[];
+}
+
+interface Reception {
+  /** When the whole list was last read, changed or not. */
+  readonly receivedMs: number;
 }
 
 interface Absence {
@@ -32,7 +36,6 @@ interface Absence {
 export type AbsenceReason = 'starting' | StoreErrorCode | Doubt;
 
 export interface StorePort extends SessionPort {
-  readonly clock: Clock;
   readonly timing: StoreTiming;
 }
 

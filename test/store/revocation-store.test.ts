@@ -1,5 +1,6 @@
 // The revocation list against a real redis-server: what arrives, what holds while it is away, and what it takes to trust it again.
 
+import { spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Revocation } from '../../src/revocation/revocation.ts';
 import { revocationKey } from '../../src/revocation/revocation.ts';
@@ -129,6 +130,21 @@ describe.skipIf(!hasRedis)('the revocation list in Redis (needs redis-server)', 
     expect(told).toEqual([4]);
   });
 
+  it('rests longer after a reading that took long', async () => {
+    const { store, editor } = await listOf('/a');
+    await timers.pass(timers.timing.restMs);
+    redis.signal('SIGSTOP');
+    await timers.pass(timers.timing.rereadMs);
+    timers.nowMs += 700;
+    redis.signal('SIGCONT');
+    await timers.planned(2_800);
+    await editor.add(idRevocation('/b'), 'refuse');
+    await caughtUp();
+    expect(store.state.entries).toHaveLength(1);
+    await timers.pass(2_800);
+    await stateOf(store, holds('/a', '/b'));
+  });
+
   it('finds changes of tools that tell nobody at the next reading', async () => {
     const { store } = await listOf('/a');
     await timers.pass(timers.timing.restMs);
@@ -162,6 +178,14 @@ describe.skipIf(!hasRedis)('the revocation list in Redis (needs redis-server)', 
     await timers.pass(timers.timing.restMs);
     await timers.pass(timers.timing.rereadMs);
     await stateOf(store, holds('/a'));
+  });
+
+  it('is read by a client that nobody carries who has no Redis', () => {
+    const script = `await import('./src/store/revocation-store.ts'); await import('./src/cli/revoke.ts');
+      const { default: { _cache } } = await import('node:module');
+      process.stdout.write(String(Object.keys(_cache).filter((path) => path.includes('ioredis')).length));`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    expect({ stdout, stderr }).toEqual({ stdout: '0', stderr: '' });
   });
 
   describe('when Redis is away', () => {
