@@ -62,16 +62,16 @@ function* findUnreachableEndpoints({ trustDomain, identity, trust }: SoundDocume
     ...(trust?.bundles?.keys() ?? []),
   ]);
   const mayComeFromAgent = (name: TrustDomain): boolean => identity.files === undefined && !federation.has(name);
-  const isReachable = ([name, federated]: readonly [TrustDomain, SoundFederated]): boolean => {
+  const isReachable = (federated: SoundFederated): boolean => {
     if (federated === undefined || 'bundle' in federated || federated.profile !== 'https_spiffe') return true;
     const { endpointSpiffeId } = federated;
     if (endpointSpiffeId === undefined) return true;
     const authority = trustDomainOf(endpointSpiffeId);
-    return authority !== name && (given.has(authority) || mayComeFromAgent(authority));
+    return given.has(authority) || mayComeFromAgent(authority);
   };
   let waiting = [...federation];
   for (;;) {
-    const reachable = waiting.filter(isReachable);
+    const reachable = waiting.filter(([, federated]) => isReachable(federated));
     if (reachable.length === 0) break;
     for (const [name] of reachable) given.add(name);
     waiting = waiting.filter(([name]) => !given.has(name));

@@ -251,6 +251,8 @@ describe('an endpoint of https_spiffe', () => {
   it('is not judged while it is not known which bundles there are', () => {
     const text = federated(at('spiffe://x.example/bundle')).replace('{ c.example: c.json }', '{ X.example: x.json }');
     expect(problemsOf(text)).toEqual([expect.stringMatching(/^15:14 trust-domain-character: /)]);
+    const own = federated(at('spiffe://x.example/bundle')).replace('{ ai.example: bundle.pem }', '{ X: x.pem }');
+    expect(problemsOf(own)).toEqual([expect.stringMatching(/^6:21 trust-domain-character: /)]);
   });
 });
 

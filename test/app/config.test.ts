@@ -190,6 +190,11 @@ limits:
     expect(config.listeners[0]?.limits.maxConnectionsPerPrincipal).toBe(7);
   });
 
+  it('gives a file that is named twice its first place', () => {
+    const { positions } = parseText(changed('privateKey: registry.key', 'privateKey: ./registry.pem'));
+    expect(positions.files.get('/etc/sallyport/registry.pem')).toEqual(place(4, 18));
+  });
+
   it('has no admin listener when its address is `none`', () => {
     expect(parseText(changed('bind: 127.0.0.1:9901', 'bind: none')).admin).toBeNull();
   });

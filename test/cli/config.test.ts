@@ -224,7 +224,7 @@ describe('config check, of what a configuration names for trust, revocation and 
   endpoint: { bind: "127.0.0.1:8444", profile: https_web, certificate: web.pem, privateKey: web.key }
 revocation:
   file: revocations.yaml
-  redis: { url: "rediss://redis.ai.example/1", passwordFile: redis.password, ca: ca.pem }
+  redis: { url: "rediss://redis.ai.example/1", passwordFile: redis.password, ca: redis-ca.pem }
 `;
 
   beforeEach(() => {
@@ -232,6 +232,7 @@ revocation:
     write('b.json', documentOf('b.example'));
     write('c.json', documentOf('c.example'));
     write('ca.pem', testAuthority('web.example').certificatePem);
+    write('redis-ca.pem', testAuthority('web.example').certificatePem);
     write('web.pem', web.certificatePem);
     write('web.key', web.privateKeyPem);
     write(
@@ -308,6 +309,7 @@ revocation:
     write('b.json', '{ "keys": ');
     write('c.json', 'no bundle');
     write('ca.pem', testAuthority().privateKeyPem);
+    write('redis-ca.pem', 'corporate');
     write('web.key', testAuthority().privateKeyPem);
     write('revocations.yaml', 'version: 2\nrevocations: [{ id: training }]\n');
     write('redis.password', '');
@@ -318,6 +320,7 @@ revocation:
       expect.stringMatching(/^\.\/c\.json/),
       './ca.pem:1: a block of kind `PRIVATE KEY`, expected certificates only [invalid-authority]',
       expect.stringMatching(/^\.\/web\.key: the private key is not that of the first certificate in \.\/web\.pem/),
+      './redis-ca.pem: the file has no certificate [invalid-authority]',
       '`./redis.password`: the file has no password [invalid-password]',
       expect.stringMatching(/^\.\/revocations\.yaml:1:10: /),
       expect.stringMatching(/^\.\/revocations\.yaml:2:15: /),
