@@ -5,7 +5,7 @@ import { SallyportError } from '../core/error.ts';
 import { parsePem } from '../pki/pem.ts';
 import type { GroupFile } from './file-group.ts';
 
-export class AuthorityFileError extends SallyportError<'invalid-authority'> {}
+class AuthorityFileError extends SallyportError<'invalid-authority'> {}
 
 /** The file as it is. @throws {AuthorityFileError | PemError} whose message begins with the file and, where there is one, the line */
 export function parseAuthorityFile({ path, bytes }: GroupFile): Buffer {

@@ -5,7 +5,7 @@ import { SallyportError } from '../core/error.ts';
 import { quote } from '../core/quote.ts';
 import type { GroupFile } from './file-group.ts';
 
-export class PasswordFileError extends SallyportError<'invalid-password'> {}
+class PasswordFileError extends SallyportError<'invalid-password'> {}
 
 /** The line without its end. @throws {PasswordFileError} whose message begins with the file and never holds what stands in it */
 export function parsePasswordFile({ path, bytes }: GroupFile): string {
