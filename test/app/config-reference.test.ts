@@ -1,4 +1,4 @@
-// The reference for operators, docs/configuration.md, held against what the parser takes.
+// The reference for operators, deploy/CONFIGURATION.md, held against what the parser takes.
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import { stringify } from 'yaml';
 import { parseYaml, toPlain } from '../../src/yaml/located.ts';
 import { parseText, problemsOf } from './config-example.ts';
 
-const REFERENCE = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
+const REFERENCE = readFileSync(new URL('../../deploy/CONFIGURATION.md', import.meta.url), 'utf8');
 const [SHORTEST = '', DEFAULTS = '', ...SECTIONS] = Array.from(
   REFERENCE.matchAll(/^```yaml\n([^]*?)^```$/gm),
   (match) => match[1] ?? '',
