@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
-import type { Clock } from '../core/clock.ts';
+import type { Clock, Schedule } from '../core/clock.ts';
 import type { SnapshotView } from '../core/snapshot.ts';
 import { TLS_FLOOR } from '../core/tls-floor.ts';
 import type { OwnIdentity } from '../spiffe/own-identity.ts';
@@ -33,6 +33,7 @@ export interface BundleEndpointOptions {
   /** Served in whole seconds. */
   readonly refreshHintMs: number;
   readonly clock: Clock;
+  readonly schedule: Schedule;
   /** Told of what befalls the listening socket itself. */
   readonly onError: (error: Error) => void;
 }
@@ -131,10 +132,10 @@ export class BundleEndpoint {
   }
 
   #watch(transport: Socket): void {
-    const deadline = setTimeout(() => transport.destroy(), MAX_CONNECTION_MS);
+    const cancelDeadline = this.#options.schedule(MAX_CONNECTION_MS, () => transport.destroy());
     this.#transports.add(transport);
     transport.on('close', () => {
-      clearTimeout(deadline);
+      cancelDeadline();
       this.#transports.delete(transport);
     });
   }

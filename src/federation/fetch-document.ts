@@ -110,9 +110,13 @@ async function askOnce(
 function onlyOnce(socket: TLSSocket): buildConnector.connector {
   let isTaken = false;
   return (_options, callback) => {
-    if (isTaken || socket.destroyed) return callback(new Error('the endpoint closed the connection'), null);
+    const isFree = !isTaken && !socket.destroyed;
     isTaken = true;
-    callback(null, socket);
+    // A connector that answers before it returns is not heard.
+    queueMicrotask(() => {
+      if (isFree) callback(null, socket);
+      else callback(new Error('the endpoint closed the connection'), null);
+    });
   };
 }
 
