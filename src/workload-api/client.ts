@@ -101,7 +101,6 @@ function connect(address: EndpointAddress): Connection {
     // Otherwise what was closed is remembered, to be shared with the next channel to the same target.
     'grpc.use_local_subchannel_pool': 1,
     'grpc.enable_retries': 0,
-    'grpc.service_config_disable_resolution': 1,
     'grpc.enable_channelz': 0,
   });
   return {

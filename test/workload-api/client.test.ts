@@ -400,6 +400,14 @@ describe('client: failures', () => {
     });
   });
 
+  it('quotes an error of the gRPC library that is no status', () => {
+    const error = toAgentError(new Error('compressed'), { kind: 'tcp', host: '::1', port: 1 }, '/m');
+    expect([error.code, error.message]).toEqual([
+      'failed',
+      'the agent at `tcp://[::1]:1` failed (/m: UNKNOWN `compressed`)',
+    ]);
+  });
+
   it('says what a socket that this process may not use needs', () => {
     // Tests may run as root, whom no permission stops; the text is what gRPC makes of the error.
     const details = 'No connection established. Last error: Error: connect EACCES /run/agent.sock. Resolution note: ';

@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseSpiffeId, parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
 import type { WorkloadReport } from '../../src/workload-api/agent-stream.ts';
@@ -344,6 +346,19 @@ describe('source: withdrawal', () => {
     expect(await one.reach('withdrawn')).toMatchObject({ sinceMs: 1_000, nextAttemptMs: 1_300 });
     (await retry(from)).send(x509Response([svidMessage(ID)]));
     await one.reach('current');
+  });
+
+  it('WA-156 asks an agent that denies us ever more seldom: it has to find out each time who we are', async () => {
+    const { one, call, from } = await followCurrent();
+    const delays: number[] = [];
+    let stream = call;
+    for (let attempt = 0; attempt < 11; attempt += 1) {
+      stream.end(STATUS.permissionDenied);
+      await one.reach('withdrawn');
+      delays.push(plannedMs());
+      stream = await retry(from);
+    }
+    expect(delays).toEqual([100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000]);
   });
 
   it('WA-156 does not come to life again because the agent goes away after PermissionDenied', async () => {
@@ -697,6 +712,32 @@ describe('source: the end', () => {
     one.source.close();
     await Promise.all([call.closed, jwt.closed]);
     expect([one.told, time.delaysMs, one.source.state.kind]).toEqual([[], [], 'current']);
+  });
+
+  it.each<[string, 'none' | 'silent' | 'speaking']>([
+    ['there is no agent', 'none'],
+    ['the agent takes the connection and says nothing', 'silent'],
+    ['the agent has sent an SVID', 'speaking'],
+  ])('leaves nothing that keeps a process from ending when %s', async (_name, kind) => {
+    const silent = createServer();
+    if (kind === 'silent') {
+      await new Promise<void>((resolve) => {
+        silent.listen(join(directory.path, 'agent.sock'), resolve);
+      });
+    }
+    const from = kind === 'speaking' ? await listen() : null;
+    const program = fileURLToPath(new URL('close-source.ts', import.meta.url));
+    const child = spawn(process.execPath, [program, join(directory.path, 'agent.sock'), kind], { stdio: 'pipe' });
+    void from?.nextCall(X509).then((call) => call.send(x509Response([svidMessage(ID)])));
+    if (kind === 'silent') silent.once('connection', (socket) => socket.once('data', () => child.stdin.end()));
+    const output: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => output.push(chunk));
+    const code = await new Promise((resolve) => {
+      child.once('close', resolve);
+    });
+    silent.close();
+    expect([Buffer.concat(output).toString(), code]).toEqual(['closed\n', 0]);
   });
 
   it('plans nothing when it is closed while it waits for the next attempt', async () => {
