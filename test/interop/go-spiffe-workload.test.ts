@@ -1,6 +1,8 @@
 // go-spiffe as an independent workload: of the development agent, as a client of a Sallyport listener, and as a server.
 
 import { createHash, createPrivateKey, webcrypto } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { DevelopmentAuthority } from '../../src/devca/authority.ts';
@@ -11,10 +13,12 @@ import { parseSpiffeId, parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
 import { parseTrustBundleDer, type TrustBundles } from '../../src/spiffe/trust-bundle.ts';
 import { verifyX509Svid } from '../../src/spiffe/x509-svid.ts';
 import { type ProxyFixture, ScriptedUpstream, startProxy } from '../support/proxy-fixture.ts';
-import { entry, partnerBundle, testAgent } from '../workload-api/server-agent-fixture.ts';
+import { entry, partnerBundle, temporaryDirectory, testAgent } from '../workload-api/server-agent-fixture.ts';
+import { ExternalProcess } from './external-process.ts';
 import { type Change, startClient, startJwt, startServer, startWatcher, type Watcher } from './go-peer.ts';
 import { buildGoProgram, GO_BUILDS_WITHIN_MS, type GoProgram } from './go-program.ts';
 
+const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
 const SALLYPORT = 'spiffe://ai.example/registry/proxy';
 const TRAINING = 'spiffe://ai.example/training/job';
 const trustDomain = parseTrustDomain('ai.example');
@@ -97,6 +101,21 @@ describe('go-spiffe as a workload of the development agent (skipped without Go o
     const before = watcher.changes.length;
     await agent.start();
     await watcher.find(hasSvids, before);
+  });
+
+  it('follows the SVIDs of seconds of `dev-ca serve`', async () => {
+    const socket = join(temporaryDirectory(), 'agent.sock');
+    const what = ['--socket', socket, '--trust-domain', 'ai.example', '--id', TRAINING, '--ttl', '2s'];
+    const serving = new ExternalProcess(process.execPath, [MAIN, 'dev-ca', 'serve', ...what]);
+    onTestFinished(() => serving.end('SIGKILL'));
+    await serving.writes('SPIFFE_ENDPOINT_SOCKET');
+    const serials = new Set<string>();
+    await watch(`unix://${socket}`).find((change) => {
+      for (const serial of serialsOf(change)) serials.add(serial);
+      return serials.size === 3;
+    });
+    await serving.end('SIGTERM');
+    expect(existsSync(socket)).toBe(false);
   });
 
   it('gets JWT-SVIDs, which both it and the agent accept for their audience alone', async () => {
