@@ -18,7 +18,7 @@ import {
 import { parseTrustBundleDer, type TrustBundles } from '../spiffe/trust-bundle.ts';
 import { FETCH_JWT_BUNDLES, FETCH_X509_SVID, type X509SvidMessage } from './messages.ts';
 
-export type ContentErrorCode =
+type ContentErrorCode =
   /** A mandatory field has its default value (§4.5). */
   | 'missing-field'
   /** The SPIFFE ID of the message is not that of the certificate. */
@@ -26,7 +26,7 @@ export type ContentErrorCode =
   /** A bundle that is not keyed by the ID of a trust domain, by ours, or by one that another bundle has. */
   | 'bundle-key';
 
-export class ContentError extends SallyportError<ContentErrorCode> {}
+class ContentError extends SallyportError<ContentErrorCode> {}
 
 const MAX_SHOWN = 5;
 
