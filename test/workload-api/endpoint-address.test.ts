@@ -125,7 +125,10 @@ describe('endpoint address', () => {
   });
 
   it('throws nothing but an EndpointAddressError, whatever the text', () => {
-    const rest = fc.string({ unit: fc.constantFrom(...'a0:@%?#[]/.'), maxLength: 20 });
+    const rest = fc.string({
+      unit: fc.constantFrom('a', '0', ':', '@', '%', '?', '#', '[', ']', '/', '.'),
+      maxLength: 20,
+    });
     const near = fc.tuple(fc.constantFrom('unix:', 'unix://', 'tcp:', 'tcp://'), rest).map((parts) => parts.join(''));
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: 'binary' }), near), (text) => {
