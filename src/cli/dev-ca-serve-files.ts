@@ -29,7 +29,7 @@ export type AgentFilesEvent =
   | { readonly kind: 'failed'; readonly error: SallyportError<string> }
   | { readonly kind: 'recovered' };
 
-export class AgentFilesError extends SallyportError<'given-twice'> {}
+class AgentFilesError extends SallyportError<'given-twice'> {}
 
 const RETRY_MS = 1_000;
 const NO_BUNDLES: TrustBundles = new Map();

@@ -10,7 +10,7 @@ import { parseTtl } from '../devca/ttl.ts';
 import type { WatchPort } from '../files/watch-file-group.ts';
 import { formatBundleDocument } from '../spiffe/bundle-document.ts';
 import { parseSpiffeId, parseTrustDomain, pathOf, type TrustDomain, trustDomainOf } from '../spiffe/spiffe-id.ts';
-import { type EndpointAddress, parseEndpointAddress } from '../workload-api/endpoint-address.ts';
+import type { EndpointAddress } from '../workload-api/endpoint-address.ts';
 import type { AgentEvent, AgentPort, DevelopmentAgent } from '../workload-api/server-agent.ts';
 import type { CommandIo } from './command-io.ts';
 import { writeCredentialFiles } from './credential-files.ts';
@@ -19,6 +19,7 @@ import { type EntriesDocument, MIN_TTL_MS } from './dev-ca-serve-entries.ts';
 import { type AgentFiles, type AgentFilesEvent, openAgentFiles } from './dev-ca-serve-files.ts';
 import { formatAgentEvent, formatBanner, formatFederated, formatProblem } from './dev-ca-serve-text.ts';
 import { createPaint } from './paint.ts';
+import { parseSocketOption } from './socket-option.ts';
 import { stopOnSignal } from './stop-signal.ts';
 
 export interface ServeOptions {
@@ -46,7 +47,6 @@ const CA_TTL_MS = 90 * 86_400_000;
 const SOCKET_MODE = /^0?[0-7]{3}$/;
 /** Of a socket, writing is connecting. */
 const OTHERS_MAY_CONNECT = 0o022;
-const IS_URI = /^[A-Za-z][A-Za-z0-9+.-]*:/;
 
 export function registerServeCommand(group: Command, io: CommandIo): void {
   group
@@ -216,19 +216,12 @@ function parsePlan(options: ServeOptions): Plan {
   if (ttlMs < MIN_TTL_MS)
     throw usage(`--ttl: ${quote(options.ttl)} is too short a life to be renewed in time; use 2s or more`);
   return {
-    address: option('--socket', options.socket, parseSocket),
+    address: option('--socket', options.socket, parseSocketOption),
     socketMode: Number.parseInt(options.socketMode, 8),
     ttlMs,
     trustDomain: trustDomain === undefined ? null : option('--trust-domain', trustDomain, parseTrustDomain),
     caDirectory,
   };
-}
-
-/** A path, or an address as SPIFFE_ENDPOINT_SOCKET has it. */
-function parseSocket(text: string): EndpointAddress {
-  if (IS_URI.test(text)) return parseEndpointAddress(text);
-  if (text === '' || text.endsWith('/')) throw usage(`${quote(text)} does not name a socket`);
-  return { kind: 'unix', path: resolve(text) };
 }
 
 async function openOrCreateAuthority(

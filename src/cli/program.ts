@@ -14,6 +14,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Register>> = new Map([
   ['id', async () => (await import('./id.ts')).registerIdCommand],
   ['svid', async () => (await import('./svid.ts')).registerSvidCommand],
   ['revoke', async () => (await import('./revoke.ts')).registerRevokeCommand],
+  ['workload', async () => (await import('./workload.ts')).registerWorkloadCommand],
   ['dev-ca', async () => (await import('./dev-ca.ts')).registerDevCaCommand],
 ]);
 

@@ -263,13 +263,15 @@ class Agent implements DevelopmentAgent {
     entries: readonly AgentEntry[],
     mayStay: (issued: Renewable) => boolean,
   ): Promise<void> {
+    // One time for all of them, so that those of equal life are renewed together.
+    const issuing = this.#issuing();
     const atHand = new Map(this.#issued.filter(mayStay).map((issued) => [issued.entry.id, issued]));
     const fresh: Renewable[] = [];
     const issued: Renewable[] = [];
     for (const entry of entries) {
       const last = atHand.get(entry.id);
       const isKept = last !== undefined && isDeepStrictEqual(last.entry, entry);
-      const each = isKept ? last : await this.#issue(entry);
+      const each = isKept ? last : await this.#issue(entry, issuing);
       if (!isKept) fresh.push(each);
       issued.push(each);
     }
@@ -281,8 +283,7 @@ class Agent implements DevelopmentAgent {
     this.#options.report({ kind: 'issued', cause, svids, served: issued.length, streams: this.streams });
   }
 
-  async #issue(entry: AgentEntry): Promise<Renewable> {
-    const issuing = this.#issuing();
+  async #issue(entry: AgentEntry, issuing: Issuing): Promise<Renewable> {
     const request = { ...entry, keyType: 'p256', ipAddresses: [] } as const;
     const svid = await issueSvid(this.#options.authority, request, issuing);
     // Of the life that is left: certificates begin before they are issued.

@@ -20,7 +20,7 @@ export type AgentSocketErrorCode =
   /** What the operating system says stands in the message. */
   | 'cannot-listen';
 
-export class AgentSocketError extends SallyportError<AgentSocketErrorCode> {}
+class AgentSocketError extends SallyportError<AgentSocketErrorCode> {}
 
 export interface AgentSocket {
   readonly address: EndpointAddress;
