@@ -6,6 +6,7 @@ import type { Problem } from '../core/source-position.ts';
 import { parsePem } from '../pki/pem.ts';
 import type { CompiledPolicy } from '../policy/matrix.ts';
 import type { OwnIdentity } from '../spiffe/own-identity.ts';
+import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { TrustBundles } from '../spiffe/trust-bundle.ts';
 import { verifyX509Svid } from '../spiffe/x509-svid.ts';
 import type { Config } from './config.ts';
@@ -25,7 +26,7 @@ export function findPolicyConflicts(config: Config, policy: CompiledPolicy): rea
       message: `the policy has no component ${quote(component)}, so every request to it would be denied`,
       position,
     }));
-  if (config.identity.kind === 'files' && !config.identity.trustBundles.has(policy.trustDomain)) {
+  if (!mayHaveBundle(config, policy.trustDomain)) {
     problems.push({
       code: 'missing-trust-bundle',
       message: `there is no bundle for ${quote(policy.trustDomain)}, the trust domain of the policy: nobody whom it names could be verified`,
@@ -33,6 +34,12 @@ export function findPolicyConflicts(config: Config, policy: CompiledPolicy): rea
     });
   }
   return problems;
+}
+
+/** An agent may bring any. */
+function mayHaveBundle({ identity, trust }: Config, trustDomain: TrustDomain): boolean {
+  if (identity.kind === 'workload-api' || identity.trustBundles.has(trustDomain)) return true;
+  return trust.bundles.has(trustDomain) || trust.federation.some((federated) => federated.trustDomain === trustDomain);
 }
 
 /**

@@ -1,6 +1,6 @@
 // The endpoint at which partners fetch our own trust bundle, if the configuration has one.
 
-import type { Clock } from '../core/clock.ts';
+import { type Clock, systemSchedule } from '../core/clock.ts';
 import type { BundleEndpoint, EndpointCredential } from '../federation/bundle-endpoint.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Config } from './config.ts';
@@ -26,6 +26,7 @@ export async function startBundleEndpoint(
     trust: trust.view,
     refreshHintMs: endpoint.refreshHintMs,
     clock,
+    schedule: systemSchedule,
     onError: (err) => log.error({ err }, 'the bundle endpoint failed'),
   });
   const { address, port } = await listenAt(endpoint, async () => server.listen());

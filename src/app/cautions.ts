@@ -55,7 +55,8 @@ export class Cautions {
         this.#ofOwnSvid();
         return;
       case 'revocation':
-      case 'redis-access':
+      case 'redis-password':
+      case 'redis-ca':
       case 'bundle-endpoint':
     }
   }

@@ -68,7 +68,8 @@ export function describeMaterial(
       const notAfterMs = webCredential?.current.value.notAfterMs;
       return { what, notAfter: notAfterMs === undefined ? null : new Date(notAfterMs).toISOString() };
     }
-    case 'redis-access':
+    case 'redis-password':
+    case 'redis-ca':
       return { what };
   }
 }

@@ -2,24 +2,23 @@
 
 import { findOwnSvidProblem, findPolicyConflicts } from '../app/agreement.ts';
 import type { Config } from '../app/config.ts';
+import type { FileOrigin } from '../app/materials/file-material.ts';
+import {
+  identityOrigin,
+  initialBundleOrigin,
+  redisAuthoritiesOrigin,
+  redisPasswordOrigin,
+  revocationOrigin,
+  trustOrigin,
+  webAuthoritiesOrigin,
+  webCredentialOrigin,
+} from '../app/materials/file-origins.ts';
 import { describeLoadFailure } from '../app/start-error.ts';
 import { isLoopbackHost } from '../core/loopback.ts';
 import { quote } from '../core/quote.ts';
 import { formatProblem } from '../core/source-position.ts';
-import { parseWebCredential } from '../federation/web-credential.ts';
-import { parseAuthorityFile } from '../files/authority-file.ts';
-import { FileError } from '../files/file-error.ts';
-import { type FileWarning, type GroupFile, type GroupReading, readFileGroup } from '../files/file-group.ts';
+import { type GroupReading, readFileGroup } from '../files/file-group.ts';
 import { nodeFileSystem } from '../files/file-system.ts';
-import {
-  ownIdentityGroup,
-  parseOwnIdentityFiles,
-  parseTrustBundleFiles,
-  type TrustBundleFiles,
-} from '../files/identity-files.ts';
-import { parsePasswordFile } from '../files/password-file.ts';
-import { parseRevocationFile } from '../files/revocation-file.ts';
-import { judgeSecretFile } from '../files/secret-file.ts';
 import { parsePem } from '../pki/pem.ts';
 import type { CompiledPolicy } from '../policy/matrix.ts';
 import type { Revocation } from '../revocation/revocation.ts';
@@ -52,11 +51,13 @@ export interface NamedFiles {
 export async function checkNamedFiles(config: Config, findings: Findings, nowMs: number): Promise<NamedFiles> {
   const check = new Check(config, findings);
   const policy = await check.attempt(() => readPolicy(config.policy.path));
-  const identity = await checkOwnIdentity(check);
+  const identity = await check.files(identityOrigin(config));
   const bundles = await checkTrustBundles(check);
   await checkFederation(check);
   await checkBundleEndpoint(check, nowMs);
-  const revocations = await checkRevocations(check);
+  await check.files(redisAuthoritiesOrigin(config));
+  await check.files(redisPasswordOrigin(config));
+  const revocations = await check.files(revocationOrigin(config));
   const found = { policy, identity, bundles, revocations };
   if (policy !== null) findings.problems.push(...findPolicyConflicts(config, policy).map(formatProblem));
   checkOwnSvid(check, found, nowMs);
@@ -78,11 +79,6 @@ function describeSocket(socket: Parameters<typeof formatEndpointAddress>[0] | nu
   return socket === null ? 'SPIFFE_ENDPOINT_SOCKET' : formatEndpointAddress(socket);
 }
 
-interface Judged<T> {
-  readonly value: T;
-  readonly warnings: readonly FileWarning[];
-}
-
 class Check {
   readonly config: Config;
   readonly findings: Findings;
@@ -102,101 +98,41 @@ class Check {
     }
   }
 
-  /** What `judge` makes of the files, or null when one of them is missing or is not what it should be. */
-  async files<T>(paths: readonly string[], judge: (reading: GroupReading) => Judged<T>): Promise<T | null> {
-    const read = (some: readonly string[]): Promise<GroupReading | null> =>
-      this.attempt(() => readFileGroup({ paths: some, accepts: null }, nodeFileSystem));
+  /** What the sidecar would make of the files at its start; null when there are none, or they are not what they should be. */
+  async files<T>(origin: FileOrigin<T> | null): Promise<T | null> {
+    if (origin === null) return null;
+    const { group, parse } = origin;
+    const read = (paths: readonly string[]): Promise<GroupReading | null> =>
+      this.attempt(() => readFileGroup({ ...group, paths }, nodeFileSystem));
     // Each by itself first, so that every missing one is told.
     const readings: (GroupReading | null)[] = [];
-    for (const path of new Set(paths)) readings.push(await read([path]));
-    const reading = readings.includes(null) ? null : await read(paths);
+    for (const path of new Set(group.paths)) readings.push(await read([path]));
+    const reading = readings.includes(null) ? null : await read(group.paths);
     if (reading === null) return null;
-    const judged = await this.attempt(() => judge(reading));
-    this.findings.warnings.push(...(judged?.warnings ?? reading.warnings));
-    return judged?.value ?? null;
+    const parsed = await this.attempt(() => parse(reading));
+    this.findings.warnings.push(...(parsed?.warnings ?? reading.warnings));
+    return parsed?.value ?? null;
   }
-}
-
-async function checkOwnIdentity(check: Check): Promise<OwnIdentity | null> {
-  const { identity, trustDomain } = check.config;
-  if (identity.kind !== 'files') return null;
-  return check.files(ownIdentityGroup(identity).paths, (reading) => {
-    const { identity: own, warnings } = parseOwnIdentityFiles(reading, identity, trustDomain);
-    return { value: own, warnings };
-  });
 }
 
 async function checkTrustBundles(check: Check): Promise<TrustBundles | null> {
-  const { identity, trust } = check.config;
-  return checkBundleFiles(
-    check,
-    new Map([...(identity.kind === 'files' ? identity.trustBundles : []), ...trust.bundles]),
-  );
-}
-
-async function checkBundleFiles(check: Check, files: TrustBundleFiles): Promise<TrustBundles | null> {
-  if (files.size === 0) return new Map();
-  return check.files([...files.values()], (reading) => ({
-    value: parseTrustBundleFiles(reading, files),
-    warnings: reading.warnings,
-  }));
+  const origin = trustOrigin(check.config);
+  return origin === null ? new Map() : check.files(origin);
 }
 
 async function checkFederation(check: Check): Promise<void> {
-  for (const { trustDomain, bundle, profile } of check.config.trust.federation) {
-    if (bundle !== null) await checkBundleFiles(check, new Map([[trustDomain, bundle]]));
-    if (profile.kind === 'https_web' && profile.ca !== null) await checkAuthorities(check, profile.ca);
+  for (const federated of check.config.trust.federation) {
+    await check.files(initialBundleOrigin(federated));
+    await check.files(webAuthoritiesOrigin(federated));
   }
 }
 
-async function checkAuthorities(check: Check, path: string): Promise<void> {
-  await check.files([path], (reading) => {
-    return { value: parseAuthorityFile(fileAt(reading, path)), warnings: reading.warnings };
-  });
-}
-
 async function checkBundleEndpoint(check: Check, nowMs: number): Promise<void> {
+  const credential = await check.files(webCredentialOrigin(check.config));
   const profile = check.config.trust.endpoint?.profile;
-  if (profile?.kind !== 'https_web') return;
-  const { certificate, privateKey } = profile;
-  const credential = await check.files([certificate, privateKey], (reading) => {
-    const key = fileAt(reading, privateKey);
-    const value = parseWebCredential({
-      certificate: fileAt(reading, certificate).bytes,
-      certificateFile: certificate,
-      privateKey: key.bytes,
-      privateKeyFile: privateKey,
-    });
-    return { value, warnings: [...reading.warnings, ...judgeSecretFile('private key', key)] };
-  });
-  if (credential === null || credential.notAfterMs > nowMs) return;
-  const message = `the certificate ${quote(certificate)} of the bundle endpoint has expired, so partners would refuse it`;
+  if (credential === null || profile?.kind !== 'https_web' || credential.notAfterMs > nowMs) return;
+  const message = `the certificate ${quote(profile.certificate)} of the bundle endpoint has expired, so partners would refuse it`;
   check.findings.warnings.push({ code: 'expired-certificate', message });
-}
-
-async function checkRevocations(check: Check): Promise<readonly Revocation[] | null> {
-  const { revocation, trustDomain } = check.config;
-  const { file, redis } = revocation;
-  if (redis !== null && redis.ca !== null) await checkAuthorities(check, redis.ca);
-  if (redis !== null && redis.passwordFile !== null) await checkPassword(check, redis.passwordFile);
-  if (file === null) return null;
-  return check.files([file], (reading) => ({
-    value: parseRevocationFile(reading, file, trustDomain),
-    warnings: reading.warnings,
-  }));
-}
-
-async function checkPassword(check: Check, path: string): Promise<void> {
-  await check.files([path], (reading) => {
-    const file = fileAt(reading, path);
-    return { value: parsePasswordFile(file), warnings: [...reading.warnings, ...judgeSecretFile('password', file)] };
-  });
-}
-
-function fileAt({ files }: GroupReading, path: string): GroupFile {
-  const file = files.find((candidate) => candidate.path === path);
-  if (file === undefined) throw new FileError('not-found', path);
-  return file;
 }
 
 function checkOwnSvid(

@@ -52,7 +52,8 @@ export type WatchedMaterial =
   | 'identity'
   | 'trust-bundle'
   | 'revocation'
-  | 'redis-access'
+  | 'redis-password'
+  | 'redis-ca'
   | 'bundle-endpoint';
 
 export interface Recorder {

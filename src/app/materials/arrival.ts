@@ -15,6 +15,8 @@ interface Awaited<State> {
 interface Expectation<State> {
   readonly source: Awaited<State>;
   readonly hasArrived: (state: State) => boolean;
+  /** It will not come, however long one waits. */
+  readonly isHopeless: (state: State) => boolean;
   readonly timeoutMs: number;
   readonly position: SourcePosition;
   /** What is still missing, and why as far as is known. */
@@ -32,6 +34,7 @@ export async function awaitSvid(
   const expectation: Expectation<WorkloadApiSource['state']> = {
     source,
     hasArrived: ({ kind }) => kind === 'current',
+    isHopeless: ({ kind }) => kind === 'stopped',
     timeoutMs: identity.startTimeoutMs,
     position: identity.position,
     describe: (state) => `no SVID from the Workload API: ${'reason' in state ? state.reason : state.kind}`,
@@ -50,6 +53,7 @@ export async function awaitRevocations(
   const expectation: Expectation<RevocationStore['state']> = {
     source,
     hasArrived: ({ kind }) => kind === 'current',
+    isHopeless: () => false,
     timeoutMs: redis.startTimeoutMs,
     position: redis.position,
     describe: (state) => `no revocation list from Redis: ${'message' in state ? state.message : state.kind}`,
@@ -59,16 +63,15 @@ export async function awaitRevocations(
 }
 
 async function arrivalOf<State>(expectation: Expectation<State>, signal: AbortSignal): Promise<void> {
-  const { source, hasArrived, timeoutMs, position, describe, code } = expectation;
+  const { source, hasArrived, isHopeless, timeoutMs, position, describe, code } = expectation;
   if (hasArrived(source.state)) return;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const unsubscribe = source.subscribe((state) => {
     if (hasArrived(state)) resolve();
+    else if (isHopeless(state)) fail(describe(state));
   });
-  const deadline = setTimeout(() => {
-    const message = `${describe(source.state)}; waited ${timeoutMs / 1000} s`;
-    reject(new StartError([formatProblem({ code, message, position })]));
-  }, timeoutMs);
+  const fail = (message: string): void => reject(new StartError([formatProblem({ code, message, position })]));
+  const deadline = setTimeout(() => fail(`${describe(source.state)}; waited ${timeoutMs / 1000} s`), timeoutMs);
   const abort = (): void => resolve();
   signal.addEventListener('abort', abort, { once: true });
   try {

@@ -54,14 +54,18 @@ interface RemoteSources {
 export async function openMaterials(config: Config, ports: MaterialPorts): Promise<Materials> {
   const files = await openFiles(config, ports);
   const trust = new TrustComposition(claimsOf(config));
-  const { redisAccess } = files.watched;
+  const { redisPassword, redisAuthorities } = files.watched;
   return new Materials(config, {
     files: files.watched,
     trust,
     clock: ports.clock,
     agent: await createAgentSource(config, ports),
     federation: await createFederation(config, { ...ports, files: files.federation, trust: trust.view }),
-    redis: await createRevocationStore(config, { ...ports, access: () => redisAccess?.current ?? null }),
+    redis: await createRevocationStore(config, {
+      ...ports,
+      password: () => redisPassword?.current ?? null,
+      ca: () => redisAuthorities?.current ?? null,
+    }),
   });
 }
 
@@ -152,12 +156,13 @@ export class Materials {
 
   /** Keeps everything up to date from now on; nothing has been told before this. To be called once. */
   follow(events: MaterialEvents): void {
-    const { identity, trust, policy, revocation, redisAccess, webCredential } = this.#files;
+    const { identity, trust, policy, revocation, redisPassword, redisAuthorities, webCredential } = this.#files;
     identity?.follow((value) => this.#identity.swap(value), events);
     trust?.follow((value) => this.#takeBundleFiles(value), events);
     policy.follow((value) => this.#policy.swap(value), events);
     revocation?.follow((value) => this.#revocations.giveList('file', value), events);
-    redisAccess?.follow(() => undefined, events);
+    redisPassword?.follow(() => undefined, events);
+    redisAuthorities?.follow(() => undefined, events);
     webCredential?.follow((value) => this.#webCredential?.swap(value), events);
     this.#followRemote(events);
   }

@@ -7,7 +7,6 @@ import { formatProblem } from '../../core/source-position.ts';
 import type { FederationClient } from '../../federation/federation-client.ts';
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
 import type { TrustBundles } from '../../spiffe/trust-bundle.ts';
-import type { RedisAccess } from '../../store/redis-connection.ts';
 import type { RevocationStore } from '../../store/revocation-store.ts';
 import {
   type EndpointAddress,
@@ -97,16 +96,25 @@ function toFederated({ trustDomain, url, profile, maxAgeMs }: FederationConfig, 
   };
 }
 
+/** As they are at each connection: both may be renewed. */
+interface RedisSecrets {
+  readonly password: () => string | null;
+  readonly ca: () => Uint8Array | null;
+}
+
 export async function createRevocationStore(
   { revocation: { redis } }: Config,
-  { access, ...ports }: RemotePorts & { readonly access: () => RedisAccess | null },
+  { password, ca, ...ports }: RemotePorts & RedisSecrets,
 ): Promise<RevocationStore | null> {
   if (redis === null) return null;
   const { RevocationStore, STORE_TIMING } = await import('../../store/revocation-store.ts');
   return new RevocationStore(
     {
       endpoint: redis.server,
-      access: () => access() ?? { credentials: null, ca: null },
+      access: () => {
+        const secret = password();
+        return { credentials: secret === null ? null : { username: redis.username, password: secret }, ca: ca() };
+      },
       key: redis.key,
     },
     { timing: STORE_TIMING, ...ports },
