@@ -2,6 +2,7 @@
 
 import type { TLSSocket } from 'node:tls';
 import type { RequestHead } from '../http1/request-head.ts';
+import type { JwtSvid } from '../spiffe/jwt-svid.ts';
 import { JwtSvidError } from '../spiffe/jwt-svid-error.ts';
 import type { OwnIdentity } from '../spiffe/own-identity.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
@@ -25,9 +26,15 @@ export interface SessionHost {
   refusedToken(reason: string, detail: string): void;
 }
 
-interface IdentifiedToken {
-  readonly admission: TokenAdmission;
+/** Made under one trust epoch, and made again under the next. */
+interface Identified {
+  readonly trustEpoch: number;
   readonly identification: Identification;
+}
+
+interface KnownToken {
+  readonly admission: TokenAdmission;
+  readonly identified: Identified | null;
 }
 
 // A gateway carries the tokens of several workloads on one connection; more take turns.
@@ -38,9 +45,9 @@ export class Session implements ConnectionOwner, Lease {
   readonly #socket: TLSSocket;
   readonly #host: SessionHost;
   readonly #admission: SvidAdmission | null;
-  #own: { readonly trustEpoch: number; readonly identification: Identification } | null = null;
+  #own: Identified | null = null;
   /** By token, the last used last. */
-  readonly #tokens = new Map<string, IdentifiedToken>();
+  readonly #tokens = new Map<string, KnownToken>();
 
   /** `admission` is null when the peer has no certificate, and every request needs a token. */
   constructor(socket: TLSSocket, host: SessionHost, admission: SvidAdmission | null) {
@@ -78,8 +85,8 @@ export class Session implements ConnectionOwner, Lease {
       return this.#admission === null ? this.#refuse('no-token') : this.#asItself(this.#admission, ownIdentity);
     }
     if (bearer.kind === 'malformed') {
-      this.#host.refusedToken('malformed-authorization', 'not one Authorization field with one token');
-      return this.#refuse('invalid-token');
+      const detail = 'not one Authorization field with one token';
+      return this.#refuseToken('invalid-token', 'malformed-authorization', detail);
     }
     return this.#byToken(bearer.token, tokens, ownIdentity);
   }
@@ -116,61 +123,59 @@ export class Session implements ConnectionOwner, Lease {
     const known = this.#tokens.get(token);
     if (known !== undefined) {
       this.#tokens.delete(token);
-      if (known.admission.lapse() === null) {
-        this.#tokens.set(token, known);
-        return known.identification;
-      }
+      if (known.admission.lapse() === null) return this.#asSubject(known, token, own);
     }
     const { clock, trust, revocations } = this.#host.sources;
     const trusted = trust.current;
     const revoked = revocations.current;
     const nowMs = clock.wallMs();
+    let svid: JwtSvid;
     try {
-      const svid = terms.verifier.verify(token, trusted, nowMs);
-      const match = revoked.value.findToken(svid, nowMs);
-      if (match !== null) {
-        this.#host.refusedToken('revoked', `the token of \`${svid.id}\` is revoked: ${match.reason}`);
-        return this.#refuse('invalid-token');
-      }
-      const admission = new TokenAdmission(
-        { svid, token, trustEpoch: trusted.epoch, revocationsEpoch: revoked.epoch },
-        terms.verifier,
-        { sources: this.#host.sources, connection: this },
-      );
-      return this.#asSubject(admission, terms, { own, token, trustEpoch: trusted.epoch });
+      svid = terms.verifier.verify(token, trusted, nowMs);
     } catch (error) {
       if (!(error instanceof JwtSvidError)) throw error;
-      this.#host.refusedToken(error.code, error.message);
-      return this.#refuse('invalid-token');
+      return this.#refuseToken('invalid-token', error.code, error.message);
     }
+    const match = revoked.value.findToken(svid, nowMs);
+    if (match !== null) {
+      return this.#refuseToken('invalid-token', 'revoked', `the token of \`${svid.id}\` is revoked: ${match.reason}`);
+    }
+    // A bearer token that comes over mTLS has to be the peer's own, or one that it may carry.
+    const carrier = this.principal;
+    if (carrier !== null && carrier !== svid.id && !terms.mayCarry(carrier, svid.id)) {
+      const detail = `\`${carrier}\` may not carry a token of \`${svid.id}\``;
+      return this.#refuseToken('foreign-token', 'foreign-token', detail);
+    }
+    const under = { trustEpoch: trusted.epoch, revocationsEpoch: revoked.epoch };
+    const admission = new TokenAdmission({ svid, token, ...under }, terms.verifier, {
+      sources: this.#host.sources,
+      connection: this,
+    });
+    return this.#asSubject({ admission, identified: null }, token, own);
   }
 
-  /** JWT-SVIDs are bearer tokens: one that comes over mTLS has to be the peer's own, or one it may carry. */
-  #asSubject(
-    admission: TokenAdmission,
-    terms: TokenTerms,
-    { own, token, trustEpoch }: { readonly own: OwnIdentity; readonly token: string; readonly trustEpoch: number },
-  ): Identification {
-    const { svid } = admission;
-    const carrier = this.#admission?.svid ?? null;
-    const actor = carrier === null || carrier.id === svid.id ? null : carrier.id;
-    if (actor !== null && !terms.mayCarry(actor, svid.id)) {
-      this.#host.refusedToken('foreign-token', `\`${actor}\` may not carry a token of \`${svid.id}\``);
-      return this.#refuse('foreign-token');
-    }
-    const leaf = { leafSha256: svid.sha256, id: svid.id, notAfterMs: svid.expiresMs };
-    const peer = this.#peer({ id: svid.id, actor, certificate: carrier }, own, {
-      lease: admission,
-      partition: this.#host.context.authorizer.admit(leaf, trustEpoch),
-      consumesAuthorization: true,
-    });
-    const identification: Identification = { kind: 'peer', peer };
-    this.#tokens.set(token, { admission, identification });
+  #asSubject({ admission, identified }: KnownToken, token: string, own: OwnIdentity): Identification {
+    const { svid, trustEpoch } = admission;
+    const current = identified?.trustEpoch === trustEpoch ? identified : this.#identifySubject(svid, admission, own);
+    this.#tokens.set(token, { admission, identified: current });
     for (const oldest of this.#tokens.keys()) {
       if (this.#tokens.size <= MAX_TOKENS) break;
       this.#tokens.delete(oldest);
     }
-    return identification;
+    return current.identification;
+  }
+
+  #identifySubject(svid: JwtSvid, admission: TokenAdmission, own: OwnIdentity): Identified {
+    const certificate = this.#admission?.svid ?? null;
+    const actor = certificate === null || certificate.id === svid.id ? null : certificate.id;
+    const leaf = { leafSha256: svid.sha256, id: svid.id, notAfterMs: svid.expiresMs };
+    const { trustEpoch } = admission;
+    const peer = this.#peer({ id: svid.id, actor, certificate }, own, {
+      lease: admission,
+      partition: this.#host.context.authorizer.admit(leaf, trustEpoch),
+      consumesAuthorization: true,
+    });
+    return { trustEpoch, identification: { kind: 'peer', peer } };
   }
 
   #peer(
@@ -186,6 +191,11 @@ export class Session implements ConnectionOwner, Lease {
       serverName: typeof serverName === 'string' && serverName !== '' ? serverName.toLowerCase() : null,
       ...rest,
     };
+  }
+
+  #refuseToken(refusal: Refusal, reason: string, detail: string): Identification {
+    this.#host.refusedToken(reason, detail);
+    return this.#refuse(refusal);
   }
 
   /** A peer that proves nothing at all is not asked twice on one connection. */

@@ -32,6 +32,11 @@ export class TokenAdmission implements Lease {
     this.#endsMs = clock.monotonicMs() + verified.svid.expiresMs - clock.wallMs();
   }
 
+  /** Changes whenever the token has been verified anew. */
+  get trustEpoch(): number {
+    return this.#under.trustEpoch;
+  }
+
   lapse(): LapseReason | null {
     const ofConnection = this.#connection.lapse();
     if (ofConnection !== null) return ofConnection;
