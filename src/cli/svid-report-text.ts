@@ -50,6 +50,7 @@ function factsOf(certificate: CertificateReport, at: string, position: number): 
     ['authority key id', certificate.authorityKeyIdentifier ?? '(none)'],
     ...certificate.otherExtensions.map((other): Fact => ['other extension', marked(other.oid, other)]),
     ['SHA-256', certificate.sha256],
+    ['SPKI SHA-256', certificate.spkiSha256],
     ...certificate.refusals.map(({ code, message }): Fact => ['refused', `${code}: ${message}`]),
   ];
 }

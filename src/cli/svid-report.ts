@@ -5,6 +5,7 @@ import { type Certificate, parseCertificate } from '../pki/certificate.ts';
 import { isSignedBy } from '../pki/certificate-signature.ts';
 import { formatName } from '../pki/distinguished-name.ts';
 import type { GeneralName } from '../pki/general-name.ts';
+import { spkiSha256 } from '../pki/key-fingerprint.ts';
 import { parsePem } from '../pki/pem.ts';
 import { formatKeyAlgorithm } from '../pki/public-key.ts';
 import { formatSignatureAlgorithm } from '../pki/signature-algorithm.ts';
@@ -31,6 +32,8 @@ export interface CertificateReport {
   readonly signedBy: number | null;
   readonly serialNumber: string;
   readonly sha256: string;
+  /** Of the public key: what revokes a key, and names an issuer in a revocation. */
+  readonly spkiSha256: string;
   readonly notBefore: string;
   readonly notAfter: string;
   readonly publicKey: string;
@@ -123,6 +126,7 @@ function reportOn(certificate: Certificate, chain: readonly Certificate[], nowMs
     signedBy: findSigner(certificate, chain),
     serialNumber: certificate.serialNumber,
     sha256: certificate.sha256,
+    spkiSha256: spkiSha256(certificate.publicKey),
     notBefore: new Date(certificate.notBeforeMs).toISOString(),
     notAfter: new Date(certificate.notAfterMs).toISOString(),
     publicKey: formatKeyAlgorithm(certificate.publicKey.algorithm),

@@ -8,11 +8,12 @@ import { quote } from '../core/quote.ts';
 import { formatName } from '../pki/distinguished-name.ts';
 import { parsePem } from '../pki/pem.ts';
 import { parseTrustDomain, type TrustDomain } from '../spiffe/spiffe-id.ts';
-import { parseTrustBundlePem, type TrustBundle, type TrustBundles } from '../spiffe/trust-bundle.ts';
+import type { TrustBundle, TrustBundles } from '../spiffe/trust-bundle.ts';
+import { parseTrustBundleFile } from '../spiffe/trust-bundle-file.ts';
 import { verifyX509Svid, type X509Svid } from '../spiffe/x509-svid.ts';
 import { escapeJson } from '../core/ascii-json.ts';
 import type { CommandIo } from './command-io.ts';
-import { parseRfc3339 } from './rfc3339.ts';
+import { parseRfc3339 } from '../core/rfc3339.ts';
 import { formatReport } from './svid-report-text.ts';
 import { inspectChain } from './svid-report.ts';
 
@@ -56,7 +57,7 @@ async function verify(chainFile: string, options: VerifyOptions, io: CommandIo):
     const chainSource = await read(chainFile);
     const bundles = new Map<TrustDomain, TrustBundle>();
     for (const [trustDomain, file] of bundleFiles) {
-      bundles.set(trustDomain, parseTrustBundlePem(trustDomain, await read(file), file));
+      bundles.set(trustDomain, parseTrustBundleFile(trustDomain, await read(file), file));
     }
     const verified = accepted(verifyChain(chainSource, chainFile, { bundles, nowMs }));
     io.write(`${escapeJson(JSON.stringify(verified))}\n`);
