@@ -5,7 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import { createInterface } from 'node:readline';
 
 /** Long enough for a busy machine; what takes longer does not come. */
-const WRITTEN_WITHIN_MS = 20_000;
+const WRITTEN_WITHIN_MS = 40_000;
 
 export class ExternalProcess {
   /** Of both streams, in the order in which they came. */

@@ -58,7 +58,7 @@ describe('the sidecar and SPIRE (skipped where SPIRE is not built)', () => {
     expect(failures).toEqual([]);
     expect(requests).toBeGreaterThan(100);
     expect(sidecar.errors).toBe('');
-  });
+  }, 60_000);
 
   it('stops when its entry is deleted, says so, and goes on when it has one again', async () => {
     const { sidecar, sidecarId, client, url, entryId } = await open('deleted');

@@ -227,7 +227,7 @@ describe('our source and SPIRE (skipped where SPIRE is not built)', () => {
     await until(isCurrent);
     expect(states.slice(before).filter(({ kind }) => kind !== 'stale' && kind !== 'current')).toEqual([]);
     expect(source.discardedMessages).toBe(0);
-  });
+  }, 60_000);
 
   // What SPIRE does then decides what we have to look at ourselves: it says nothing, and gives whoever asks what has expired.
   it('has an SVID that is current and expired when the server is away for several lifetimes, until it is back', async () => {

@@ -134,5 +134,5 @@ describe('SPIRE and go-spiffe (skipped where SPIRE is not built)', () => {
     const before = watcher.changes.length;
     await spire.agent.start();
     await watcher.find(hasSvid, before);
-  });
+  }, 60_000);
 });
