@@ -52,7 +52,6 @@ export class RedisConnection {
   readonly #name: string;
   readonly #port: ConnectionPort;
   readonly #ending: PromiseWithResolvers<StoreError> = Promise.withResolvers();
-  readonly #waiting = new Set<(cause: StoreError) => void>();
   #cause: StoreError | null = null;
   #isConnected = false;
   #unansweredBytes = 0;
@@ -133,21 +132,19 @@ export class RedisConnection {
     }
   }
 
-  /** Waits for the answer, the deadline or the end of the connection, whichever comes first. */
+  /** The end of the connection is an answer as well: whatever waits for one is refused then. */
   async #answer<T>(command: string, deadlineMs: number, reply: Promise<T>): Promise<T> {
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
-    this.#waiting.add(reject);
     const cancel = this.#port.schedule(deadlineMs, () => {
       this.#end('timed-out', `no answer to ${command} within ${deadlineMs} ms`);
     });
-    reply.then(resolve, (error: unknown) => reject(this.#refused(command, error)));
     try {
-      const answer = await promise;
+      const answer = await reply;
       this.#unansweredBytes = 0;
       return answer;
+    } catch (error) {
+      throw this.#refused(command, error);
     } finally {
       cancel();
-      this.#waiting.delete(reject);
     }
   }
 
@@ -167,9 +164,8 @@ export class RedisConnection {
     if (this.#cause === null) {
       this.#cause = this.#error(code, what);
       this.#redis.disconnect();
-      // A server that hangs would not answer the polite end of a connection, and would keep it.
+      // A server that hangs would not answer the polite end of a connection, and everybody who waits would wait for that.
       this.#redis.stream?.destroy();
-      for (const reject of this.#waiting) reject(this.#cause);
       this.#ending.resolve(this.#cause);
     }
     return this.#cause;

@@ -259,4 +259,24 @@ describe('a connection to what is no Redis', () => {
     const connection = await open({ port });
     expect(await refusalOf(connection.call('GET', 'key'))).toMatchObject({ code: 'list-too-large' });
   });
+
+  it('has no limit for all replies and messages together', async () => {
+    const large = `$${1 << 20}\r\n${'x'.repeat(1 << 20)}\r\n`;
+    const port = await serve((chunk, socket) => {
+      if (!chunk.includes('subscribe')) return void socket.write(large);
+      socket.write('*3\r\n$9\r\nsubscribe\r\n$3\r\nkey\r\n:1\r\n');
+      for (let sent = 0; sent < 40; sent += 1) socket.write(`*3\r\n$7\r\nmessage\r\n$3\r\nkey\r\n${large}`);
+    });
+    const reader = await open({ port });
+    for (let read = 0; read < 40; read += 1) await reader.call('GET', 'key');
+    const listener = await open({ port });
+    let heard = 0;
+    await new Promise<void>((resolve, reject) => {
+      void listener.ended.then(reject);
+      void listener.subscribe('key', () => {
+        heard += 1;
+        if (heard === 40) resolve();
+      });
+    });
+  });
 });

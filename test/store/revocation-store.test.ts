@@ -1,6 +1,7 @@
 // The revocation list against a real redis-server: what arrives, what holds while it is away, and what it takes to trust it again.
 
 import { spawnSync } from 'node:child_process';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Revocation } from '../../src/revocation/revocation.ts';
 import { revocationKey } from '../../src/revocation/revocation.ts';
@@ -9,6 +10,7 @@ import { RevocationEditor } from '../../src/store/revocation-editor.ts';
 import { RevocationStore, type RevocationStoreState } from '../../src/store/revocation-store.ts';
 import type { RedisAccess } from '../../src/store/redis-connection.ts';
 import { FakeTimers } from './fake-timers.ts';
+import { RedisRelay } from './redis-relay.ts';
 import { hasRedis, RedisServer } from './redis-server.ts';
 import { idRevocation } from './revocation-entries.ts';
 
@@ -30,9 +32,9 @@ afterEach(async () => {
   await redis.remove();
 });
 
-function createStore(access: RedisAccess = NO_ACCESS, database = 0): RevocationStore {
-  const endpoint = { host: '127.0.0.1', port: redis.port, database, isEncrypted: false };
-  const store = new RevocationStore({ endpoint, access: () => access, key: KEY }, timers);
+function createStore(port = redis.port): RevocationStore {
+  const endpoint = { host: '127.0.0.1', port, database: 0, isEncrypted: false };
+  const store = new RevocationStore({ endpoint, access: () => NO_ACCESS, key: KEY }, timers);
   closing.push(store);
   return store;
 }
@@ -130,6 +132,61 @@ describe.skipIf(!hasRedis)('the revocation list in Redis (needs redis-server)', 
     expect(told).toEqual([4]);
   });
 
+  describe('over a wire that is held or cut', () => {
+    let relay: RedisRelay;
+
+    beforeEach(async () => {
+      relay = await RedisRelay.start(redis.port);
+      closing.push(relay);
+    });
+
+    it('is read again after a change that came while it was read', async () => {
+      const editor = await openEditor();
+      await editor.declare([idRevocation('/a')], 'refuse');
+      const store = createStore(relay.port);
+      const release = relay.holdReadings();
+      store.start();
+      await timers.planned(timers.timing.pingMs);
+      await editor.add(idRevocation('/b'), 'refuse');
+      await caughtUp();
+      release();
+      // By the clock that reading took as long as the PING meanwhile.
+      await timers.pass(4 * timers.timing.pingMs);
+      await stateOf(store, holds('/a', '/b'));
+    });
+
+    it('has the one who listens asked for a sign of life while the other reads, and that one not', async () => {
+      const editor = await openEditor();
+      await editor.declare([], 'refuse');
+      const store = createStore(relay.port);
+      const release = relay.holdReadings();
+      store.start();
+      const pings = (): number => relay.commands.filter((command) => command === 'PING').length;
+      await caughtUp();
+      expect(pings()).toBe(1);
+      release();
+      await stateOf(store, holds());
+      await caughtUp();
+      expect(pings()).toBe(3);
+    });
+
+    it('does not count a list as current that arrived whole on a connection that ended before it was read', async () => {
+      const paths = Array.from({ length: 2_000 }, (_, at) => `/${at}`);
+      await (await openEditor()).declare(
+        paths.map((path) => idRevocation(path)),
+        'refuse',
+      );
+      const store = createStore(relay.port);
+      relay.cutAfterReading();
+      store.start();
+      await stateOf(store, because('disconnected'));
+      for (let turn = 0; turn < 100; turn += 1) await nextTurn();
+      expect(store.state).toMatchObject({ reason: 'disconnected' });
+      await timers.pass(timers.timing.minBackoffMs / 2);
+      await stateOf(store, holds(...paths));
+    });
+  });
+
   it('rests longer after a reading that took long', async () => {
     const { store, editor } = await listOf('/a');
     await timers.pass(timers.timing.restMs);
@@ -220,6 +277,24 @@ describe.skipIf(!hasRedis)('the revocation list in Redis (needs redis-server)', 
       expect(store.state).toMatchObject({ kind: 'away', reason: 'unreachable' });
       await timers.pass(3_200);
       await stateOf(store, because('list-lost'));
+    });
+
+    it('begins with short waits again after a connection that held', async () => {
+      const { store } = await listOf('/a');
+      redis.cli('SAVE');
+      const cut = async (): Promise<void> => {
+        redis.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
+        await stateOf(store, because('disconnected'));
+      };
+      for (const delayMs of [100, 200, 400]) {
+        await cut();
+        await timers.pass(delayMs);
+        await stateOf(store, holds('/a'));
+      }
+      timers.nowMs += timers.timing.maxBackoffMs;
+      await cut();
+      await timers.pass(100);
+      await stateOf(store, holds('/a'));
     });
 
     it('notices a server that holds its connections and answers nothing', async () => {
@@ -380,6 +455,12 @@ describe.skipIf(!hasRedis)('the revocation list in Redis (needs redis-server)', 
       const undeclared = await stateOf(store, because('no-list'));
       expect(undeclared).toMatchObject({ kind: 'waiting', entries: [idRevocation('/a')] });
       await timers.pass(timers.timing.restMs);
+      redis.cli('HSET', KEY, 'id:spiffe://ai.example/a', 'broken');
+      await timers.pass(timers.timing.rereadMs);
+      const broken = await stateOf(store, ({ problems }) => problems.length === 1);
+      expect(broken).toMatchObject({ kind: 'waiting', entries: [idRevocation('/a')] });
+      await timers.pass(timers.timing.restMs);
+      redis.cli('HSET', KEY, 'id:spiffe://ai.example/a', formatStoredRevocation(idRevocation('/a')));
       await (await openEditor()).declare([], 'refuse');
       await stateOf(store, holds('/a'));
     });
