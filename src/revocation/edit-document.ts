@@ -17,7 +17,7 @@ export type RevocationEditErrorCode =
   /** Written in a way in which an edit could change something else. */
   | 'not-editable';
 
-export class RevocationEditError extends SallyportError<RevocationEditErrorCode> {}
+class RevocationEditError extends SallyportError<RevocationEditErrorCode> {}
 
 export interface RevocationFile {
   readonly text: string;

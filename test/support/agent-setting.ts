@@ -34,7 +34,7 @@ export interface AgentSetting {
   close(): Promise<void>;
 }
 
-export const OWN_ID = '/registry/sidecar';
+const OWN_ID = '/registry/sidecar';
 
 export async function openAgentSetting(options: AgentSettingOptions): Promise<AgentSetting> {
   const { upstreamPort, policy, ids, ttlMs, federatedBundles = [], extra = '' } = options;
