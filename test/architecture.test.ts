@@ -10,12 +10,19 @@ const LAYERS: readonly (readonly string[])[] = [
   ['cli'],
   ['app'],
   ['proxy', 'admin'],
-  ['telemetry', 'files', 'workload-api', 'federation', 'store'],
-  ['spiffe', 'policy', 'revocation', 'devca'],
+  ['telemetry', 'files', 'workload-api', 'federation', 'store', 'kube', 'artifact-files'],
+  ['spiffe', 'policy', 'revocation', 'devca', 'audit', 'artifact'],
   ['http1', 'pki', 'yaml', 'json'],
   ['core'],
 ];
-const SIBLING_EDGES = new Set(['policy>spiffe', 'revocation>spiffe', 'devca>spiffe']);
+const SIBLING_EDGES = new Set([
+  'policy>spiffe',
+  'revocation>spiffe',
+  'devca>spiffe',
+  'audit>policy',
+  'audit>spiffe',
+  'artifact>audit',
+]);
 const PACKAGE_OWNERS = new Map<string, string>([
   ['yaml', 'yaml'],
   ['zod', 'app'],
@@ -31,7 +38,19 @@ const PACKAGE_OWNERS = new Map<string, string>([
   ['node-forge', 'devca'],
 ]);
 // Engines and wire formats compute; what they need of the world is an argument.
-const PURE_FOLDERS = new Set(['spiffe', 'policy', 'revocation', 'devca', 'http1', 'pki', 'yaml', 'json', 'core']);
+const PURE_FOLDERS = new Set([
+  'spiffe',
+  'policy',
+  'revocation',
+  'devca',
+  'audit',
+  'artifact',
+  'http1',
+  'pki',
+  'yaml',
+  'json',
+  'core',
+]);
 const PURE_BUILTINS = new Set(['node:crypto', 'node:buffer', 'node:util', 'node:net']);
 const IMPURITIES =
   /\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(|\bMath\.random\(|\bset(?:Timeout|Interval|Immediate)\(/;
