@@ -57,7 +57,6 @@ export function createFetcher(network: Network): FetchDocument {
       const undici = await import('undici');
       return await followRedirects(request, { ...network, webContext, client: undici.Client });
     } catch (error) {
-      request.signal.throwIfAborted();
       if (error instanceof FederationError || !(error instanceof Error)) throw error;
       const code = 'code' in error ? ` (${String(error.code)})` : '';
       throw new FederationError('unreachable', `${request.url.href}: ${error.message}${code}`, { cause: error });

@@ -32,9 +32,7 @@ export function retryDelayMs(
   hintMs: number | null,
   { timing, random }: { readonly timing: FederationTiming; readonly random: number },
 ): number {
-  // Far beyond every interval, and still a number.
-  const doublings = Math.min(failures - 1, 32);
-  const backoffMs = Math.min(timing.firstRetryMs * 2 ** doublings, intervalMs(hintMs, timing));
+  const backoffMs = Math.min(timing.firstRetryMs * 2 ** (failures - 1), intervalMs(hintMs, timing));
   return backoffMs * (0.5 + random * 0.5);
 }
 

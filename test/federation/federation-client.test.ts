@@ -306,6 +306,14 @@ describe('time that passed unnoticed', () => {
     expect(setting.time.pending).toBe(0);
   });
 
+  it('brings nothing after the end that was on its way', async () => {
+    const setting = new FederationSetting(webDomain({ maxAgeMs: HOUR_MS }));
+    setting.client.start();
+    setting.answerAndClose({ authorities: [A] });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([setting.told, setting.authorities, setting.time.pending]).toEqual([[], null, 0]);
+  });
+
   it('is over after the end, also when a fetch was waiting', async () => {
     const setting = await started({ maxAgeMs: HOUR_MS });
     setting.client.close();

@@ -93,6 +93,12 @@ export class FederationSetting {
     return this.#untilTold(() => resolve({ body: Buffer.from(text), url }));
   }
 
+  /** An answer that arrives in the same moment in which the client is closed. */
+  answerAndClose(document: DocumentSpec): void {
+    this.#take().resolve({ body: Buffer.from(documentText(document)), url: URL_OF_PARTNER });
+    this.client.close();
+  }
+
   async fail(error: unknown): Promise<FederationState> {
     const { reject } = this.#take();
     return this.#untilTold(() => reject(error));

@@ -1,7 +1,7 @@
 import { lookup as systemLookup } from 'node:dns';
 import { createServer, type LookupFunction } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import type { EndpointAuthentication } from '../../src/federation/endpoint-connection.ts';
 import { FederationError } from '../../src/federation/federation-error.ts';
@@ -141,6 +141,25 @@ describe('https_web (Federation §5.2.1.4)', () => {
     );
     expect([code, message]).toEqual(['untrusted-endpoint', expect.stringContaining('UNABLE_TO_VERIFY_LEAF_SIGNATURE')]);
     expect(server.asked).toEqual([]);
+  });
+
+  it('keeps no cookies, and goes through no proxy that the environment names', async () => {
+    const server = await serve((_request, response) => {
+      response.setHeader('set-cookie', 'session=1; Secure');
+      response.end('{}');
+    });
+    const before = process.env['HTTPS_PROXY'];
+    process.env['HTTPS_PROXY'] = 'http://127.0.0.1:1';
+    onTestFinished(() => {
+      if (before === undefined) delete process.env['HTTPS_PROXY'];
+      else process.env['HTTPS_PROXY'] = before;
+    });
+    const fetch = createFetcher({ clock: systemClock, lookup: systemLookup, isOffLimits });
+    const request = { url: server.urlOf('/'), authentication: web, signal: new AbortController().signal };
+    await fetch(request);
+    await fetch(request);
+    expect(server.asked).toHaveLength(2);
+    expect(server.fields.cookie).toBeUndefined();
   });
 
   it('never resumes a TLS session', async () => {
