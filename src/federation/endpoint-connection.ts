@@ -6,11 +6,11 @@ import {
   connect,
   type ConnectionOptions,
   createSecureContext,
-  type DetailedPeerCertificate,
   getCACertificates,
   type SecureContext,
   type TLSSocket,
 } from 'node:tls';
+import { presentedChain } from '../core/presented-chain.ts';
 import { TLS_FLOOR } from '../core/tls-floor.ts';
 import { formatPem } from '../pki/pem.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
@@ -131,21 +131,6 @@ function checkEndpointId(
     if (!(error instanceof X509SvidError)) throw error;
     throw untrusted(url, `${error.message} [${error.code}]`, error);
   }
-}
-
-// A presented chain longer than this is refused by the walk; it need not be read to its end to know.
-const MAX_PRESENTED_CERTIFICATES = 16;
-
-/** DER, leaf first. */
-function presentedChain(socket: TLSSocket): readonly Uint8Array[] {
-  const chain: Uint8Array[] = [];
-  let certificate: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
-  while (certificate?.raw !== undefined && chain.length < MAX_PRESENTED_CERTIFICATES) {
-    chain.push(certificate.raw);
-    const issuer: DetailedPeerCertificate | undefined = certificate.issuerCertificate;
-    certificate = issuer === certificate ? undefined : issuer;
-  }
-  return chain;
 }
 
 function untrusted(url: URL, why: string, cause?: unknown): FederationError {

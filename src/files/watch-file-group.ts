@@ -1,6 +1,6 @@
 // Keeps what was made of a group of files up to date: looks, reads, hands over whole, and tells when that no longer works.
 
-import { systemClock, type Clock } from '../core/clock.ts';
+import { type Clock, type Schedule, systemClock, systemSchedule } from '../core/clock.ts';
 import { FileError } from './file-error.ts';
 import { readFileGroup, surveyFileGroup, type FileGroup, type GroupReading } from './file-group.ts';
 import { nodeFileSystem, type FileSystem } from './file-system.ts';
@@ -32,8 +32,7 @@ export type ReloadEvent<T> =
 export interface WatchPort {
   readonly fileSystem: FileSystem;
   readonly clock: Clock;
-  /** Calls back once; returns the way out. */
-  readonly schedule: (delayMs: number, callback: () => void) => () => void;
+  readonly schedule: Schedule;
   readonly timing: WatchTiming;
 }
 
@@ -53,10 +52,7 @@ export interface WatchTiming {
 export const systemWatchPort: WatchPort = {
   fileSystem: nodeFileSystem,
   clock: systemClock,
-  schedule: (delayMs, callback) => {
-    const timer = setTimeout(callback, delayMs);
-    return () => clearTimeout(timer);
-  },
+  schedule: systemSchedule,
   timing: { pollMs: 250, quietMs: 100, maxUnquietMs: 2_000, retryMs: 150, settleMs: 2_000 },
 };
 

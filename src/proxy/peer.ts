@@ -1,7 +1,8 @@
 // Who is at the other end of a TLS connection: OpenSSL and our own walk must both vouch for it.
 
 import { createHash } from 'node:crypto';
-import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:tls';
+import type { PeerCertificate, TLSSocket } from 'node:tls';
+import { presentedChain } from '../core/presented-chain.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import type { TrustBundles } from '../spiffe/trust-bundle.ts';
 import type { VerifiedSvids } from '../spiffe/verified-svids.ts';
@@ -19,9 +20,6 @@ export type AnonymousReason =
 export type Peer =
   | { readonly kind: 'svid'; readonly svid: X509Svid }
   | { readonly kind: 'anonymous'; readonly reason: AnonymousReason; readonly detail: string };
-
-// A presented chain longer than this is refused by the walk; it need not be read to its end to know.
-const MAX_PRESENTED_CERTIFICATES = 16;
 
 /**
  * Authenticates the peer of an established connection against `trust` as it is now. Safe to call again on the same
@@ -53,16 +51,4 @@ export function authenticatePeer(
     return { kind: 'anonymous', reason: 'untrusted-by-openssl', detail: String(socket.authorizationError) };
   }
   return { kind: 'svid', svid };
-}
-
-/** DER, leaf first. Node appends what it finds in its own store; as candidates for a walk that must end in a bundle they do no harm. */
-function presentedChain(socket: TLSSocket): readonly Uint8Array[] {
-  const chain: Uint8Array[] = [];
-  let certificate: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
-  while (certificate !== undefined && chain.length < MAX_PRESENTED_CERTIFICATES) {
-    chain.push(certificate.raw);
-    const issuer: DetailedPeerCertificate | undefined = certificate.issuerCertificate;
-    certificate = issuer === certificate ? undefined : issuer;
-  }
-  return chain;
 }

@@ -2,23 +2,11 @@
 
 import { constants } from 'node:crypto';
 import { createSecureContext, type Server, type TlsOptions } from 'node:tls';
+import { TLS_FLOOR } from '../core/tls-floor.ts';
 import { formatPem } from '../pki/pem.ts';
 import type { OwnIdentity } from '../spiffe/own-identity.ts';
 import type { TrustBundles } from '../spiffe/trust-bundle.ts';
 import type { Authentication } from './context.ts';
-
-// AEAD with forward secrecy only: RFC 9325 §4.2. The TLS 1.3 suites come first.
-const CIPHERS = [
-  'TLS_AES_128_GCM_SHA256',
-  'TLS_AES_256_GCM_SHA384',
-  'TLS_CHACHA20_POLY1305_SHA256',
-  'ECDHE-ECDSA-AES128-GCM-SHA256',
-  'ECDHE-RSA-AES128-GCM-SHA256',
-  'ECDHE-ECDSA-AES256-GCM-SHA384',
-  'ECDHE-RSA-AES256-GCM-SHA384',
-  'ECDHE-ECDSA-CHACHA20-POLY1305',
-  'ECDHE-RSA-CHACHA20-POLY1305',
-].join(':');
 
 /** ALPN protocols this data plane speaks; a peer that offers only others fails the handshake (RFC 7301 §3.2). */
 export const ALPN_PROTOCOLS = ['http/1.1'];
@@ -42,8 +30,7 @@ export function tlsSettings(
     requestCert: x509,
     // Refused by authenticatePeer, which knows why; the listener never reads a request of a peer it did not authenticate.
     rejectUnauthorized: false,
-    minVersion: 'TLSv1.2',
-    ciphers: CIPHERS,
+    ...TLS_FLOOR,
     honorCipherOrder: true,
     // A resumed session skips certificate verification; an SVID that has lapsed since would go unnoticed.
     secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
