@@ -91,7 +91,6 @@ export class WorkloadApiServer {
       this.#sockets.close(() => resolve());
     });
     for (const socket of this.#connections) socket.destroy();
-    this.#grpc.forceShutdown();
     await closed;
   }
 
@@ -107,12 +106,8 @@ export class WorkloadApiServer {
         return;
       }
       const tell = (answers: StreamedAnswers | null): void => {
-        if (answers !== null) {
-          latest.send(select(answers));
-          return;
-        }
-        this.#streams.delete(tell);
-        latest.refuse(NO_IDENTITY);
+        if (answers === null) latest.refuse(NO_IDENTITY);
+        else latest.send(select(answers));
       };
       this.#streams.add(tell);
       stream.once('cancelled', () => this.#streams.delete(tell));
@@ -143,9 +138,9 @@ function receive<Request>(
   { metadata, request }: Pick<ServerUnaryCall<Buffer, Buffer>, 'metadata' | 'request'>,
   codec: Codec<Request>,
 ): Received<Request> {
-  // Twice is not once: a value that somebody added to a request is not the client's own.
-  const [value, ...others] = metadata.get(SECURITY_HEADER.name);
-  if (value !== SECURITY_HEADER.value || others.length > 0) return invalid('security header missing from request');
+  // Given twice, it arrives as one value that is not the right one.
+  const [value] = metadata.get(SECURITY_HEADER.name);
+  if (value !== SECURITY_HEADER.value) return invalid('security header missing from request');
   try {
     return { kind: 'request', request: codec.decode(request) };
   } catch (error) {

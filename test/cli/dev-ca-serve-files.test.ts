@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { EntriesDocument } from '../../src/cli/dev-ca-serve-entries.ts';
 import { type AgentFiles, type AgentFilesEvent, openAgentFiles } from '../../src/cli/dev-ca-serve-files.ts';
+import { nodeFileSystem } from '../../src/files/file-system.ts';
 import { parseSpiffeId, parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
 import { createTestAuthority } from '../support/svid-fixtures.ts';
 import { WatchTimers } from './watch-timers.ts';
@@ -79,6 +80,25 @@ async function refusal(opening: Promise<unknown>): Promise<unknown> {
     },
   );
   return port.until(() => outcome.error);
+}
+
+/** Who comes to it waits until it is opened. */
+class Gate {
+  readonly #opened = Promise.withResolvers<void>();
+  readonly #reached = Promise.withResolvers<void>();
+
+  get reached(): Promise<void> {
+    return this.#reached.promise;
+  }
+
+  pass(): Promise<void> {
+    this.#reached.resolve();
+    return this.#opened.promise;
+  }
+
+  open(): void {
+    this.#opened.resolve();
+  }
 }
 
 const idsOf = (event: AgentFilesEvent) => (event.kind === 'entries' ? event.entries.map(({ id }) => id) : event);
@@ -192,6 +212,29 @@ describe('bundles of other trust domains', () => {
     await port.until(() => (port.nowMs > 10_000 ? true : undefined));
     writeBundle('other.pem', 'other.example');
     expect(namesOf(await coming)).toEqual([PARTNER, OTHER]);
+  });
+
+  it('WA-158 that are named no more do not come back when their file has been read at last', async () => {
+    writeBundle('other.pem', 'other.example');
+    write('entries.yaml', entriesText(['/a']));
+    const reading = new Gate();
+    port.fileSystem = {
+      ...nodeFileSystem,
+      read: async (file, maxBytes) => {
+        if (file.endsWith('other.pem')) await reading.pass();
+        return nodeFileSystem.read(file, maxBytes);
+      },
+    };
+    const { files, next } = await follow();
+    write('entries.yaml', entriesText(['/a'], '{ other.example: other.pem }'));
+    expect((await next()).kind).toBe('entries');
+    await reading.reached;
+    write('entries.yaml', entriesText(['/b']));
+    expect(idsOf(await next())).toEqual(['spiffe://ai.example/b']);
+    reading.open();
+    write('entries.yaml', entriesText(['/c']));
+    expect(idsOf(await next())).toEqual(['spiffe://ai.example/c']);
+    expect(files.bundles.size).toBe(0);
   });
 
   it('WA-163 may not be given by the command line and the file', async () => {

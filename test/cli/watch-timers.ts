@@ -1,6 +1,6 @@
 // Time for several watches at once: it passes as fast as they look, and stands still while nobody waits for anything.
 
-import { nodeFileSystem } from '../../src/files/file-system.ts';
+import { type FileSystem, nodeFileSystem } from '../../src/files/file-system.ts';
 import { systemWatchPort, type WatchPort } from '../../src/files/watch-file-group.ts';
 
 interface Timer {
@@ -9,7 +9,7 @@ interface Timer {
 }
 
 export class WatchTimers implements WatchPort {
-  readonly fileSystem = nodeFileSystem;
+  fileSystem: FileSystem = nodeFileSystem;
   readonly timing = systemWatchPort.timing;
   readonly clock = { wallMs: (): number => this.nowMs, monotonicMs: (): number => this.nowMs };
   nowMs = 1_000;

@@ -1,13 +1,16 @@
 // `workload fetch` at a terminal, against development agents, and against agents that hand out what nobody can use.
 
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createPrivateKey, webcrypto, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { runProgram } from '../../src/cli/program.ts';
 import { SnapshotCell } from '../../src/core/snapshot.ts';
+import { createJwtAuthority, issueJwtSvid } from '../../src/devca/jwt.ts';
 import { parseBundleDocument } from '../../src/spiffe/bundle-document.ts';
+import { parseSpiffeId, parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
 import {
   FETCH_JWT_BUNDLES,
   FETCH_JWT_SVID,
@@ -274,16 +277,18 @@ describe('what is wrong with what an agent hands out', () => {
   /** An agent that gives this SVID and these bundles of other trust domains. */
   async function handingOut(
     svids: readonly X509SvidMessage[],
-    federatedBundles: ReadonlyMap<string, Uint8Array> = new Map(),
+    more: { readonly federated?: readonly [string, Uint8Array]; readonly token?: string; readonly jwks?: string } = {},
   ): Promise<string> {
-    const jwtBundles = new Map([['spiffe://ai.example', Buffer.from('{"keys":[]}')]]);
+    const { federated, token: svid = '\u001b[31m', jwks = '{"keys":[]}' } = more;
+    const jwtBundles = new Map([['spiffe://ai.example', Buffer.from(jwks)]]);
+    const federatedBundles = new Map(federated === undefined ? [] : [federated]);
     const streamed: StreamedAnswers = {
       x509Svids: FETCH_X509_SVID.response.encode({ svids, crls: [], federatedBundles }),
       x509Bundles: FETCH_X509_BUNDLES.response.encode({ crls: [Buffer.from('crl')], bundles: federatedBundles }),
       jwtBundles: FETCH_JWT_BUNDLES.response.encode({ bundles: jwtBundles }),
     };
     const token = FETCH_JWT_SVID.response.encode({
-      svids: [{ spiffeId: `spiffe://ai.example${JOB}`, svid: '\u001b[31m', hint: '' }],
+      svids: [{ spiffeId: `spiffe://ai.example${JOB}`, svid, hint: '' }],
     });
     const server = new WorkloadApiServer({
       streamed: new SnapshotCell<StreamedAnswers | null>(streamed),
@@ -333,7 +338,7 @@ describe('what is wrong with what an agent hands out', () => {
     ['WA-159 a workload', 'spiffe://partner.example/x', 'bundle-key'],
     ['nobody', 'spiffe://Partner', 'trust-domain-character'],
   ])('tells of a bundle that is keyed by the ID of %s', async (_name, key, code) => {
-    const socket = await handingOut([message(good())], new Map([[key, bundle]]));
+    const socket = await handingOut([message(good())], { federated: [key, bundle] });
     const { out, exitCode } = await fetch('x509', '--socket', socket);
     expect(out).toContain(`[${code}]`);
     expect(exitCode).toBe(1);
@@ -345,7 +350,7 @@ describe('what is wrong with what an agent hands out', () => {
   });
 
   it('takes the name of a trust domain for its ID, as other clients do', async () => {
-    const socket = await handingOut([message(good())], new Map([['partner.example', bundle]]));
+    const socket = await handingOut([message(good())], { federated: ['partner.example', bundle] });
     const { out, exitCode } = await fetch('bundles', '--socket', socket);
     expect({ out, exitCode }).toMatchObject({
       exitCode: 0,
@@ -365,6 +370,18 @@ describe('what is wrong with what an agent hands out', () => {
     expect({ out, exitCode }).toEqual({ out: '', exitCode: 1 });
     expect(errors).toContain('[not-compact]');
     expect(`${errors}${(await fetch('jwt', '--socket', socket, '--audience', 'a')).out}`).not.toContain('\u001b');
+  });
+
+  it('tells of a token that is of another identity than it is said to be', async () => {
+    const trustDomain = parseTrustDomain('ai.example');
+    const key = await createJwtAuthority({ trustDomain, keyType: 'p256' }, { crypto: webcrypto });
+    const order = { id: parseSpiffeId(`spiffe://ai.example${OTHER}`), audiences: ['a'], ttlMs: 60_000 };
+    const { token } = issueJwtSvid(key, order, { nowMs: Date.now(), crypto: webcrypto });
+    const jwks = { keys: [{ ...key.publicKey.export({ format: 'jwk' }), kid: key.keyId }] };
+    const socket = await handingOut([message(good())], { token, jwks: JSON.stringify(jwks) });
+    const { out, exitCode } = await fetch('jwt', '--socket', socket, '--audience', 'a');
+    expect(out).toContain(`the token is of \`spiffe://ai.example${OTHER}\` [id-mismatch]`);
+    expect(exitCode).toBe(1);
   });
 
   it('says what there is instead of the identity that was asked for', async () => {
@@ -419,16 +436,41 @@ describe('workload fetch refuses', () => {
     }
   });
 
+  it('to say again what stays as it was, while it watches an agent that is not ready', async () => {
+    const { agent, socketPath } = await testAgent([entry(JOB)]);
+    await agent.start();
+    const { ran, ended, until } = begin('x509', '--socket', socketPath, '--watch');
+    await until(entry(JOB).id);
+    await agent.stop();
+    const { asked } = await agentThatAnswers('14', socketPath);
+    await asked(4);
+    process.emit('SIGTERM');
+    await ended;
+    const lines = ran.errors.trimEnd().split('\n');
+    expect(lines).toEqual([...new Set(lines)]);
+    expect(lines.at(-1)).toContain('is not available');
+  });
+
   it('to watch on when an agent refuses for good', async () => {
-    const { createServer } = await import('node:http2');
-    const server = createServer();
-    server.on('stream', (stream) => {
-      stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '12' }, { endStream: true });
-    });
-    onTestFinished(() => void server.close());
-    await new Promise<void>((resolve) => server.listen(join(directory, 'agent.sock'), resolve));
-    const { exitCode, errors } = await fetch('bundles', '--watch', '--socket', join(directory, 'agent.sock'));
+    const { socket } = await agentThatAnswers('12');
+    const { exitCode, errors } = await fetch('bundles', '--watch', '--socket', socket);
     expect(exitCode).toBe(1);
     expect(errors).toContain('does not offer the method');
   });
 });
+
+/** It answers every request with this status of gRPC. */
+async function agentThatAnswers(status: string, socket = join(directory, 'agent.sock')) {
+  const server = createServer();
+  let count = 0;
+  const waiting = new Map<number, () => void>();
+  server.on('stream', (stream) => {
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': status }, { endStream: true });
+    count += 1;
+    waiting.get(count)?.();
+  });
+  onTestFinished(() => void server.close());
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  const asked = (times: number): Promise<void> => new Promise((resolve) => waiting.set(times, resolve));
+  return { socket, asked };
+}

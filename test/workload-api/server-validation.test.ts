@@ -50,8 +50,8 @@ describe('ValidateJWTSVID', () => {
     const { port, token, validate } = await validating();
     const refused = { code: status.INVALID_ARGUMENT };
     expect(await validate('c', token)).toMatchObject(refused);
-    expect(await validate('', token)).toMatchObject(refused);
-    expect(await validate('a', '')).toMatchObject(refused);
+    expect(await validate('', token)).toEqual({ ...refused, details: 'audience must be specified' });
+    expect(await validate('a', '')).toEqual({ ...refused, details: 'svid must be specified' });
     expect(await validate('a', `${token.slice(0, -4)}AAAA`)).toMatchObject(refused);
     expect(await validate('a', 'x')).toMatchObject(refused);
     port.nowMs += TTL_MS;
@@ -67,10 +67,20 @@ describe('ValidateJWTSVID', () => {
     expect(await validate('a', token)).toMatchObject({ code: status.INVALID_ARGUMENT });
   });
 
-  it('knows its own trust domain also for who has no identity, as SPIRE does', async () => {
-    const { agent, token, validate } = await validating();
+  it('knows its own trust domain also for who has no identity, and no other one, as SPIRE does', async () => {
+    const { agent, port, token, validate } = await validating();
+    const partner = await createJwtAuthority(
+      { trustDomain: parseTrustDomain('partner.example'), keyType: 'p256' },
+      { crypto: webcrypto },
+    );
+    const { trustDomain, keyId } = partner;
+    await agent.setFederatedBundles([{ trustDomain, authorities: [], jwtAuthorities: new Map([[keyId, partner]]) }]);
+    const order = { id: parseSpiffeId('spiffe://partner.example/x'), audiences: ['a'], ttlMs: TTL_MS };
+    const foreign = issueJwtSvid(partner, order, { nowMs: port.nowMs, crypto: webcrypto }).token;
+    expect(await validate('a', foreign)).toMatchObject({ code: 0 });
     await agent.setEntries([]);
     expect(await validate('a', token)).toMatchObject({ code: 0 });
+    expect(await validate('a', foreign)).toMatchObject({ code: status.INVALID_ARGUMENT });
   });
 });
 

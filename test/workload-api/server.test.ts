@@ -59,6 +59,22 @@ async function serve(initial: StreamedAnswers | null = streamed('first')): Promi
   return { server, cell, endpoint: `unix://${path}`, path, requests };
 }
 
+class CountingCell extends SnapshotCell<StreamedAnswers | null> {
+  subscribers = 0;
+
+  override subscribe(...args: Parameters<SnapshotCell<StreamedAnswers | null>['subscribe']>): () => void {
+    this.subscribers += 1;
+    const unsubscribe = super.subscribe(...args);
+    return () => {
+      this.subscribers -= 1;
+      unsubscribe();
+    };
+  }
+}
+
+const empty: Answer = { kind: 'answered', message: Buffer.alloc(0) };
+const silent = { answerJwtSvid: () => empty, answerValidation: () => empty };
+
 const namesOf = ({ bundles }: { readonly bundles: ReadonlyMap<string, Uint8Array> }) => [...bundles.keys()];
 
 describe('the header that every request has to carry', () => {
@@ -301,15 +317,19 @@ describe('close', () => {
     await server.close();
     expect((await stream.ended).code).toBe(status.UNAVAILABLE);
     cell.swap(streamed('nobody hears this'));
-    const again = new WorkloadApiServer({
-      streamed: cell,
-      answerJwtSvid: () => ({ kind: 'answered', message: Buffer.alloc(0) }),
-      answerValidation: () => ({ kind: 'answered', message: Buffer.alloc(0) }),
-    });
+    const again = new WorkloadApiServer({ streamed: cell, ...silent });
     onTestFinished(() => again.close());
     await again.listen({ address: { kind: 'unix', path }, mode: 0o600 });
     const next = await openStream(connect(endpoint), FETCH_X509_BUNDLES).next();
     expect(namesOf(next)).toEqual(['nobody hears this']);
+  });
+
+  it('leaves nobody behind who listens for changes', async () => {
+    const cell = new CountingCell(streamed('first'));
+    const server = new WorkloadApiServer({ streamed: cell, ...silent });
+    expect(cell.subscribers).toBe(1);
+    await server.close();
+    expect(cell.subscribers).toBe(0);
   });
 
   it('does not wait for a client that does not read', async () => {
