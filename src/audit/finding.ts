@@ -115,9 +115,15 @@ export interface Rule {
   evaluate(cluster: Cluster, context: AuditContext): Iterable<Verdict>;
 }
 
-export const NO_REMEDIATION: Remediation = { text: '', patch: null, manifest: null };
+/** All that one rule said. */
+export interface Evaluation {
+  readonly info: RuleInfo;
+  readonly verdicts: readonly Verdict[];
+  /** Why the rule itself broke; null when it did not. */
+  readonly failure: string | null;
+}
 
-/** What a verdict about an object, or a container of it, refers to. */
+/** What a verdict about an object refers to. */
 export function refToObject(object: KubeObject): ResourceRef {
   const { apiVersion, kind, namespace, name } = object;
   const ref = namespace === null ? `${name}[${kind}]` : `${namespace}/${name}[${kind}]`;
