@@ -165,7 +165,7 @@ function summarise(cluster: Cluster | null, findings: readonly Finding[]): Summa
     checks: summariseChecks(findings),
     workloads: cluster?.workloads.length ?? 0,
     namespaces: cluster?.namespaces.size ?? 0,
-    objects: cluster?.inventory.objects.length ?? 0,
+    objects: cluster?.objects.length ?? 0,
   };
 }
 

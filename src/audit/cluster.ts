@@ -1,8 +1,9 @@
 // The indexed view of an inventory that rules work on.
 
+import { isDeepStrictEqual } from 'node:util';
 import { MalformedNotes, type Field, type MalformedNote } from './fields.ts';
 import { completeKind, type Inventory, type Unreadable } from './inventory.ts';
-import type { KubeObject } from './kube-object.ts';
+import { own, type KubeObject } from './kube-object.ts';
 import type { Path } from './path.ts';
 import { kindKey, type KindKey } from './scope.ts';
 import type { UnseenTemplate, Workload } from './workload.ts';
@@ -19,55 +20,70 @@ export interface Namespace {
   readonly isImplied: boolean;
 }
 
+export interface ObjectName {
+  /** Null for an object of the cluster. */
+  readonly namespace: string | null;
+  readonly name: string;
+}
+
 export interface Cluster {
   readonly inventory: Inventory;
-  /** In the order of their names, as are all lists here. */
+  /** By namespace, name and kind, as are all lists here; the same object given twice is there once. */
+  readonly objects: readonly KubeObject[];
+  /** In the order of their names. */
   readonly namespaces: ReadonlyMap<string, Namespace>;
   readonly workloads: readonly Workload[];
+  /** Templates from which other objects make their pods, such as serving runtimes: to be hardened, and never running as they are. */
+  readonly blueprints: readonly Workload[];
   readonly unseen: readonly UnseenTemplate[];
   /** Objects whose pods have all ended; they are no workloads any more. */
   readonly finished: readonly KubeObject[];
   workloadsIn(namespace: string): readonly Workload[];
   byKind(group: string, kind: string): readonly KubeObject[];
   inNamespace(group: string, kind: string, namespace: string): readonly KubeObject[];
-  /** `namespace` is null for an object of the cluster. */
-  find(
-    group: string,
-    kind: string,
-    at: { readonly namespace: string | null; readonly name: string },
-  ): KubeObject | null;
-  /** Whether what is not there is known not to exist: in one namespace, or anywhere (null). */
+  /** Of several with one name, the one given last, as applying them in their order would leave it. */
+  find(group: string, kind: string, at: ObjectName): KubeObject | null;
+  /** Whether what is not there is known not to exist: in one namespace, or anywhere (null, or left out). */
   isKnown(group: string, kind: string, namespace?: string | null): true | Unreadable;
   /** What stands at a path of an object; reading it notes what is malformed. */
   field(object: KubeObject, ...path: Path): Field;
   /** What has been found malformed so far in an object, or in all. */
   malformedIn(object: KubeObject): readonly MalformedNote[];
   readonly malformed: readonly MalformedNote[];
-  /** `build(cluster)`, made once: for what several rules work on. */
+  /** `build(cluster)`, made once for each function: for what several rules work on. */
   once<T>(build: (cluster: Cluster) => T): T;
 }
 
 export function buildCluster(inventory: Inventory): Cluster {
   const notes = new MalformedNotes();
-  const objects = [...inventory.objects].sort(compareObjects);
+  const byIdentity = new Map<string, KubeObject>();
+  const objects = indexObjects(inventory.objects, byIdentity).sort(compareObjects);
+  for (const object of objects) noteMetadata(object, notes);
   const byKind = groupBy(objects, ({ group, kind }) => kindKey(group, kind));
-  const byPlace = groupBy(objects, ({ group, kind, namespace }) => placeKey(kindKey(group, kind), namespace));
-  const { workloads, unseen, finished } = findWorkloads(objects, notes);
+  const byPlace = groupBy(objects, ({ group, kind, namespace }) => `${kindKey(group, kind)}\n${namespace ?? ''}`);
+  const { workloads, blueprints, unseen, finished } = findWorkloads(objects, notes);
   const workloadsByNamespace = groupBy(workloads, ({ namespace }) => namespace);
+  const known = new Map<string, true | Unreadable>();
   const built = new Map<unknown, unknown>();
   const cluster: Cluster = {
     inventory,
-    namespaces: readNamespaces(objects, workloads),
+    objects,
+    namespaces: readNamespaces({ objects, workloads, given: byKind.get('Namespace') ?? [] }, notes),
     workloads,
+    blueprints,
     unseen,
     finished,
     workloadsIn: (namespace) => workloadsByNamespace.get(namespace) ?? [],
     byKind: (group, kind) => byKind.get(kindKey(group, kind)) ?? [],
-    inNamespace: (group, kind, namespace) => byPlace.get(placeKey(kindKey(group, kind), namespace)) ?? [],
-    find: (group, kind, { namespace, name }) =>
-      byPlace.get(placeKey(kindKey(group, kind), namespace))?.find((object) => object.name === name) ?? null,
-    isKnown: (group, kind, namespace = null) =>
-      isKindKnown({ inventory, isGiven: byKind.has(kindKey(group, kind)) }, kindKey(group, kind), namespace),
+    inNamespace: (group, kind, namespace) => byPlace.get(`${kindKey(group, kind)}\n${namespace}`) ?? [],
+    find: (group, kind, at) => byIdentity.get(identityKey({ group, kind, ...at })) ?? null,
+    isKnown: (group, kind, namespace = null) => {
+      const key = kindKey(group, kind);
+      const question = completeKind(key, namespace);
+      const answer = known.get(question) ?? isKindKnown({ inventory, isGiven: byKind.has(key) }, key, namespace);
+      known.set(question, answer);
+      return answer;
+    },
     field: (object, ...path) => notes.fieldOf(object).get(...path),
     malformedIn: (object) => notes.of(object),
     get malformed() {
@@ -81,26 +97,46 @@ export function buildCluster(inventory: Inventory): Cluster {
   return cluster;
 }
 
-function readNamespaces(
-  objects: readonly KubeObject[],
-  workloads: readonly Workload[],
-): ReadonlyMap<string, Namespace> {
-  const namespaces = new Map<string, Namespace>();
-  const names = new Set([...objects.map(({ namespace }) => namespace), ...workloads.map(({ namespace }) => namespace)]);
-  const given = objects.filter(({ group, kind }) => group === '' && kind === 'Namespace');
-  for (const object of given) names.add(object.name);
-  const objectOf = new Map(given.map((object) => [object.name, object]));
-  for (const name of [...names].filter((name) => name !== null).sort()) {
-    const object = objectOf.get(name) ?? null;
-    namespaces.set(name, {
-      name,
-      labels: new Map([...(object?.labels ?? []), ['kubernetes.io/metadata.name', name]]),
-      annotations: object?.annotations ?? new Map(),
-      object,
-      isImplied: object === null,
-    });
+function indexObjects(objects: readonly KubeObject[], byIdentity: Map<string, KubeObject>): KubeObject[] {
+  return objects.filter((object) => {
+    const key = identityKey(object);
+    const known = byIdentity.get(key);
+    if (known !== undefined && isDeepStrictEqual(known.body, object.body)) return false;
+    byIdentity.set(key, object);
+    return true;
+  });
+}
+
+/** Labels and annotations of `KubeObject` are without what is no string. */
+function noteMetadata(object: KubeObject, notes: MalformedNotes): void {
+  const metadata = own(object.body, 'metadata');
+  for (const key of ['labels', 'annotations'] as const) {
+    const value = own(metadata, key) ?? {};
+    const isWhole =
+      typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length === object[key].size;
+    if (!isWhole) notes.fieldOf(object).get('metadata', key).asTextMap();
   }
-  return namespaces;
+}
+
+function readNamespaces(
+  from: {
+    readonly objects: readonly KubeObject[];
+    readonly workloads: readonly Workload[];
+    readonly given: readonly KubeObject[];
+  },
+  notes: MalformedNotes,
+): ReadonlyMap<string, Namespace> {
+  const objectOf = new Map(from.given.map((object) => [object.name, object]));
+  const names = new Set(objectOf.keys());
+  for (const { namespace } of [...from.objects, ...from.workloads]) if (namespace !== null) names.add(namespace);
+  return new Map(
+    [...names].sort().map((name) => {
+      const object = objectOf.get(name) ?? null;
+      const labels = new Map(object?.labels).set('kubernetes.io/metadata.name', name);
+      const isImplied = object === null || notes.of(object).length > 0;
+      return [name, { name, labels, annotations: object?.annotations ?? new Map(), object, isImplied }];
+    }),
+  );
 }
 
 function isKindKnown(
@@ -115,18 +151,22 @@ function isKindKnown(
       (entry.namespace === null || namespace === null || entry.namespace === namespace),
   );
   if (missed !== undefined) return missed;
-  const isComplete =
-    completeKinds === 'as-given'
-      ? isGiven
-      : completeKinds.has(kind) || (namespace !== null && completeKinds.has(completeKind(kind, namespace)));
+  const isFromFiles = completeKinds === 'as-given';
+  const isComplete = isFromFiles
+    ? isGiven
+    : completeKinds.has(kind) || (namespace !== null && completeKinds.has(completeKind(kind, namespace)));
   if (isComplete) return true;
-  const detail =
-    completeKinds === 'as-given' ? `no ${kind} is among the given files` : `${kind} was not read from the API server`;
+  const detail = isFromFiles ? `no ${kind} is among the given files` : `${kind} was not read from the API server`;
   return { what: kind, kind, namespace, reason: 'not-given', detail, position: null };
 }
 
-function placeKey(kind: KindKey, namespace: string | null): string {
-  return `${kind}\n${namespace ?? ''}`;
+function identityKey({
+  group,
+  kind,
+  namespace,
+  name,
+}: Pick<KubeObject, 'group' | 'kind' | 'namespace' | 'name'>): string {
+  return `${kindKey(group, kind)}\n${namespace ?? ''}\n${name}`;
 }
 
 function compareObjects(left: KubeObject, right: KubeObject): number {

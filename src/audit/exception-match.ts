@@ -37,7 +37,7 @@ export class ExceptionMatcher {
       this.#entries.push({ exception, carrier: null, matchesResource: compileResource(exception), findings: 0 });
     }
     if (cluster === null) return;
-    for (const object of cluster.inventory.objects) {
+    for (const object of cluster.objects) {
       this.#readAnnotations(object.annotations, { object, ref: null }, ['metadata', 'annotations']);
     }
     for (const { object, ref, annotations, podPath } of cluster.workloads) {

@@ -140,7 +140,7 @@ export class Field {
 
   /** This mapping with other entries beside or instead of its own, each of which keeps its own path. */
   overlay(entries: Iterable<readonly [string, Field | readonly Field[]]>): Field {
-    const children = new Map(isMap(this.value) ? this.asMap() : []);
+    const children = new Map(this.asMap());
     for (const [key, entry] of entries) {
       children.set(key, entry instanceof Field ? entry : this.#listOf(key, entry));
     }

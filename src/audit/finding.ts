@@ -142,11 +142,11 @@ export function refToObject(object: KubeObject): ResourceRef {
 
 /** Paths of the verdict are paths in `workload.source`. */
 export function refToWorkload(workload: Workload, container: Container | null): ResourceRef {
-  const { object, source, namespace, name, kind, ref } = workload;
+  const { object, source, namespace, apiVersion, name, kind, ref } = workload;
   return {
-    apiVersion: object.apiVersion,
+    apiVersion,
     kind,
-    namespace,
+    namespace: namespace === '' ? null : namespace,
     name,
     container: container?.name ?? null,
     ref,

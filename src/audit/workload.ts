@@ -34,7 +34,10 @@ export interface Workload {
   readonly object: KubeObject;
   /** Where the template stands: `object`, or the runtime that it names. */
   readonly source: KubeObject;
+  /** Empty for a blueprint of the whole cluster. */
   readonly namespace: string;
+  /** Of the owner, where pods of an absent owner stand for it: then not those of `object`. */
+  readonly apiVersion: string;
   readonly name: string;
   readonly kind: string;
   readonly role: string | null;
@@ -52,7 +55,7 @@ export interface Workload {
   readonly containers: readonly Container[];
   /** Why what is absent from the template is not known to be absent from its pods; null for a template that is given in full. */
   readonly isPartial: string | null;
-  /** Running pods that were folded into it; they show what admission added. */
+  /** Pods that were folded into it, and a bare pod itself; they show what admission added. */
   readonly pods: readonly KubeObject[];
 }
 

@@ -1,96 +1,258 @@
-// Finds the pod templates of every kind of object that makes pods.
+// All workloads of an inventory: the pod templates of every kind, with running pods folded into what they were made from.
 
 import type { Field, MalformedNotes } from './fields.ts';
 import type { KubeObject } from './kube-object.ts';
-import { kindKey, type KindKey } from './scope.ts';
-import type { Container, ContainerPort, UnseenTemplate, Workload } from './workload.ts';
+import { Owners, type OwnerReference } from './owners.ts';
+import { isFinished } from './templates/finished.ts';
+import { blueprintReaderOf, readerOf } from './templates/kinds.ts';
+import type { PodTemplate, TemplateContext, TemplateReading, TemplateSubject } from './templates/pod-template.ts';
+import { readContainers } from './pod-spec.ts';
+import { kindKey } from './scope.ts';
+import type { UnseenTemplate, Workload } from './workload.ts';
 
 export interface WorkloadReading {
   readonly workloads: readonly Workload[];
+  /** Pod templates that others make their pods from, and that make none themselves. */
+  readonly blueprints: readonly Workload[];
   readonly unseen: readonly UnseenTemplate[];
-  /** Objects whose pods have all ended. */
   readonly finished: readonly KubeObject[];
 }
 
-const TEMPLATE_PATHS: ReadonlyMap<KindKey, readonly string[]> = new Map([
-  ['Pod', []],
-  ['Deployment.apps', ['spec', 'template']],
-  ['StatefulSet.apps', ['spec', 'template']],
-  ['DaemonSet.apps', ['spec', 'template']],
-  ['ReplicaSet.apps', ['spec', 'template']],
-  ['Job.batch', ['spec', 'template']],
-  ['CronJob.batch', ['spec', 'jobTemplate', 'spec', 'template']],
-]);
-
-export function findWorkloads(objects: readonly KubeObject[], notes: MalformedNotes): WorkloadReading {
-  const workloads = objects.flatMap((object): readonly Workload[] => {
-    const path = TEMPLATE_PATHS.get(kindKey(object.group, object.kind));
-    if (path === undefined) return [];
-    return [toWorkload(object, notes.fieldOf(object).get(...path))];
-  });
-  return { workloads, unseen: [], finished: [] };
+/** What `ref` and `name` say a workload is. */
+interface Title {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
 }
 
-function toWorkload(object: KubeObject, template: Field): Workload {
-  const podSpec = template.get('spec');
-  const namespace = object.namespace ?? 'default';
+const MAX_NESTED = 4;
+
+/** `objects` in the order in which workloads shall be. */
+export function findWorkloads(objects: readonly KubeObject[], notes: MalformedNotes): WorkloadReading {
+  const owners = new Owners(objects, notes);
+  const read = new TemplateReadings(objects, notes);
+  const folded = fold(read.byObject, owners);
+  const titles = new Titles();
+  const workloads = [...read.byObject].flatMap(([object, { templates }]) => {
+    if (folded.away.has(object)) return [];
+    const reference = owners.referenceOf(object);
+    const title = object.kind === 'Pod' && reference !== null ? titleOfOwner(object, reference) : object;
+    const pods = distribute(templates, folded.podsOf.get(object) ?? []);
+    return templates.map((template, index) =>
+      toWorkload(object, template, { title, titles, pods: pods[index] ?? [], isOneOfMany: templates.length > 1 }),
+    );
+  });
   return {
-    ref: `${namespace}/${object.name}[${object.kind}]`,
-    object,
-    source: object,
-    namespace,
-    name: object.name,
-    kind: object.kind,
-    role: null,
-    labels: template.get('metadata', 'labels').asTextMap(),
-    annotations: template.get('metadata', 'annotations').asTextMap(),
-    podSpec,
-    podPath: podSpec.path,
-    serviceAccount: podSpec.get('serviceAccountName').asText() ?? podSpec.get('serviceAccount').asText() ?? 'default',
-    replicas: null,
-    isHostNetwork: podSpec.get('hostNetwork').asBoolean() ?? false,
-    containers: readContainers(podSpec, null),
-    isPartial: null,
-    pods: [],
+    workloads,
+    blueprints: read.blueprints.flatMap(([object, { templates }]) =>
+      templates.map((template) =>
+        toWorkload(object, template, { title: object, titles, pods: [], isOneOfMany: templates.length > 1 }),
+      ),
+    ),
+    unseen: [...read.byObject].flatMap(([object, { unseen }]) =>
+      folded.away.has(object)
+        ? []
+        : unseen.map(({ at, detail }) => ({ object, ref: refOf(object.namespace, object, null), at, detail })),
+    ),
+    finished: read.finished,
   };
 }
 
-export function readContainers(podSpec: Field, isPartial: string | null): readonly Container[] {
-  const read = (key: string, kindOf: (field: Field) => Container['kind']): readonly Container[] =>
-    podSpec
-      .get(key)
-      .asList()
-      .map((field) => ({
-        name: field.get('name').asText() ?? '',
-        kind: kindOf(field),
-        image: field.get('image').asText(),
-        ports: readPorts(field),
-        field,
-        path: field.path,
-        isPartial,
-      }));
-  return [
-    ...read('initContainers', (field) => (field.get('restartPolicy').asText() === 'Always' ? 'sidecar' : 'init')),
-    ...read('containers', () => 'main'),
-    ...read('ephemeralContainers', () => 'ephemeral'),
-  ];
+class TemplateReadings {
+  readonly byObject = new Map<KubeObject, TemplateReading>();
+  readonly blueprints: (readonly [KubeObject, TemplateReading])[] = [];
+  readonly finished: KubeObject[] = [];
+  readonly #notes: MalformedNotes;
+  readonly #byName = new Map<string, KubeObject>();
+
+  constructor(objects: readonly KubeObject[], notes: MalformedNotes) {
+    this.#notes = notes;
+    for (const object of objects) this.#byName.set(nameKey(object), object);
+    for (const object of objects) this.#readObject(object);
+  }
+
+  #readObject(object: KubeObject): void {
+    const { group, kind } = object;
+    const root = this.#notes.fieldOf(object);
+    const blueprintReader = blueprintReaderOf(group, kind);
+    if (blueprintReader !== null) {
+      this.blueprints.push([object, blueprintReader(root, this.#contextOf(object, 0))]);
+      return;
+    }
+    const reading = readerOf(group, kind)(root, this.#contextOf(object, 0));
+    if (reading.templates.length === 0 && reading.unseen.length === 0) return;
+    if (isFinished(group, kind, root)) this.finished.push(object);
+    else this.byObject.set(object, reading);
+  }
+
+  #contextOf(object: TemplateSubject, depth: number): TemplateContext {
+    return {
+      object,
+      find: (group, kind, { namespace, name }) => {
+        const found = this.#byName.get(nameKey({ group, kind, namespace, name }));
+        return found === undefined ? null : { object: found, root: this.#notes.fieldOf(found) };
+      },
+      readNested: (root) => this.#readNested(object, root, depth + 1),
+    };
+  }
+
+  #readNested(object: TemplateSubject, root: Field, depth: number): TemplateReading {
+    const kind = root.get('kind').requireText() ?? '';
+    const apiVersion = root.get('apiVersion').requireText() ?? '';
+    if (depth > MAX_NESTED) return { templates: [], unseen: [{ at: root.path, detail: 'objects nested too deeply' }] };
+    const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
+    // An object in another has no name of its own yet, and gets one that nobody knows.
+    const inner = {
+      group,
+      kind,
+      namespace: object.namespace,
+      name: `${object.name}-`,
+      labels: root.get('metadata', 'labels').asTextMap(),
+      annotations: root.get('metadata', 'annotations').asTextMap(),
+    };
+    return readerOf(group, kind)(root, this.#contextOf(inner, depth));
+  }
 }
 
-function readPorts(container: Field): readonly ContainerPort[] {
-  return container
-    .get('ports')
-    .asList()
-    .flatMap((field): readonly ContainerPort[] => {
-      const number = field.get('containerPort').asInteger();
-      if (number === null) return [];
-      return [
-        {
-          name: field.get('name').asText(),
-          number,
-          protocol: field.get('protocol').asText() ?? 'TCP',
-          hostPort: field.get('hostPort').asInteger() ?? 0,
-          field,
-        },
-      ];
-    });
+interface Folding {
+  /** What is no workload of its own. */
+  readonly away: ReadonlySet<KubeObject>;
+  readonly podsOf: ReadonlyMap<KubeObject, readonly KubeObject[]>;
+}
+
+/**
+ * Of a chain of owners, the highest whose templates are given in full stands for all. Where none is, the highest of all does; and pods of an
+ * owner that is not there stand together for it.
+ */
+function fold(readings: ReadonlyMap<KubeObject, TemplateReading>, owners: Owners): Folding {
+  const away = new Set<KubeObject>();
+  const podsOf = new Map<KubeObject, KubeObject[]>();
+  const ofOwner = new Map<string, KubeObject>();
+  for (const [object, { templates }] of readings) {
+    for (const { source } of templates) if (source !== null) away.add(source);
+    const chain = owners.chainOf(object).filter((member) => (readings.get(member)?.templates.length ?? 0) > 0);
+    const full = chain.filter((member) => readings.get(member)?.templates.every(({ isPartial }) => isPartial === null));
+    const highest = full.at(-1) ?? chain.at(-1) ?? object;
+    // Whoever is higher knows less of the pods than what was made of it.
+    for (const member of chain.slice(chain.indexOf(highest) + 1)) away.add(member);
+    if (highest === object && object.kind !== 'Pod') continue;
+    const isDebugged = object.kind === 'Pod' && templates.some(hasEphemeralContainers);
+    if (highest !== object) {
+      if (!isDebugged) away.add(object);
+      if (object.kind === 'Pod') push(podsOf, highest, object);
+      continue;
+    }
+    const key = owners.replicaKeyOf(object);
+    if (key === null || isDebugged) continue;
+    const first = ofOwner.get(key);
+    if (first === undefined) {
+      ofOwner.set(key, object);
+      push(podsOf, object, object);
+    } else {
+      away.add(object);
+      push(podsOf, first, object);
+    }
+  }
+  return { away, podsOf };
+}
+
+function hasEphemeralContainers({ podSpec }: PodTemplate): boolean {
+  return podSpec.get('ephemeralContainers').asList().length > 0;
+}
+
+/** A pod belongs to the template all of whose labels it has; to the one with most of them where several fit. */
+function distribute(templates: readonly PodTemplate[], pods: readonly KubeObject[]): readonly KubeObject[][] {
+  const shares: KubeObject[][] = templates.map(() => []);
+  for (const pod of pods) {
+    let best = templates.length === 1 ? 0 : -1;
+    for (const [index, { labels }] of templates.entries()) {
+      const fits = [...labels].every(([key, value]) => pod.labels.get(key) === value);
+      if (fits && labels.size > (templates[best]?.labels.size ?? -1)) best = index;
+    }
+    shares[best]?.push(pod);
+  }
+  return shares;
+}
+
+/** Unique texts for workloads. */
+class Titles {
+  readonly #taken = new Set<string>();
+
+  take(
+    namespace: string | null,
+    title: Title,
+    role: string | null,
+  ): { readonly ref: string; readonly role: string | null } {
+    for (let count = 1; ; count += 1) {
+      const distinct = count === 1 ? role : [role, count].filter((part) => part !== null).join('-');
+      const ref = refOf(namespace, title, distinct);
+      if (this.#taken.has(ref)) continue;
+      this.#taken.add(ref);
+      return { ref, role: distinct };
+    }
+  }
+}
+
+function refOf(namespace: string | null, { name, kind }: Title, role: string | null): string {
+  const place = namespace === null ? name : `${namespace}/${name}`;
+  return role === null ? `${place}[${kind}]` : `${place}[${kind}/${role}]`;
+}
+
+/** Pods of a Deployment tell its name by that of their ReplicaSet. */
+function titleOfOwner(pod: KubeObject, { apiVersion, kind, name }: OwnerReference): Title {
+  if (kind === 'Node') return pod;
+  const hash = pod.labels.get('pod-template-hash');
+  const isOfDeployment = kind === 'ReplicaSet' && hash !== undefined && name.endsWith(`-${hash}`);
+  if (!isOfDeployment) return { apiVersion, kind, name };
+  return { apiVersion, kind: 'Deployment', name: name.slice(0, -hash.length - 1) };
+}
+
+function toWorkload(
+  object: KubeObject,
+  template: PodTemplate,
+  {
+    title,
+    titles,
+    pods,
+    isOneOfMany,
+  }: {
+    readonly title: Title;
+    readonly titles: Titles;
+    readonly pods: readonly KubeObject[];
+    readonly isOneOfMany: boolean;
+  },
+): Workload {
+  const { podSpec, labels, annotations, replicas, isPartial, source } = template;
+  const { ref, role } = titles.take(object.namespace, title, isOneOfMany ? template.role : null);
+  const named = [podSpec.get('serviceAccountName').asText(), podSpec.get('serviceAccount').asText()];
+  return {
+    ref,
+    object,
+    source: source ?? object,
+    namespace: object.namespace ?? '',
+    apiVersion: title.apiVersion,
+    name: title.name,
+    kind: title.kind,
+    role,
+    labels,
+    annotations,
+    podSpec,
+    podPath: podSpec.path,
+    serviceAccount: [template.serviceAccount, ...named].find((name) => name !== null && name !== '') ?? 'default',
+    replicas: object.kind === 'Pod' ? Math.max(pods.length, 1) : replicas,
+    isHostNetwork: podSpec.get('hostNetwork').asBoolean() ?? false,
+    containers: readContainers(podSpec, isPartial),
+    isPartial,
+    pods: object.kind === 'Pod' && pods.length === 0 ? [object] : pods,
+  };
+}
+
+function nameKey({ group, kind, namespace, name }: Pick<KubeObject, 'group' | 'kind' | 'namespace' | 'name'>): string {
+  return `${kindKey(group, kind)}\n${namespace ?? ''}\n${name}`;
+}
+
+function push<K, V>(groups: Map<K, V[]>, key: K, value: V): void {
+  const group = groups.get(key);
+  if (group === undefined) groups.set(key, [value]);
+  else group.push(value);
 }
