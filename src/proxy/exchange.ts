@@ -171,8 +171,9 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     const { onLapse, graceMs } = this.#context.leases;
     // What has not been sent on is not under way.
     if (onLapse[reason] === 'reset' || this.#connection === null) return this.#endLapsed(reason);
-    const endsMs = this.#context.clock.monotonicMs() + graceMs;
-    if (this.#grace === null || endsMs < this.#grace.endsMs) this.#grace = { reason, endsMs };
+    if (this.#grace === null) this.#grace = { reason, endsMs: this.#context.clock.monotonicMs() + graceMs };
+    // A policy may come back, and gives no time to what has lapsed besides.
+    else if (this.#grace.reason === 'policy-changed') this.#grace = { reason, endsMs: this.#grace.endsMs };
   }
 
   /** What the exchange stood on has lapsed: cut it wherever it is. */
@@ -267,6 +268,8 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     const connection = this.#connection;
     this.#connection = null;
     if (connection === null || !this.#mayRetry(connection)) return this.#fail(refusal, 'upstream-failed');
+    // The grace is for what is under way, and this is not any more.
+    if (this.#grace !== null) return this.#endLapsed(this.#grace.reason);
     this.#retried = true;
     this.#upstream?.acquireFresh(this);
   }

@@ -1,0 +1,68 @@
+// What becomes of a lease when a second thing changes before the first has run its course.
+
+import { describe, expect, it } from 'vitest';
+import { ARTICLE_POLICY, compilePolicy, OK } from '../support/proxy-fixture.ts';
+import { openSetting } from '../support/proxy-setting.ts';
+
+const NO_TRAINING = ARTICLE_POLICY.replace('    allow: [registry, feature-store]', '    allow: [feature-store]');
+const CHUNKED_HEAD = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n';
+
+/** A clock that a test sets; both times stand still otherwise. */
+function steppedClock(): {
+  wallMs: () => number;
+  monotonicMs: () => number;
+  step: (wallMs: number, monotonicMs: number) => void;
+} {
+  const startMs = Date.now();
+  let wall = 0;
+  let monotonic = 0;
+  return {
+    wallMs: () => startMs + wall,
+    monotonicMs: () => monotonic,
+    step: (wallMs, monotonicMs) => {
+      wall += wallMs;
+      monotonic += monotonicMs;
+    },
+  };
+}
+
+describe('a request that is drained', () => {
+  it.each([
+    ['policy', { leases: { graceMs: 60_000, onLapse: { 'policy-changed': 'drain' } } }, 403],
+    ['the age of its connection', { leases: { graceMs: 60_000 }, limits: { maxConnectionAgeMs: 500 } }, 503],
+  ] as const)('is not sent a second time because of %s', async (what, options, status) => {
+    const { proxy, peer, upstream } = await openSetting((head, socket) => {
+      if (head.includes('/warm')) socket.write(OK);
+    }, options);
+    peer.request('GET', '/warm');
+    await peer.response();
+    peer.request('GET', '/slow');
+    await upstream.until(({ received }) => received.includes('/slow'));
+    if (what === 'policy') proxy.policy.swap(compilePolicy(NO_TRAINING));
+    else await new Promise((resolve) => setTimeout(resolve, 1_000));
+    // It died idle, for all the exchange knows: the request is one that may be tried again.
+    upstream.sockets[0]?.destroy();
+    expect((await peer.response()).status).toBe(status);
+    expect(upstream.received.match(/\/slow/g)).toHaveLength(1);
+  });
+
+  it('for policy and then for the end of the SVID is not given more time by a policy that allows it again', async () => {
+    const clock = steppedClock();
+    const { proxy } = await openSetting((_head, socket) => socket.write(CHUNKED_HEAD), {
+      clock,
+      deadlines: { bodyIdleTimeoutMs: 60_000 },
+      leases: { graceMs: 10_000, onLapse: { 'policy-changed': 'drain', 'svid-expired': 'drain' } },
+    });
+    const peer = await proxy.connect(proxy.authority.issue('/training/job', { notAfterMs: Date.now() + 60_000 }));
+    peer.request('GET', '/stream');
+    await peer.until((text) => text.includes('first'));
+    proxy.policy.swap(compilePolicy(NO_TRAINING));
+    clock.step(61_000, 1_000);
+    proxy.listener.reverify();
+    proxy.policy.swap(compilePolicy(ARTICLE_POLICY));
+    clock.step(9_500, 9_500);
+    proxy.listener.reverify();
+    await peer.closed();
+    expect(proxy.recorder.requests[0]?.refusal).toBe('svid-expired');
+  });
+});
