@@ -21,6 +21,10 @@ export class SvidAdmission implements Lease {
   readonly #sources: AdmissionSources;
   #svid: X509Svid;
   #under: VerifiedUnder;
+  /** Under which it did not verify any more: that costs as much as when it does, and is asked four times a second while it drains. */
+  #untrustedEpoch: number | null = null;
+  /** Wall time at the last look: entries of a revocation list end, and count again when the clock is set back. */
+  #lookedMs: number;
   /** Monotonic, and never later than it was: setting the wall clock back does not prolong an identity. */
   #endsMs = Number.POSITIVE_INFINITY;
 
@@ -30,6 +34,7 @@ export class SvidAdmission implements Lease {
     this.#sources = sources;
     this.#svid = admitted.svid;
     this.#under = admitted;
+    this.#lookedMs = sources.clock.wallMs();
     this.#limit(admitted.svid);
   }
 
@@ -52,10 +57,11 @@ export class SvidAdmission implements Lease {
   lapse(): LapseReason | null {
     const { clock, revocations } = this.#sources;
     const nowMs = clock.wallMs();
-    if (revocations.current.epoch !== this.#under.revocationsEpoch) {
+    if (revocations.current.epoch !== this.#under.revocationsEpoch || nowMs < this.#lookedMs) {
       if (revocations.current.value.findSvid(this.#svid, nowMs) !== null) return 'revoked';
       this.#under = { ...this.#under, revocationsEpoch: revocations.current.epoch };
     }
+    this.#lookedMs = nowMs;
     if (!this.#isTrusted(nowMs)) return 'trust-changed';
     return nowMs >= this.#svid.notAfterMs || clock.monotonicMs() >= this.#endsMs ? 'svid-expired' : null;
   }
@@ -63,11 +69,15 @@ export class SvidAdmission implements Lease {
   #isTrusted(nowMs: number): boolean {
     const trust = this.#sources.trust.current;
     if (trust.epoch === this.#under.trustEpoch) return true;
+    if (trust.epoch === this.#untrustedEpoch) return false;
     // Whether it is valid now is another question, with another answer to the peer: here it is asked within its validity.
     const { notBeforeMs, notAfterMs } = this.#svid;
     const askedMs = Math.min(Math.max(nowMs, notBeforeMs), notAfterMs - 1);
     const peer = authenticatePeer(this.#socket, this.#sources.verified, { trust, nowMs: askedMs });
-    if (peer.kind === 'anonymous') return false;
+    if (peer.kind === 'anonymous') {
+      this.#untrustedEpoch = trust.epoch;
+      return false;
+    }
     this.#svid = peer.svid;
     this.#under = { ...this.#under, trustEpoch: trust.epoch };
     this.#limit(peer.svid);

@@ -16,6 +16,9 @@ export class TokenAdmission implements Lease {
   /** Monotonic: setting the wall clock back does not prolong a token. */
   readonly #endsMs: number;
   #under: VerifiedUnder;
+  /** As in an SvidAdmission. */
+  #untrustedEpoch: number | null = null;
+  #lookedMs: number;
 
   constructor(
     verified: { readonly svid: JwtSvid; readonly token: string } & VerifiedUnder,
@@ -29,7 +32,8 @@ export class TokenAdmission implements Lease {
     this.#sources = on.sources;
     this.#connection = on.connection;
     const { clock } = on.sources;
-    this.#endsMs = clock.monotonicMs() + verified.svid.expiresMs - clock.wallMs();
+    this.#lookedMs = clock.wallMs();
+    this.#endsMs = clock.monotonicMs() + verified.svid.expiresMs - this.#lookedMs;
   }
 
   /** Changes whenever the token has been verified anew. */
@@ -42,10 +46,11 @@ export class TokenAdmission implements Lease {
     if (ofConnection !== null) return ofConnection;
     const { clock, revocations } = this.#sources;
     const nowMs = clock.wallMs();
-    if (revocations.current.epoch !== this.#under.revocationsEpoch) {
+    if (revocations.current.epoch !== this.#under.revocationsEpoch || nowMs < this.#lookedMs) {
       if (revocations.current.value.findToken(this.svid, nowMs) !== null) return 'revoked';
       this.#under = { ...this.#under, revocationsEpoch: revocations.current.epoch };
     }
+    this.#lookedMs = nowMs;
     if (!this.#isTrusted(nowMs)) return 'trust-changed';
     return nowMs >= this.svid.expiresMs || clock.monotonicMs() >= this.#endsMs ? 'token-expired' : null;
   }
@@ -53,12 +58,14 @@ export class TokenAdmission implements Lease {
   #isTrusted(nowMs: number): boolean {
     const trust = this.#sources.trust.current;
     if (trust.epoch === this.#under.trustEpoch) return true;
+    if (trust.epoch === this.#untrustedEpoch) return false;
     const { notBeforeMs, expiresMs } = this.svid;
     try {
       this.#verifier.verify(this.#token, trust, Math.min(Math.max(nowMs, notBeforeMs), expiresMs - 1));
     } catch (error) {
-      if (error instanceof JwtSvidError) return false;
-      throw error;
+      if (!(error instanceof JwtSvidError)) throw error;
+      this.#untrustedEpoch = trust.epoch;
+      return false;
     }
     this.#under = { ...this.#under, trustEpoch: trust.epoch };
     return true;

@@ -1,11 +1,23 @@
 // What becomes of a lease when a second thing changes before the first has run its course.
 
 import { describe, expect, it } from 'vitest';
+import { compileRevocations } from '../../src/revocation/revocations.ts';
+import type { Revocations } from '../../src/revocation/revocations.ts';
+import { parseIdPattern } from '../../src/spiffe/id-pattern.ts';
+import { parseTrustDomain, type TrustDomain } from '../../src/spiffe/spiffe-id.ts';
+import type { TrustBundle } from '../../src/spiffe/trust-bundle.ts';
 import { ARTICLE_POLICY, compilePolicy, OK } from '../support/proxy-fixture.ts';
-import { openSetting } from '../support/proxy-setting.ts';
+import { connectTraining, openSetting } from '../support/proxy-setting.ts';
 
 const NO_TRAINING = ARTICLE_POLICY.replace('    allow: [registry, feature-store]', '    allow: [feature-store]');
 const CHUNKED_HEAD = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n';
+
+/** `endMs`: when the entry stops to count. */
+function revokingTraining(endMs: number | null = null): Revocations {
+  const pattern = parseIdPattern('/training/**', parseTrustDomain('ai.example'));
+  const entry = { target: { kind: 'id' as const, pattern }, reason: 'key leaked', atMs: 0, expiresMs: endMs };
+  return compileRevocations({ entries: [entry], crls: [] });
+}
 
 /** A clock that a test sets; both times stand still otherwise. */
 function steppedClock(): {
@@ -64,5 +76,43 @@ describe('a request that is drained', () => {
     proxy.listener.reverify();
     await peer.closed();
     expect(proxy.recorder.requests[0]?.refusal).toBe('svid-expired');
+  });
+});
+
+describe('a peer whose bundle is gone', () => {
+  it('is not verified again and again while it drains', async () => {
+    let reads = 0;
+    class CountedBundles extends Map<TrustDomain, TrustBundle> {
+      override get(key: TrustDomain): TrustBundle | undefined {
+        reads += 1;
+        return super.get(key);
+      }
+    }
+    const { proxy, peer } = await openSetting((_head, socket) => socket.write(CHUNKED_HEAD), {
+      leases: { graceMs: 60_000, onLapse: { 'trust-changed': 'drain' } },
+    });
+    peer.request('GET', '/stream');
+    await peer.until((text) => text.includes('first'));
+    proxy.trust.swap(new CountedBundles());
+    expect(reads).toBe(1);
+    for (let round = 0; round < 5; round += 1) proxy.listener.reverify();
+    expect(reads).toBe(1);
+    expect(peer.ended).toBe(false);
+  });
+});
+
+describe('a revocation', () => {
+  it('CA-122 that seemed to have ended counts for open connections when the clock is put right', async () => {
+    const clock = steppedClock();
+    const { proxy } = await openSetting((_head, socket) => socket.write(OK), { clock });
+    clock.step(1_800_000, 0);
+    proxy.revocations.swap(revokingTraining(Date.now() + 900_000));
+    const peer = await connectTraining(proxy);
+    peer.request('GET', '/x');
+    expect((await peer.response()).status).toBe(200);
+    clock.step(-1_800_000, 0);
+    proxy.listener.reverify();
+    await peer.closed();
+    expect(proxy.recorder.terminations.at(-1)).toBe('revoked');
   });
 });
