@@ -70,8 +70,10 @@ export class Session implements ConnectionOwner, Lease {
   }
 
   lapse(): LapseReason | null {
-    if (this.#host.sources.identity.current.value === null) return 'own-svid-withdrawn';
-    return this.#admission?.lapse() ?? null;
+    const ofPeer = this.#admission?.lapse() ?? null;
+    // With our SVID the agent takes its bundles back: that the peer is not trusted any more follows from it, that it is revoked does not.
+    if (ofPeer === 'revoked' || this.#host.sources.identity.current.value !== null) return ofPeer;
+    return 'own-svid-withdrawn';
   }
 
   identify(head: RequestHead): Identification {
@@ -122,8 +124,13 @@ export class Session implements ConnectionOwner, Lease {
   #byToken(token: string, terms: TokenTerms, own: OwnIdentity): Identification {
     const known = this.#tokens.get(token);
     if (known !== undefined) {
+      const lapse = known.admission.lapse();
+      if (lapse === 'token-expired') {
+        const detail = `the token of \`${known.admission.svid.id}\` has expired since it was first accepted`;
+        return this.#refuseToken('invalid-token', 'expired', detail);
+      }
       this.#tokens.delete(token);
-      if (known.admission.lapse() === null) return this.#asSubject(known, token, own);
+      if (lapse === null) return this.#asSubject(known, token, own);
     }
     const { clock, trust, revocations } = this.#host.sources;
     const trusted = trust.current;

@@ -102,6 +102,18 @@ describe('a peer whose bundle is gone', () => {
 });
 
 describe('a revocation', () => {
+  it('cuts who is drained because our own SVID was withdrawn', async () => {
+    const { proxy, peer } = await openSetting((_head, socket) => socket.write(CHUNKED_HEAD), {
+      leases: { graceMs: 600_000, onLapse: { 'own-svid-withdrawn': 'drain' } },
+    });
+    peer.request('GET', '/stream');
+    await peer.until((text) => text.includes('first'));
+    proxy.identity.swap(null);
+    proxy.revocations.swap(revokingTraining());
+    await peer.closed();
+    expect(proxy.recorder.requests[0]?.refusal).toBe('revoked');
+  });
+
   it('CA-122 that seemed to have ended counts for open connections when the clock is put right', async () => {
     const clock = steppedClock();
     const { proxy } = await openSetting((_head, socket) => socket.write(OK), { clock });

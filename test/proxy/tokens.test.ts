@@ -237,6 +237,22 @@ describe('a stream admitted on a token', () => {
     expect(proxy.recorder.terminations).toEqual(['token-expired']);
   });
 
+  it('CA-122 does not live again on its connection when the clock is set back', async () => {
+    let passedMs = 0;
+    const clock = { wallMs: () => Date.now(), monotonicMs: () => systemClock.monotonicMs() + passedMs };
+    const { proxy, peer, token } = await openTokenSetting((_head, socket) => socket.write(OK), { clock });
+    const sent = bearer(token(TRAINING));
+    peer.request('GET', '/x', sent);
+    expect((await peer.response()).status).toBe(200);
+    // And the wall clock was set back by as much.
+    passedMs = 61_000;
+    for (let round = 0; round < 2; round += 1) {
+      peer.request('GET', '/x', sent);
+      expect((await peer.response()).status).toBe(401);
+    }
+    expect(proxy.refusedTokens).toEqual(['expired', 'expired']);
+  });
+
   it('is cut when the token is revoked by its ID, and that of another is not', async () => {
     const { proxy, token } = await openTokenSetting((_head, socket) => socket.write(CHUNKED_HEAD));
     const peer = await proxy.connect(null);
