@@ -1,24 +1,25 @@
-// Bundles the program into one file for the package's `bin` and the container image.
+// Bundles the program for the package's `bin` and the container image: one entry, and a file for each part that is loaded only when
+// asked for. What a configuration does not use is not even read.
 
 import { chmod, rm } from 'node:fs/promises';
 import { build } from 'esbuild';
 
-const OUTPUT = 'dist/sallyport.js';
-
 await rm('dist', { recursive: true, force: true });
 await build({
-  entryPoints: ['src/main.ts'],
-  outfile: OUTPUT,
+  entryPoints: { sallyport: 'src/main.ts' },
+  outdir: 'dist',
   bundle: true,
+  splitting: true,
+  chunkNames: 'parts/[name]-[hash]',
   platform: 'node',
   target: 'node24',
   format: 'esm',
   sourcemap: true,
   legalComments: 'linked',
-  logLevel: 'info',
+  logLevel: 'warning',
   // CommonJS dependencies call require() for Node's own modules; an ES module has to bring its own.
   banner: {
     js: "import { createRequire as createRequireForBundle } from 'node:module';\nconst require = createRequireForBundle(import.meta.url);",
   },
 });
-await chmod(OUTPUT, 0o755);
+await chmod('dist/sallyport.js', 0o755);
