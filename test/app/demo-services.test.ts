@@ -152,6 +152,35 @@ describe('the inference endpoint', () => {
 });
 
 describe('the feature store', () => {
+  it('streams the features as they are now until the time is over', async () => {
+    service = await startFeatureStore();
+    const streaming = ask('GET', '/features/user-42/watch?seconds=0.4', { headers: { 'x-spiffe-id': 'spiffe://a/b' } });
+    await ask('PUT', '/features/user-42', { body: '{"amount":3}' });
+    const { status, headers, body } = await streaming;
+    const lines = body.toString().trimEnd().split('\n');
+    expect(status).toBe(200);
+    expect(headers).toMatchObject({ 'transfer-encoding': 'chunked', 'demo-caller-spiffe-id': 'spiffe://a/b' });
+    expect(lines.length).toBeGreaterThan(1);
+    for (const line of lines) expect(JSON.parse(line)).toMatchObject({ entity: 'user-42' });
+    expect(JSON.parse(lines.at(-1) ?? '')).toEqual({ entity: 'user-42', features: { amount: 3 } });
+  });
+
+  it('forgets a stream whose reader goes away', async () => {
+    service = await startFeatureStore();
+    const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const before = timers();
+    await new Promise<void>((resolve) => {
+      const message = request({ host: '127.0.0.1', port: service.port, path: '/features/user-42/watch' });
+      message.on('response', (response) => response.once('data', () => message.destroy()));
+      message.on('close', () => resolve());
+      message.on('error', () => undefined);
+      message.end();
+    });
+    // Another request is answered only after the service has seen the first one go.
+    await ask('GET', '/features/user-42');
+    expect(timers()).toBeLessThanOrEqual(before);
+  });
+
   it('gives the features that were pushed last', async () => {
     service = await startFeatureStore();
     expect(json(await ask('GET', '/features/user-42'))).toMatchObject({ entity: 'user-42', features: { amount: 1.5 } });
@@ -161,6 +190,10 @@ describe('the feature store', () => {
 
   it.each<[string, string, string, string | undefined, number]>([
     ['an entity it does not know', 'GET', '/features/nobody', undefined, 404],
+    ['to stream one it does not know', 'GET', '/features/nobody/watch', undefined, 404],
+    ['to stream for no time', 'GET', '/features/user-42/watch?seconds=0', undefined, 400],
+    ['to stream for ever', 'GET', '/features/user-42/watch?seconds=Infinity', undefined, 400],
+    ['to stream for what is no time', 'GET', '/features/user-42/watch?seconds=x', undefined, 400],
     ['what is not JSON', 'PUT', '/features/a', '{', 400],
     ['more than 4 KiB', 'PUT', '/features/a', JSON.stringify('x'.repeat(4_096)), 400],
     ['another method', 'DELETE', '/features/user-42', undefined, 405],

@@ -1,6 +1,7 @@
 // A small HTTP service on loopback, as it would run behind a sidecar: it trusts the identity fields, since only the sidecar reaches it.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { pipeline, Readable } from 'node:stream';
 
 export interface Service {
   readonly port: number;
@@ -24,10 +25,10 @@ export interface ServiceRequest {
   readonly body: Buffer;
 }
 
-/** `content`: a value for JSON, to which who was calling is added, or bytes as they are. */
+/** `content`: a value for JSON, to which who was calling is added, or bytes as they are, all at once or one after the other. */
 export interface ServiceAnswer {
   readonly status: number;
-  readonly content: Readonly<Record<string, unknown>> | Buffer;
+  readonly content: Readonly<Record<string, unknown>> | Buffer | Readable;
 }
 
 /** Response fields in which the service repeats, on every answer, what it was told of its caller. */
@@ -105,14 +106,16 @@ function callerOf(message: IncomingMessage): Caller {
 }
 
 function respond(response: ServerResponse, caller: Caller, { status, content }: ServiceAnswer): void {
-  const isBytes = Buffer.isBuffer(content);
-  const body = isBytes ? content : Buffer.from(`${JSON.stringify({ ...content, caller })}\n`);
+  const isJson = !(content instanceof Readable || Buffer.isBuffer(content));
+  const body = isJson ? Buffer.from(`${JSON.stringify({ ...content, caller })}\n`) : content;
   response.writeHead(status, {
-    'content-type': isBytes ? 'application/octet-stream' : 'application/json',
-    'content-length': body.length,
+    'content-type': isJson ? 'application/json' : 'application/octet-stream',
+    ...(body instanceof Readable ? {} : { 'content-length': body.length }),
     [CALLER_FIELDS.spiffeId]: caller.spiffeId ?? '',
     [CALLER_FIELDS.component]: caller.component ?? '',
     [CALLER_FIELDS.decisionId]: caller.decisionId ?? '',
   });
-  response.end(body);
+  // Whoever goes away in between ends the stream, and nobody is left to be told.
+  if (body instanceof Readable) pipeline(body, response, () => undefined);
+  else response.end(body);
 }
