@@ -10,7 +10,7 @@ export function readContainers(podSpec: Field, isPartial: string | null): readon
       .get(key)
       .asList()
       .map((field) => ({
-        name: field.get('name').requireText() ?? '',
+        name: (isPartial === null ? field.get('name').requireText() : field.get('name').asText()) ?? '',
         kind: kindOf(field),
         image: field.get('image').asText(),
         ports: readPorts(field),

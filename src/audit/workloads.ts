@@ -35,8 +35,8 @@ export function findWorkloads(objects: readonly KubeObject[], notes: MalformedNo
   const titles = new Titles();
   const workloads = [...read.byObject].flatMap(([object, { templates }]) => {
     if (folded.away.has(object)) return [];
-    const reference = owners.referenceOf(object);
-    const title = object.kind === 'Pod' && reference !== null ? titleOfOwner(object, reference) : object;
+    const reference = folded.ofAbsentOwner.has(object) ? owners.referenceOf(object) : null;
+    const title = reference === null ? object : titleOfOwner(object, reference);
     const pods = distribute(templates, folded.podsOf.get(object) ?? []);
     return templates.map((template, index) =>
       toWorkload(object, template, { title, titles, pods: pods[index] ?? [], isOneOfMany: templates.length > 1 }),
@@ -118,6 +118,8 @@ interface Folding {
   /** What is no workload of its own. */
   readonly away: ReadonlySet<KubeObject>;
   readonly podsOf: ReadonlyMap<KubeObject, readonly KubeObject[]>;
+  /** Pods that stand for an owner that is not there. */
+  readonly ofAbsentOwner: ReadonlySet<KubeObject>;
 }
 
 /**
@@ -153,7 +155,7 @@ function fold(readings: ReadonlyMap<KubeObject, TemplateReading>, owners: Owners
       push(podsOf, first, object);
     }
   }
-  return { away, podsOf };
+  return { away, podsOf, ofAbsentOwner: new Set(ofOwner.values()) };
 }
 
 function hasEphemeralContainers({ podSpec }: PodTemplate): boolean {
@@ -200,7 +202,6 @@ function refOf(namespace: string | null, { name, kind }: Title, role: string | n
 
 /** Pods of a Deployment tell its name by that of their ReplicaSet. */
 function titleOfOwner(pod: KubeObject, { apiVersion, kind, name }: OwnerReference): Title {
-  if (kind === 'Node') return pod;
   const hash = pod.labels.get('pod-template-hash');
   const isOfDeployment = kind === 'ReplicaSet' && hash !== undefined && name.endsWith(`-${hash}`);
   if (!isOfDeployment) return { apiVersion, kind, name };

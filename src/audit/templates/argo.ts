@@ -44,7 +44,7 @@ function inlineTemplates(spec: Field): readonly Field[] {
   for (const template of templates) {
     for (const task of tasksOf(template)) {
       const inline = task.get('inline');
-      if (inline.isPresent) templates.push(inline);
+      if (inline.isPresent) templates.push(inline.overlay([['name', task.get('name')]]));
     }
   }
   return templates;
