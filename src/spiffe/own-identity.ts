@@ -13,7 +13,7 @@ import { formatPem, parsePem, type PemBlock } from '../pki/pem.ts';
 import { findKeyObject } from '../pki/public-key.ts';
 import { describeCertificate } from './certificate-rules.ts';
 import { formatDerError, isPemText, type PlacedDer, splitCertificates } from './concatenated-der.ts';
-import { issuerRefusals, namesIssuer } from './issuer-rules.ts';
+import { findIssuerKeyRefusal, issuerRefusals, namesIssuer } from './issuer-rules.ts';
 import { leafIdOf, leafRefusals } from './leaf-rules.ts';
 import { type SpiffeId, type TrustDomain, trustDomainOf } from './spiffe-id.ts';
 import { type Refusal, toX509SvidError } from './x509-svid-error.ts';
@@ -193,8 +193,8 @@ function notAnSvid(refusal: Refusal, origin: string): OwnIdentityError {
 function checkOrder([leaf, ...issuers]: OwnChain, origin: string): void {
   let certificate = leaf;
   for (const issuer of issuers) {
-    const refusal = issuerRefusals(issuer, 'authority')[0];
-    if (refusal !== undefined || !namesIssuer(certificate, issuer) || !isSignedBy(certificate, issuer)) {
+    const refusal = findWeakness(issuer) ?? issuerRefusals(issuer, 'authority')[0] ?? null;
+    if (refusal !== null || !namesIssuer(certificate, issuer) || !isSignedBy(certificate, issuer)) {
       const why =
         refusal?.message ?? `${describeCertificate(certificate)} is not issued by ${describeCertificate(issuer)}`;
       throw new OwnIdentityError(
@@ -204,6 +204,11 @@ function checkOrder([leaf, ...issuers]: OwnChain, origin: string): void {
     }
     certificate = issuer;
   }
+}
+
+/** OpenSSL serves nobody with such a chain, and it says so only when it is given it. */
+function findWeakness(issuer: Certificate): Refusal | null {
+  return findIssuerKeyRefusal(issuer, issuer.issuer.equals(issuer.subject) ? 'authority' : 'intermediate');
 }
 
 const PRIVATE_KEY_TYPES: ReadonlyMap<string, 'pkcs8' | 'sec1' | 'pkcs1'> = new Map([

@@ -2,6 +2,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { PemError } from '../../src/pki/pem.ts';
 import {
@@ -14,6 +15,7 @@ import {
 import { parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
 import { X509SvidError } from '../../src/spiffe/x509-svid-error.ts';
 import {
+  type CertificateSpec,
   issueAuthority,
   issueSvid,
   type KeyKind,
@@ -100,6 +102,13 @@ describe('parseOwnIdentity', () => {
     expect([svid.notBeforeMs, svid.notAfterMs]).toEqual([second - 5000, second + 5000]);
   });
 
+  it('takes a root at the end of the chain whose own signature is weak: it proves nothing', () => {
+    const top = selfSigned({ keys: 'RSA-2048', hash: 'sha1' });
+    const own = issueSvid(top, ID);
+    expect(parse(pemOf(own, top), own.privateKeyPem).svid.id).toBe(ID);
+    expect(() => createSecureContext({ cert: pemOf(own, top), key: own.privateKeyPem })).not.toThrow();
+  });
+
   it('knows what the development CA issued, by leaf, intermediate or issuer', () => {
     const subject = [['O', DEVELOPMENT_ORGANIZATION]] as const;
     const development = selfSigned({ subject });
@@ -174,6 +183,18 @@ describe('parseOwnIdentity refuses', () => {
     ]) {
       expect(refusal(pemOf(...chain), own.privateKeyPem).code).toBe('identity-chain');
     }
+  });
+
+  it.each<[name: string, below: (upper: TestCertificate) => CertificateSpec, upper: CertificateSpec]>([
+    ['an RSA key of 1024 bits', () => ({ keys: 'RSA-1024' }), {}],
+    ['a signature over SHA-1', () => ({ hash: 'sha1' }), { keys: 'RSA-2048' }],
+    ['a signature over MD5', () => ({ hash: 'md5' }), { keys: 'RSA-2048' }],
+  ])('an intermediate with %s, with which TLS serves nobody', (_name, below, upper) => {
+    const top = selfSigned(upper);
+    const weak = issueAuthority(top, below(top));
+    const own = issueSvid(weak, ID);
+    expect(() => createSecureContext({ cert: pemOf(own, weak), key: own.privateKeyPem })).toThrow();
+    expect(refusal(pemOf(own, weak), own.privateKeyPem).code).toBe('identity-chain');
   });
 
   it('an intermediate of the right name with another key', () => {
