@@ -33,7 +33,8 @@ export async function awaitSvid(
   if (source === null || identity.kind !== 'workload-api') return;
   const expectation: Expectation<WorkloadApiSource['state']> = {
     source,
-    hasArrived: ({ kind }) => kind === 'current',
+    // Stale is what has come as well: from an agent that has gone again.
+    hasArrived: ({ kind }) => kind === 'current' || kind === 'stale',
     isHopeless: ({ kind }) => kind === 'stopped',
     timeoutMs: identity.startTimeoutMs,
     position: identity.position,
@@ -52,7 +53,7 @@ export async function awaitRevocations(
   if (source === null || redis === null) return;
   const expectation: Expectation<RevocationStore['state']> = {
     source,
-    hasArrived: ({ kind }) => kind === 'current',
+    hasArrived: ({ kind }) => kind === 'current' || kind === 'away',
     isHopeless: () => false,
     timeoutMs: redis.startTimeoutMs,
     position: redis.position,
@@ -64,13 +65,16 @@ export async function awaitRevocations(
 
 async function arrivalOf<State>(expectation: Expectation<State>, signal: AbortSignal): Promise<void> {
   const { source, hasArrived, isHopeless, timeoutMs, position, describe, code } = expectation;
-  if (hasArrived(source.state)) return;
+  // Whoever is told to end while nothing was awaited yet is not told again.
+  if (signal.aborted) return;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const unsubscribe = source.subscribe((state) => {
+  const fail = (message: string): void => reject(new StartError([formatProblem({ code, message, position })]));
+  const judge = (state: State): void => {
     if (hasArrived(state)) resolve();
     else if (isHopeless(state)) fail(describe(state));
-  });
-  const fail = (message: string): void => reject(new StartError([formatProblem({ code, message, position })]));
+  };
+  judge(source.state);
+  const unsubscribe = source.subscribe(judge);
   const deadline = setTimeout(() => fail(`${describe(source.state)}; waited ${timeoutMs / 1000} s`), timeoutMs);
   const abort = (): void => resolve();
   signal.addEventListener('abort', abort, { once: true });

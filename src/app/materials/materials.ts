@@ -170,7 +170,14 @@ export class Materials {
   /** Resolves when what a sidecar cannot do without has come. @throws {StartError} when it has not come in time. */
   async arrival(signal: AbortSignal): Promise<void> {
     const { agent, redis } = this.#remote;
-    await Promise.all([awaitSvid(agent, this.#config, signal), awaitRevocations(redis, this.#config, signal)]);
+    const failed = new AbortController();
+    const either = AbortSignal.any([signal, failed.signal]);
+    try {
+      await Promise.all([awaitSvid(agent, this.#config, either), awaitRevocations(redis, this.#config, either)]);
+    } finally {
+      // Without the one there is no point in waiting for the other.
+      failed.abort();
+    }
   }
 
   /** For when time has passed unnoticed. */
@@ -212,10 +219,13 @@ export class Materials {
   /** SPIFFE_Workload_API.md §5.2.1: what the agent takes back is not used any more; while it is merely away, the last good holds. */
   #takeAgent(state: WorkloadState): void {
     const materials = state.kind === 'current' || state.kind === 'stale' ? state.materials : null;
+    // First, so that connections end for what has happened and not for the bundles that are gone with it.
+    if (materials === null && this.#identity.current.value !== null) this.#identity.swap(null);
     this.trust.give('identity', materials?.bundles ?? new Map());
     this.#revocations.giveCrls(materials?.crls ?? []);
-    const identity = materials?.identity ?? null;
-    if (this.#identity.current.value?.svid.leafSha256 !== identity?.svid.leafSha256) this.#identity.swap(identity);
+    if (materials === null) return;
+    const { identity } = materials;
+    if (this.#identity.current.value?.certificatePem !== identity.certificatePem) this.#identity.swap(identity);
   }
 
   #takeBundleFiles(bundles: TrustBundles): void {
