@@ -1,19 +1,19 @@
 // `demo`: what `npm start` runs; nobody needs to know a flag to see what this program does.
 
 import { webcrypto } from 'node:crypto';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import type { Command } from 'commander';
 import { findPackageRoot } from '../app/version.ts';
 import { systemClock } from '../core/clock.ts';
 import type { CommandIo } from './command-io.ts';
 import { writeCredentialFiles } from './credential-files.ts';
+import { shellWord } from './shell-word.ts';
+import { stopOnSignal } from './stop-signal.ts';
 
 const DIRECTORY = 'certs-dev';
 const POLICY = 'policies/ai-platform.yaml';
 const EXIT_FAILURE = 1;
-/** Ctrl-C in `npm start` comes twice: from the terminal, and passed on by npm. */
-const SAME_SIGNAL_MS = 500;
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 export function registerDemoCommand(program: Command, io: CommandIo): void {
   program
@@ -24,7 +24,7 @@ export function registerDemoCommand(program: Command, io: CommandIo): void {
 }
 
 async function demo({ once }: { readonly once: boolean }, io: CommandIo): Promise<void> {
-  const { stop, release } = stopOnSignal();
+  const { signal: stop, release } = stopOnSignal();
   try {
     const { runDemo } = await import('../app/demo/demo.ts');
     const { describeStartFailure } = await import('../app/sidecar.ts');
@@ -36,6 +36,7 @@ async function demo({ once }: { readonly once: boolean }, io: CommandIo): Promis
       preferredPorts: PREFERRED_PORTS,
       writeFiles: (files) => writeCredentialFiles(files, 'replace'),
       issuing: () => ({ nowMs: systemClock.wallMs(), crypto: webcrypto }),
+      program: callOfThisProgram(),
       mode: once ? 'once' : 'stay',
       write: (text) => io.write(text),
       colour: io.colour,
@@ -50,23 +51,11 @@ async function demo({ once }: { readonly once: boolean }, io: CommandIo): Promis
   }
 }
 
-/** The first signal lets everything end in order; a later one is for those who do not want to wait. */
-function stopOnSignal(): { readonly stop: AbortSignal; readonly release: () => void } {
-  const controller = new AbortController();
-  let stoppedMs: number | null = null;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    const nowMs = systemClock.monotonicMs();
-    if (stoppedMs === null) {
-      stoppedMs = nowMs;
-      controller.abort();
-    } else if (nowMs - stoppedMs > SAME_SIGNAL_MS) {
-      release();
-      process.kill(process.pid, signal);
-    }
-  };
-  const release = (): void => {
-    for (const signal of SIGNALS) process.off(signal, onSignal);
-  };
-  for (const signal of SIGNALS) process.on(signal, onSignal);
-  return { stop: controller.signal, release };
+/** What can be pasted into a shell where the demo was started. */
+function callOfThisProgram(): string {
+  const main = process.argv[1] ?? '';
+  const root = findPackageRoot();
+  // In a fresh clone the Node of the dependencies is the right one, whichever the shell finds.
+  const isClone = process.cwd() === root && existsSync(join(root, 'node_modules', '.bin', 'node'));
+  return isClone ? `npx node ${shellWord(relative(root, main))}` : `${shellWord(process.execPath)} ${shellWord(main)}`;
 }

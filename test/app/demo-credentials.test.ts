@@ -1,4 +1,4 @@
-import { webcrypto, X509Certificate } from 'node:crypto';
+import { webcrypto } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,7 +55,6 @@ function verdictOn(name: IdentityName, nowMs = NOW_MS): string {
 
 describe('the credentials of the demo', () => {
   it.each<[IdentityName, string]>([
-    ['sidecar', 'spiffe://ai.example/sallyport/demo'],
     ['training', 'spiffe://ai.example/training/job-1'],
     ['inference', 'spiffe://ai.example/inference/fraud-1'],
     ['pipeline', 'spiffe://ai.example/pipeline/nightly'],
@@ -72,7 +71,7 @@ describe('the credentials of the demo', () => {
   });
 
   it('covers every identity with a row above', () => {
-    expect(IDENTITY_NAMES).toHaveLength(11);
+    expect(IDENTITY_NAMES).toHaveLength(10);
   });
 
   it('keeps every private key to its owner, and writes nothing else than it says', async () => {
@@ -83,14 +82,6 @@ describe('the credentials of the demo', () => {
     expect(statSync(join(directory, 'demo')).mode & 0o777).toBe(0o700);
     const keys = ['ca.key', ...IDENTITY_NAMES.map((name) => `demo/${name}.key`)];
     for (const key of keys) expect(statSync(join(directory, key)).mode & 0o777, key).toBe(0o600);
-  });
-
-  it('lets peers without SPIFFE know the sidecar by its loopback address', async () => {
-    await prepare();
-    const leaf = new X509Certificate(read('demo/sidecar.pem'));
-    expect(leaf.checkIP('127.0.0.1')).toBe('127.0.0.1');
-    expect(leaf.checkHost('localhost')).toBe('localhost');
-    expect(new X509Certificate(read('demo/training.pem')).checkIP('127.0.0.1')).toBeUndefined();
   });
 
   it('keeps the CA and replaces what it signed', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { DecisionTap } from '../../src/app/demo/decision-tap.ts';
+import { DecisionTap, type Observation } from '../../src/app/demo/decision-tap.ts';
 import { measureOverhead } from '../../src/app/demo/overhead.ts';
-import type { PeerAnswer, PeerClient } from '../../src/app/demo/peer-client.ts';
+import type { PeerAnswer, PeerClient, PeerRequest } from '../../src/app/demo/peer-client.ts';
 import { runScenarios } from '../../src/app/demo/run-scenarios.ts';
 import { MODEL, type Scenario, SCENARIOS } from '../../src/app/demo/scenarios.ts';
 import type { Service } from '../../src/app/demo/services/service.ts';
@@ -20,6 +20,8 @@ function find(who: string, method: string): Scenario {
   if (scenario === undefined) throw new Error(`there is no ${who} ${method}`);
   return scenario;
 }
+
+const NO_STREAM = (): Promise<never> => Promise.reject(new Error('nobody follows a stream here'));
 
 /** What happens when the one request is asked. */
 interface Script {
@@ -44,15 +46,18 @@ const REFUSED: Script = {
 };
 
 function play(script: Script) {
-  const tap = new DecisionTap(() => 'no-certificate');
+  const tap = new DecisionTap(() => ({ reason: 'no-certificate', detail: '' }));
+  const requests: PeerRequest[] = [];
   const service = { requests: 0 };
   const client: PeerClient = {
-    ask: async () => {
+    ask: async (request) => {
+      requests.push(request);
       service.requests += script.reached ?? 0;
       if (script.record !== null) tap.request(record({ decisionId: 'd', ...script.record }));
       if (script.answer instanceof Error) throw script.answer;
       return { status: 200, body: Buffer.alloc(0), decisionId: null, caller: null, ...script.answer };
     },
+    follow: NO_STREAM,
     close: async () => undefined,
   };
   const real: Service = {
@@ -63,7 +68,8 @@ function play(script: Script) {
     close: async () => undefined,
   };
   const services = { registry: real, inference: real, 'feature-store': real };
-  return { tap, services, clientFor: () => client };
+  const tokenOf = async (id: string): Promise<string> => `token of ${id}`;
+  return { tap, services, clientFor: () => client, tokenOf, requests };
 }
 
 async function complaintOf(scenario: Scenario, script: Script): Promise<string | null | undefined> {
@@ -140,6 +146,23 @@ describe('the outcome of a scenario', () => {
     expect(await complaintOf(scenario, script)).toBe(complaint);
   });
 
+  it('brings the token, and is then expected in the name of its subject', async () => {
+    const scenario = all.find(({ token, as }) => token !== null && as === null);
+    if (scenario === undefined) throw new Error('nobody brings a token without a certificate');
+    const subject = 'spiffe://ai.example/training/job-2';
+    const stage = play({ ...ALLOWED, answer: { caller: { ...CALLER, spiffeId: subject } } });
+    const groups = await runScenarios([{ title: '', scenarios: [scenario] }], stage, NEVER);
+    expect(groups[0]?.outcomes[0]?.complaint).toBeNull();
+    expect(stage.requests[0]?.fields).toEqual({ authorization: `Bearer token of ${subject}` });
+    expect(await complaintOf(scenario, ALLOWED)).toBe(`the service was told that ${TRAINING} is calling`);
+  });
+
+  it('brings no token where none is meant', async () => {
+    const stage = play(ALLOWED);
+    await runScenarios([{ title: '', scenarios: [read] }], stage, NEVER);
+    expect(stage.requests[0]?.fields).toBeUndefined();
+  });
+
   it('is asked for no more once the demo is to stop', async () => {
     const stop = new AbortController();
     const stage = play(REFUSED);
@@ -152,15 +175,17 @@ describe('the outcome of a scenario', () => {
 
 describe('the overhead', () => {
   it('is the median and 99th percentile of allowed requests only', async () => {
-    const tap = new DecisionTap(() => '');
+    const tap = new DecisionTap(() => ({ reason: '', detail: '' }));
     let asked = 0;
     const client: PeerClient = {
       ask: async () => {
         asked += 1;
         const isDenied = asked > 100;
         tap.request(record({ decision: isDenied ? denied() : decision(), overheadSeconds: (101 - asked) / 1e6 }));
+        tap.request(record({ decision: decision(), refusal: 'peer-aborted', overheadSeconds: 1 }));
         return { status: 200, body: Buffer.alloc(0), decisionId: null, caller: null };
       },
+      follow: NO_STREAM,
       close: async () => undefined,
     };
     const overhead = await measureOverhead(client, { method: 'GET', path: '/' }, { tap, times: 150 });
@@ -176,8 +201,34 @@ describe('the overhead', () => {
 });
 
 describe('the tap', () => {
+  const observe = (more: Partial<RequestRecord>): Observation | undefined => {
+    const tap = new DecisionTap(() => ({ reason: 'revoked', detail: '`spiffe://ai.example/x` is revoked: stolen' }));
+    tap.request(record({ decisionId: 'd', ...more }));
+    return tap.find('d');
+  };
+
+  it.each<[string, Partial<RequestRecord>, Partial<Observation>]>([
+    ['an answer', { decision: decision() }, { effect: 'allow', reason: 'allowed-by-rule' }],
+    ['a denial', { decision: denied(), status: 403 }, { effect: 'deny', reason: 'denied-by-rule' }],
+    ['a stream that is cut', { decision: decision(), refusal: 'revoked' }, { effect: 'cut', reason: 'revoked' }],
+    ['a peer that goes away', { decision: decision(), refusal: 'peer-aborted' }, { effect: 'allow' }],
+    [
+      'a service that does not answer',
+      { decision: decision(), refusal: 'upstream-unreachable', status: 502 },
+      { effect: 'allow', status: 502 },
+    ],
+    ['a refused token', { refusal: 'foreign-token', status: 401 }, { effect: 'refuse', reason: 'foreign-token' }],
+    [
+      'a peer without identity',
+      { refusal: 'no-identity', status: 401, principal: null },
+      { effect: 'refuse', reason: 'revoked', detail: '`spiffe://ai.example/x` is revoked: stolen' },
+    ],
+  ])('tells %s from the others', (_name, of, observation) => {
+    expect(observe(of)).toMatchObject(observation);
+  });
+
   it('forgets the oldest of many requests', () => {
-    const tap = new DecisionTap(() => '');
+    const tap = new DecisionTap(() => ({ reason: '', detail: '' }));
     for (let at = 0; at <= 64; at += 1) tap.request(record({ decisionId: `d${at}`, decision: decision() }));
     expect(tap.find('d0')).toBeUndefined();
     expect(tap.find('d1')).toMatchObject({ effect: 'allow' });

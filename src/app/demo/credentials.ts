@@ -1,4 +1,4 @@
-// The development CA and everybody's certificate in files: the CA is kept between demos, all that it signs is made new.
+// The development CA and the peers' certificates in files: the CA is kept between demos, all that it signs is made new.
 
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -42,8 +42,6 @@ export type Credentials = ReadonlyMap<IdentityName, IssuedSvid>;
 const CA_TTL_MS = 90 * 86_400_000;
 /** A CA with less left is replaced: a demo may stay up for a day. */
 const CA_MIN_LEFT_MS = 86_400_000;
-const LISTENER_NAMES = { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] };
-const NO_NAMES = { dnsNames: [], ipAddresses: [] };
 
 /**
  * Opens the CA, or makes one and writes it. The other two live in memory only.
@@ -89,10 +87,9 @@ export async function issueCredentials(
 }
 
 function issue(authorities: Authorities, identity: Identity, { nowMs, crypto }: Issuing): Promise<IssuedSvid> {
-  const names = identity === IDENTITIES.sidecar ? LISTENER_NAMES : NO_NAMES;
   return issueSvid(
     authorities[identity.issuer],
-    { id: identity.id, ttlMs: SVID_TTL_MS, keyType: 'p256', ...names },
+    { id: identity.id, ttlMs: SVID_TTL_MS, keyType: 'p256', dnsNames: [], ipAddresses: [] },
     { nowMs: nowMs + identity.expiresInMs - SVID_TTL_MS, crypto },
   );
 }

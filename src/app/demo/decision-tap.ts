@@ -1,17 +1,25 @@
 // Listens in on what the sidecar records, so that the demo can say of each request what was decided, why, and at what cost.
 
 import type { Effect } from '../../policy/decision.ts';
-import type { RequestRecord } from '../../telemetry/recorder.ts';
+import { PEER_ABORTED, type RequestRecord } from '../../telemetry/recorder.ts';
 
 /** One request, as its record told it. */
 export interface Observation {
-  /** `refuse`: the sidecar answered before the matrix was asked. */
-  readonly effect: Effect | 'refuse';
-  /** Of the decision; of a peer without identity, why it has none; else why the sidecar refused. */
+  /** `refuse`: the sidecar answered before the matrix was asked. `cut`: it ended an answer that it had let begin. */
+  readonly effect: Effect | 'refuse' | 'cut';
+  /** Of the decision; of a peer without identity, why it has none; else why the sidecar refused or cut. */
   readonly reason: string;
+  /** What more there is to say of a peer without identity; else empty. */
+  readonly detail: string;
   readonly status: number;
   /** NaN when there was no request to measure. */
   readonly overheadSeconds: number;
+}
+
+/** Why a peer was not authenticated. */
+export interface AnonymousPeer {
+  readonly reason: string;
+  readonly detail: string;
 }
 
 /** `record` must not be kept. */
@@ -21,13 +29,13 @@ export type ObservationListener = (observation: Observation, record: RequestReco
 const MAX_OBSERVATIONS = 64;
 
 export class DecisionTap {
-  readonly #anonymousReason: () => string;
+  readonly #lastAnonymous: () => AnonymousPeer;
   readonly #observations = new Map<string, Observation>();
   #onRequest: ObservationListener = () => undefined;
 
-  /** `anonymousReason`: of the peer that was not authenticated last. */
-  constructor(anonymousReason: () => string) {
-    this.#anonymousReason = anonymousReason;
+  /** `lastAnonymous`: the peer that was not authenticated last. */
+  constructor(lastAnonymous: () => AnonymousPeer) {
+    this.#lastAnonymous = lastAnonymous;
   }
 
   request(record: RequestRecord): void {
@@ -51,10 +59,15 @@ export class DecisionTap {
 
   #observe(record: RequestRecord): Observation {
     const { decision, refusal, status, overheadSeconds } = record;
-    const measured = { status, overheadSeconds };
+    const measured = { detail: '', status, overheadSeconds };
+    if (decision !== null && isCut(record)) return { effect: 'cut', reason: refusal ?? 'unknown', ...measured };
     if (decision !== null) return { effect: decision.effect, reason: decision.reason, ...measured };
-    // A peer is told no right after its handshake, so the last reason is this one's.
-    const reason = refusal === 'no-identity' ? this.#anonymousReason() : (refusal ?? 'unknown');
-    return { effect: 'refuse', reason, ...measured };
+    // A peer is told no right after its handshake, so the last one is this one.
+    const why = refusal === 'no-identity' ? this.#lastAnonymous() : { reason: refusal ?? 'unknown' };
+    return { effect: 'refuse', ...measured, ...why };
   }
+}
+
+function isCut({ refusal, status }: RequestRecord): boolean {
+  return refusal !== null && refusal !== PEER_ABORTED && status > 0 && status < 400;
 }

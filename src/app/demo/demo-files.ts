@@ -10,6 +10,9 @@ export interface DemoFiles {
   /** Emptied at every start: no key outlives the next demo. */
   readonly folder: string;
   readonly config: string;
+  readonly revocations: string;
+  /** Of the agent, unless the path is longer than that of a socket may be. */
+  readonly socket: string;
   readonly log: string;
   readonly certificateOf: (name: IdentityName) => string;
   readonly privateKeyOf: (name: IdentityName) => string;
@@ -24,6 +27,8 @@ export function demoFilesIn(directory: string): DemoFiles {
     bundle: join(directory, 'bundle.pem'),
     folder,
     config: join(folder, 'demo.yaml'),
+    revocations: join(folder, 'revocations.yaml'),
+    socket: join(folder, 'agent.sock'),
     log: join(folder, 'demo.log'),
     certificateOf: (name) => join(folder, `${name}.pem`),
     privateKeyOf: (name) => join(folder, `${name}.key`),

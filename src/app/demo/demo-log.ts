@@ -3,11 +3,16 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { LineSink } from '../../telemetry/log-destination.ts';
 
+export type LogEntry = Readonly<Record<string, unknown>>;
+
+/** Told of each entry with the message it is registered for. */
+type EntryListener = (entry: LogEntry) => void;
+
 export class DemoLog implements LineSink {
   /** Null once closed: the number may be another file's by then. */
   #fd: number | null;
   #failures = 0;
-  #anonymousReason = '';
+  readonly #listeners = new Map<string, Set<EntryListener>>();
 
   /** Begins the file anew. */
   constructor(file: string) {
@@ -18,13 +23,19 @@ export class DemoLog implements LineSink {
     return this.#failures;
   }
 
-  /** Why the peer that was not authenticated last was not: a metric counts it and the log says it, a record has it not. */
-  get anonymousReason(): string {
-    return this.#anonymousReason;
+  /** Calls `onEntry` with what is logged with `message` from now on; returns the way out. */
+  subscribe(message: string, onEntry: EntryListener): () => void {
+    const listeners = this.#listeners.get(message) ?? new Set();
+    this.#listeners.set(message, listeners.add(onEntry));
+    return () => {
+      listeners.delete(onEntry);
+    };
   }
 
   write(lines: string, onLost: () => void): void {
-    this.#readAlong(lines);
+    for (const [message, listeners] of this.#listeners) {
+      if (listeners.size > 0 && lines.includes(JSON.stringify(message))) readAlong(lines, message, listeners);
+    }
     try {
       if (this.#fd !== null) writeSync(this.#fd, lines);
     } catch {
@@ -37,13 +48,12 @@ export class DemoLog implements LineSink {
     if (this.#fd !== null) closeSync(this.#fd);
     this.#fd = null;
   }
+}
 
-  #readAlong(lines: string): void {
-    if (!lines.includes('"peer not authenticated"')) return;
-    for (const line of lines.trimEnd().split('\n')) {
-      const entry: unknown = JSON.parse(line);
-      if (typeof entry !== 'object' || entry === null || !('msg' in entry) || !('reason' in entry)) continue;
-      if (entry.msg === 'peer not authenticated') this.#anonymousReason = String(entry.reason);
-    }
+function readAlong(lines: string, message: string, listeners: ReadonlySet<EntryListener>): void {
+  for (const line of lines.trimEnd().split('\n')) {
+    const entry: unknown = JSON.parse(line);
+    if (typeof entry !== 'object' || entry === null || !('msg' in entry) || entry.msg !== message) continue;
+    for (const tell of listeners) tell({ ...entry });
   }
 }

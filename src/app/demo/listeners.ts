@@ -1,13 +1,21 @@
 // The three listeners of the demo: which service stands behind each, and at which port it is asked for.
 
 import { createServer } from 'node:net';
+import { TRUST_DOMAIN } from './identities.ts';
 
 export const HOST = '127.0.0.1';
+/** The name that the sidecar's certificate has for those who do not know SPIFFE. */
+export const HOST_NAME = 'localhost';
+const HOST_IPV6 = '::1';
 
 /** Names of listeners, and of the components in the policy that they serve. */
 export const LISTENER_NAMES = ['registry', 'inference', 'feature-store'] as const;
 
 export type ListenerName = (typeof LISTENER_NAMES)[number];
+
+/** The listener that takes JWT-SVIDs too, and whom they have to be for. */
+export const TOKEN_LISTENER: ListenerName = 'feature-store';
+export const TOKEN_AUDIENCE = `spiffe://${TRUST_DOMAIN}/feature-store`;
 
 type PortName = ListenerName | 'admin';
 
@@ -29,10 +37,16 @@ export async function replaceTakenPorts(preferred: Ports): Promise<Ports> {
 }
 
 /** Whoever comes between this and the listening is met again there. */
-function isFree(port: number): Promise<boolean> {
+async function isFree(port: number): Promise<boolean> {
+  if ((await listeningFailure(port, HOST)) !== null) return false;
+  // Where we do not listen, but where clients look for `localhost` first.
+  return (await listeningFailure(port, HOST_IPV6)) !== 'EADDRINUSE';
+}
+
+function listeningFailure(port: number, host: string): Promise<string | null> {
   return new Promise((resolve) => {
     const probe = createServer();
-    probe.once('error', () => resolve(false));
-    probe.listen(port, HOST, () => probe.close(() => resolve(true)));
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'unknown'));
+    probe.listen({ port, host, ipv6Only: true }, () => probe.close(() => resolve(null)));
   });
 }

@@ -21,8 +21,9 @@ export async function measureOverhead(
   by: { readonly tap: DecisionTap; readonly times: number },
 ): Promise<Overhead | null> {
   const seconds: number[] = [];
-  by.tap.listen(({ effect, overheadSeconds }) => {
-    if (effect === 'allow') seconds.push(overheadSeconds);
+  by.tap.listen(({ effect, overheadSeconds }, { refusal }) => {
+    // Of a peer that has gone away, the end may be told only now.
+    if (effect === 'allow' && refusal === null) seconds.push(overheadSeconds);
   });
   await repeat(client, request, by.times);
   by.tap.listen(() => undefined);

@@ -26,9 +26,19 @@ export interface PeerAnswer {
   readonly caller: Caller | null;
 }
 
+/** An answer that is read as it comes, and forgotten. */
+export interface PeerStream {
+  readonly status: number;
+  /** Resolves to whether it came to its proper end. */
+  readonly ended: Promise<boolean>;
+}
+
 export interface PeerClient {
   /** @throws {Error} of the system or `ETIMEDOUT`, with a `code`, when there is no answer. */
   ask(request: PeerRequest): Promise<PeerAnswer>;
+  /** @throws {Error} as `ask` */
+  follow(request: PeerRequest): Promise<PeerStream>;
+  /** Breaks off what is under way; whoever asks again begins a new connection. */
   close(): Promise<void>;
 }
 
@@ -51,11 +61,14 @@ export function createPeerClient(
     maxSockets: 1,
     maxCachedSessions: 0,
   });
+  const send = ({ method, path, fields, body }: PeerRequest): Promise<IncomingMessage> => {
+    const length = body === undefined ? {} : { 'content-length': body.length };
+    const headers = { ...fields, ...length };
+    return startAsking(origin, { agent, method, path, headers, family: 4, timeout: DEADLINE_MS }, body);
+  };
   return {
-    ask: async ({ method, path, fields, body }) => {
-      const length = body === undefined ? {} : { 'content-length': body.length };
-      const options = { agent, method, path, headers: { ...fields, ...length }, timeout: DEADLINE_MS };
-      const response = await send(origin, options, body);
+    ask: async (request) => {
+      const response = await send(request);
       const field = (name: string): string | null => {
         const value = response.headers[name];
         return typeof value === 'string' ? value : null;
@@ -67,6 +80,16 @@ export function createPeerClient(
         caller: callerIn(field),
       };
     },
+    follow: async (request) => {
+      const response = await send(request);
+      const ended = new Promise<boolean>((resolve) => {
+        response.once('close', () => resolve(response.complete));
+      });
+      // What matters about an error is that 'close' follows it.
+      response.on('error', () => undefined);
+      response.resume();
+      return { status: response.statusCode ?? 0, ended };
+    },
     close: () => {
       agent.destroy();
       return Promise.resolve();
@@ -74,7 +97,7 @@ export function createPeerClient(
   };
 }
 
-function send(origin: string, options: RequestOptions, body: Buffer | undefined): Promise<IncomingMessage> {
+function startAsking(origin: string, options: RequestOptions, body: Buffer | undefined): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const outgoing = startRequest(origin, options, resolve);
     outgoing.on('timeout', () => {

@@ -1,9 +1,10 @@
 // Asks every question of the demo for real, and compares what came of it with what has to.
 
 import { createHash } from 'node:crypto';
+import type { SpiffeId } from '../../spiffe/spiffe-id.ts';
 import type { Observation } from './decision-tap.ts';
-import { IDENTITIES } from './identities.ts';
-import type { PeerAnswer } from './peer-client.ts';
+import { IDENTITIES, type IdentityName, WORKLOADS } from './identities.ts';
+import type { PeerAnswer, PeerRequest } from './peer-client.ts';
 import type { Scenario, ScenarioGroup } from './scenarios.ts';
 import type { Stage } from './stage.ts';
 
@@ -19,7 +20,7 @@ export interface OutcomeGroup {
   readonly outcomes: readonly Outcome[];
 }
 
-type Scene = Pick<Stage, 'clientFor' | 'services' | 'tap'>;
+type Scene = Pick<Stage, 'clientFor' | 'services' | 'tap' | 'tokenOf'>;
 
 /** One request after another, in order: later ones read what earlier ones wrote. Stops in between when told to. */
 export async function runScenarios(
@@ -39,12 +40,14 @@ export async function runScenarios(
   return ran;
 }
 
-async function runScenario(scenario: Scenario, { clientFor, services, tap }: Scene): Promise<Outcome> {
+async function runScenario(scenario: Scenario, scene: Scene): Promise<Outcome> {
+  const { clientFor, services, tap } = scene;
+  const request = await withToken(scenario, scene);
   const service = services[scenario.to];
   const before = service.requests;
   let answer: PeerAnswer;
   try {
-    answer = await clientFor(scenario.as, scenario.to).ask(scenario);
+    answer = await clientFor(scenario.as, scenario.to).ask(request);
   } catch (error) {
     const why = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     return { scenario, actual: { effect: 'fail', reason: 'no-answer' }, complaint: `there was no answer: ${why}` };
@@ -58,6 +61,12 @@ async function runScenario(scenario: Scenario, { clientFor, services, tap }: Sce
   return { scenario, actual: observation, complaint: findComplaint(scenario, { answer, observation, reached }) };
 }
 
+async function withToken(scenario: Scenario, { tokenOf }: Scene): Promise<PeerRequest> {
+  if (scenario.token === null) return scenario;
+  const authorization = `Bearer ${await tokenOf(WORKLOADS[scenario.token].id)}`;
+  return { ...scenario, fields: { ...scenario.fields, authorization } };
+}
+
 interface Happened {
   readonly answer: PeerAnswer;
   readonly observation: Observation;
@@ -65,16 +74,20 @@ interface Happened {
   readonly reached: number;
 }
 
-function findComplaint({ expected, as }: Scenario, { answer, observation, reached }: Happened): string | null {
+function findComplaint({ expected, as, token }: Scenario, { answer, observation, reached }: Happened): string | null {
   if (answer.status !== expected.status) return `the status is ${answer.status}, not ${expected.status}`;
   if (observation.effect !== expected.effect) return `the effect is ${observation.effect}, not ${expected.effect}`;
   if (observation.reason !== expected.reason) return `the reason is ${observation.reason}, not ${expected.reason}`;
   if (expected.effect !== 'allow') return reached === 0 ? null : 'the request reached the service all the same';
   if (reached !== 1) return `the request reached the service ${reached} times`;
-  const id = as === null ? null : IDENTITIES[as].id;
+  const id = token === null ? idOf(as) : WORKLOADS[token].id;
   const told = answer.caller?.spiffeId ?? null;
   if (told === null || told !== id) return `the service was told that ${told ?? 'nobody'} is calling`;
   const { sha256 } = expected;
   const isWhole = sha256 === undefined || createHash('sha256').update(answer.body).digest('hex') === sha256;
   return isWhole ? null : 'the bytes that came back are not those that were stored';
+}
+
+function idOf(name: IdentityName | null): SpiffeId | null {
+  return name === null ? null : IDENTITIES[name].id;
 }

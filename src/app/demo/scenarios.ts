@@ -1,8 +1,8 @@
 // The article's access matrix as requests: who asks what of whom, and what has to come of it.
 
 import { createHash } from 'node:crypto';
-import type { IdentityName } from './identities.ts';
-import type { ListenerName } from './listeners.ts';
+import type { IdentityName, WorkloadName } from './identities.ts';
+import { type ListenerName, TOKEN_LISTENER } from './listeners.ts';
 import { INFER } from './services/inference-endpoint.ts';
 import { FEATURES } from './services/feature-store.ts';
 import { ARTIFACTS, REGISTERED_MODELS } from './services/model-registry.ts';
@@ -24,6 +24,8 @@ export interface Scenario {
   readonly who: string;
   /** Null is a peer without a certificate. */
   readonly as: IdentityName | null;
+  /** Whose JWT-SVID it brings; null is none. */
+  readonly token: WorkloadName | null;
   readonly to: ListenerName;
   readonly method: string;
   /** Sent as it stands, with its query. */
@@ -61,7 +63,7 @@ const ASK_INFERENCE = {
   body: Buffer.from('{"rows":[[1.5,2.25,0.5]]}'),
 } as const;
 const READ_FEATURES = {
-  to: 'feature-store',
+  to: TOKEN_LISTENER,
   method: 'GET',
   path: FEATURES_PATH,
   shown: 'GET …/user-42',
@@ -138,17 +140,38 @@ export const SCENARIOS: readonly ScenarioGroup[] = [
       stranger('no certificate', { as: null, reason: 'no-certificate' }),
     ],
   },
+  {
+    title: 'who brings a token (JWT-SVID) of training: without a certificate, and with one of their own',
+    scenarios: [
+      { who: 'bearer', as: null, token: 'training', ...READ_FEATURES, expected: ALLOW },
+      {
+        ...by('inference'),
+        token: 'training',
+        ...READ_FEATURES,
+        expected: { effect: 'refuse', status: 401, reason: 'foreign-token' },
+      },
+    ],
+  },
 ];
 
-function by(name: IdentityName): { readonly who: string; readonly as: IdentityName } {
-  return { who: name, as: name };
+/** What holds while training is revoked, whose certificate is as good as before. */
+export const REVOKED_SCENARIOS: ScenarioGroup = {
+  title: 'while training is revoked',
+  scenarios: [
+    { ...by('training'), ...READ_MODEL, expected: { effect: 'refuse', status: 401, reason: 'revoked' } },
+    { ...by('inference'), ...READ_MODEL, expected: ALLOW },
+  ],
+};
+
+function by(name: IdentityName): Pick<Scenario, 'who' | 'as' | 'token'> {
+  return { who: name, as: name, token: null };
 }
 
 function stranger(
   who: string,
   { as, reason }: { readonly as: IdentityName | null; readonly reason: string },
 ): Scenario {
-  return { who, as, ...READ_MODEL, expected: { effect: 'refuse', status: 401, reason } };
+  return { who, as, token: null, ...READ_MODEL, expected: { effect: 'refuse', status: 401, reason } };
 }
 
 function sha256Of(bytes: Buffer): string {

@@ -1,11 +1,14 @@
-// Everything the demo needs, set up in order and taken down in the opposite one: certificates, services, sidecar, peers.
+// Everything the demo needs, set up in order and taken down in the opposite one: certificates, services, agent, sidecar, peers.
 
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import type { Issuing } from '../../devca/sign.ts';
+import type { SpiffeId } from '../../spiffe/spiffe-id.ts';
 import { createLogger, type Logger } from '../../telemetry/logger.ts';
 import { parseConfig } from '../config.ts';
 import { formatAddress } from '../config-values.ts';
 import { type Sidecar, startSidecar } from '../sidecar.ts';
+import { type DemoAgent, startAgent } from './agent.ts';
 import { type ConfigFacts, formatConfig } from './config-file.ts';
 import {
   type Authorities,
@@ -14,16 +17,18 @@ import {
   openAuthorities,
   type WriteCredentialFiles,
 } from './credentials.ts';
-import { DecisionTap } from './decision-tap.ts';
+import { type AnonymousPeer, DecisionTap } from './decision-tap.ts';
 import type { DemoFiles } from './demo-files.ts';
-import { DemoLog } from './demo-log.ts';
-import type { IdentityName } from './identities.ts';
-import { ANY_PORTS, HOST, type ListenerName, type Ports, replaceTakenPorts } from './listeners.ts';
+import { DemoLog, type LogEntry } from './demo-log.ts';
+import { BACKGROUND_PEERS, type IdentityName } from './identities.ts';
+import { ANY_PORTS, HOST_NAME, type ListenerName, type Ports, replaceTakenPorts, TOKEN_AUDIENCE } from './listeners.ts';
 import { createPeerClient, type PeerClient } from './peer-client.ts';
+import { writeRevocations } from './revocation-list.ts';
 import { startFeatureStore } from './services/feature-store.ts';
 import { startInferenceEndpoint } from './services/inference-endpoint.ts';
 import { startModelRegistry } from './services/model-registry.ts';
 import type { Service } from './services/service.ts';
+import { Traffic, type TrafficOptions } from './traffic.ts';
 
 export interface StageOptions {
   readonly paths: DemoFiles;
@@ -31,6 +36,15 @@ export interface StageOptions {
   readonly preferredPorts: Ports;
   readonly writeFiles: WriteCredentialFiles;
   readonly issuing: () => Issuing;
+  /** Ends the demo wherever it is. */
+  readonly stop: AbortSignal;
+}
+
+/** Which SVID the sidecar serves with from now on. */
+export interface OwnSvid {
+  /** Of the leaf, in hex. */
+  readonly sha256: string;
+  readonly notAfterMs: number;
 }
 
 export interface Stage {
@@ -41,15 +55,26 @@ export interface Stage {
   readonly tap: DecisionTap;
   readonly log: Logger;
   readonly authorities: Authorities;
+  readonly agent: DemoAgent;
   /** The same one for the same peer and listener; null is a peer without a certificate. */
   readonly clientFor: (as: IdentityName | null, to: ListenerName) => PeerClient;
+  /** Ends the connections of these peers; whoever asks again begins a new one. */
+  readonly hangUp: () => Promise<void>;
+  /** A JWT-SVID that is good at `TOKEN_LISTENER`. */
+  readonly tokenOf: (id: SpiffeId) => Promise<string>;
+  /** Calls back whenever the sidecar has another SVID; returns the way out. */
+  readonly onOwnSvid: (tell: (svid: OwnSvid) => void) => () => void;
+  /** Revokes those whose IDs match one of the patterns, and nobody else any more; the sidecar finds out by itself. */
+  readonly revoke: (patterns: readonly string[]) => Promise<void>;
+  /** Peers that stay until they are closed. */
+  readonly startTraffic: (load: Pick<TrafficOptions, 'pauseMs'>) => Traffic;
   /** Lets requests finish, then leaves no socket and no timer behind. */
   close(): Promise<void>;
 }
 
 type Closer = () => void | Promise<void>;
 
-/** @throws what stands in the way; nothing is left running then. */
+/** @throws what stands in the way, or the reason of `stop`; nothing is left running then. */
 export async function openStage(options: StageOptions): Promise<Stage> {
   const closers: Closer[] = [];
   const close = async (): Promise<void> => {
@@ -67,33 +92,76 @@ async function setUp(options: StageOptions, closers: Closer[]): Promise<Omit<Sta
   const { paths, writeFiles } = options;
   const issuing = options.issuing();
   const authorities = await openAuthorities(paths, writeFiles, issuing);
-  await rm(paths.folder, { recursive: true, force: true });
+  await emptyFolder(paths);
   const credentials = await issueCredentials(paths, authorities, { writeFiles, issuing });
+  const revoke = (patterns: readonly string[]): Promise<void> =>
+    writeRevocations(paths.revocations, patterns, { writeFiles, nowMs: options.issuing().nowMs });
+  await revoke([]);
   const services = await startServices(closers);
   const demoLog = new DemoLog(paths.log);
   closers.push(() => demoLog.close());
   const log = createLogger({ level: 'info', destination: demoLog });
-  const tap = new DecisionTap(() => demoLog.anonymousReason);
-  const start = async (ports: Ports): Promise<Sidecar> => {
-    const config = await writeConfig(options, { ports, services });
-    const onRequest = tap.request.bind(tap);
-    return startSidecar({
-      config,
+  const agent = await startAgent(paths, authorities.ca, log);
+  closers.push(() => agent.close());
+  const tap = new DecisionTap(rememberAnonymous(demoLog));
+  const start = async (ports: Ports): Promise<Sidecar> =>
+    startSidecar({
+      config: await writeConfig(options, { agentEndpoint: agent.endpoint, ports, services }),
       log,
       decisionLog: demoLog,
       logWriteFailures: () => demoLog.failures,
-      onRequest,
+      onRequest: tap.request.bind(tap),
       endpointSocket: null,
-      signal: new AbortController().signal,
+      signal: options.stop,
     });
-  };
   const sidecar = await startOnFreePorts(options.preferredPorts, start);
   closers.push(() => sidecar.drain());
   const origins = originsOf(sidecar);
   const bundlePem = await readFile(paths.bundle, 'utf8');
-  const clientFor = rememberClients({ origins, credentials, bundlePem }, closers);
+  const peers = rememberClients({ origins, credentials, bundlePem });
+  closers.push(() => peers.hangUp());
   if (sidecar.admin === null) throw new Error('the configuration of the demo has no admin listener');
-  return { services, origins, admin: `http://${formatAddress(sidecar.admin)}`, tap, log, authorities, clientFor };
+  return {
+    services,
+    origins,
+    admin: `http://${formatAddress(sidecar.admin)}`,
+    tap,
+    log,
+    authorities,
+    agent,
+    ...peers,
+    tokenOf: (id) => agent.fetchToken(id, TOKEN_AUDIENCE),
+    onOwnSvid: (tell) => demoLog.subscribe('own SVID received', (entry) => tell(readOwnSvid(entry))),
+    revoke,
+    startTraffic: (load) => {
+      const origin = origins['feature-store'];
+      const traffic = new Traffic({ peers: BACKGROUND_PEERS, agent: agent.address, origin, bundlePem, ...load });
+      closers.push(() => traffic.close());
+      return traffic;
+    },
+  };
+}
+
+/** All but the socket of an agent, which may be in use: that of another demo in the same folder. */
+async function emptyFolder({ folder, socket }: DemoFiles): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const stale = entries.filter((entry) => !(entry.isSocket() && entry.name === basename(socket)));
+  for (const { name } of stale) await rm(join(folder, name), { recursive: true, force: true });
+}
+
+function rememberAnonymous(log: DemoLog): () => AnonymousPeer {
+  let last: AnonymousPeer = { reason: '', detail: '' };
+  log.subscribe('peer not authenticated', ({ reason, detail }) => {
+    last = { reason: String(reason), detail: String(detail) };
+  });
+  return () => last;
+}
+
+function readOwnSvid({ digest, notAfter }: LogEntry): OwnSvid {
+  return { sha256: String(digest), notAfterMs: Date.parse(String(notAfter)) };
 }
 
 async function startServices(closers: Closer[]): Promise<Stage['services']> {
@@ -111,7 +179,7 @@ async function startServices(closers: Closer[]): Promise<Stage['services']> {
 
 async function writeConfig(
   { paths, policyFile, writeFiles }: StageOptions,
-  { ports, services }: { readonly ports: Ports; readonly services: Stage['services'] },
+  { services, ...at }: Pick<ConfigFacts, 'agentEndpoint' | 'ports'> & { readonly services: Stage['services'] },
 ): Promise<ReturnType<typeof parseConfig>> {
   const upstreamPorts: ConfigFacts['upstreamPorts'] = {
     registry: services.registry.port,
@@ -119,7 +187,7 @@ async function writeConfig(
     'feature-store': services['feature-store'].port,
   };
   const path = paths.config;
-  const contents = formatConfig({ paths, policyFile, ports, upstreamPorts });
+  const contents = formatConfig({ paths, policyFile, ...at, upstreamPorts });
   await writeFiles([{ path, contents, readers: 'everybody' }]);
   return parseConfig(await readFile(path), path);
 }
@@ -140,7 +208,7 @@ function isAddressInUse(error: unknown): boolean {
 }
 
 function originsOf({ listeners }: Sidecar): Stage['origins'] {
-  const originOf = (name: ListenerName): string => `https://${HOST}:${listeners.get(name)?.port}`;
+  const originOf = (name: ListenerName): string => `https://${HOST_NAME}:${listeners.get(name)?.port}`;
   return {
     registry: originOf('registry'),
     inference: originOf('inference'),
@@ -154,15 +222,19 @@ interface ClientFacts {
   readonly bundlePem: string;
 }
 
-function rememberClients({ origins, credentials, bundlePem }: ClientFacts, closers: Closer[]): Stage['clientFor'] {
+function rememberClients({ origins, credentials, bundlePem }: ClientFacts): Pick<Stage, 'clientFor' | 'hangUp'> {
   const clients = new Map<string, PeerClient>();
-  return (as, to) => {
-    const key = `${as ?? ''} ${to}`;
-    const known = clients.get(key);
-    if (known !== undefined) return known;
-    const client = createPeerClient(origins[to], { bundlePem }, as === null ? null : (credentials.get(as) ?? null));
-    clients.set(key, client);
-    closers.push(() => client.close());
-    return client;
+  return {
+    clientFor: (as, to) => {
+      const key = `${as ?? ''} ${to}`;
+      const known = clients.get(key);
+      if (known !== undefined) return known;
+      const client = createPeerClient(origins[to], { bundlePem }, as === null ? null : (credentials.get(as) ?? null));
+      clients.set(key, client);
+      return client;
+    },
+    hangUp: async () => {
+      for (const client of clients.values()) await client.close();
+    },
   };
 }

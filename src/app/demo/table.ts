@@ -1,6 +1,7 @@
 // The outcomes as a table for people: aligned, at most 100 columns, in colour where there is colour.
 
 import type { Outcome, OutcomeGroup } from './run-scenarios.ts';
+import type { Trial } from './trials.ts';
 
 type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow';
 
@@ -35,15 +36,23 @@ export function formatTable(groups: readonly OutcomeGroup[], paint: Paint): stri
   return `${lines.join('\n')}\n`;
 }
 
+/** In one paragraph with a title, as a group of the table. */
+export function formatTrials(title: string, trials: readonly Trial[], paint: Paint): string {
+  const lines = trials.flatMap(({ text, complaint }) => formatMarked(text, complaint, paint));
+  return `${[`  ${paint('bold', title)}`, ...lines].join('\n')}\n`;
+}
+
 export function formatMicros(seconds: number): string {
   return Number.isFinite(seconds) ? String(Math.round(seconds * 1e6)) : '–';
 }
 
 function formatOutcome(outcome: Outcome, widths: readonly number[], paint: Paint): readonly string[] {
-  const isAsExpected = outcome.complaint === null;
-  const mark = isAsExpected ? paint('green', '✓') : paint('red', '✗');
-  const row = `  ${mark} ${align(cellsOf(outcome), widths)}`;
-  return isAsExpected ? [row] : [row, `${INDENT}${paint('red', `└ ${outcome.complaint}`)}`];
+  return formatMarked(align(cellsOf(outcome), widths), outcome.complaint, paint);
+}
+
+function formatMarked(text: string, complaint: string | null, paint: Paint): readonly string[] {
+  if (complaint === null) return [`  ${paint('green', '✓')} ${text}`];
+  return [`  ${paint('red', '✗')} ${text}`, `${INDENT}${paint('red', `└ ${complaint}`)}`];
 }
 
 function cellsOf({ scenario, actual }: Outcome): readonly string[] {
