@@ -24,7 +24,7 @@ export const BASELINE_CONTROLS: readonly Control[] = [
 const APPARMOR_ANNOTATION = 'container.apparmor.security.beta.kubernetes.io/';
 const CONFINED_PROFILES = new Set(['RuntimeDefault', 'Localhost']);
 
-const DEFAULT_CAPABILITIES = new Set([
+export const DEFAULT_CAPABILITIES = new Set([
   'AUDIT_WRITE',
   'CHOWN',
   'DAC_OVERRIDE',

@@ -4,13 +4,9 @@
 import type { Json } from '../finding.ts';
 import { formatPath } from '../path.ts';
 import type { Workload } from '../workload.ts';
-import { BASELINE_CONTROLS } from './baseline-controls.ts';
-import { applyControl, type Control, type ControlId, type ControlLevel } from './control.ts';
+import { applyControl, type ControlId, type ControlLevel } from './control.ts';
 import type { Doubt, PodTemplate, Violation } from './inspection.ts';
-import { RESTRICTED_CONTROLS } from './restricted-controls.ts';
-
-/** Baseline first, and in each level by name, as the admission plugin applies them. */
-export const CONTROLS: readonly Control[] = [...BASELINE_CONTROLS, ...RESTRICTED_CONTROLS];
+import { CONTROLS } from './security-controls.ts';
 
 export type SecurityLevel = 'privileged' | 'baseline' | 'restricted';
 

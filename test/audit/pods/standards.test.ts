@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CONTROLS, podSecurityLevel, podSecurityRow } from '../../../src/audit/pods/standards.ts';
+import { CONTROLS } from '../../../src/audit/pods/security-controls.ts';
+import { podSecurityLevel, podSecurityRow } from '../../../src/audit/pods/standards.ts';
 import { NAIVE_STANDARDS, type NaiveTemplate } from './naive-standards.ts';
 import { workloadOf } from './pod-templates.ts';
 import { randomTemplate } from './random-pods.ts';
