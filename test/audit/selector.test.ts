@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MalformedNotes, type Field } from '../../src/audit/fields.ts';
 import { compileEquality, compileSelector, matchLabels, matchNamespace } from '../../src/audit/selector.ts';
