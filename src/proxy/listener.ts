@@ -30,9 +30,9 @@ export interface ListenerOptions {
 
 const SWEEP_INTERVAL_MS = 250;
 const REFUSED_LINGER_MS = 2_000;
-// Trust changes make every connection verify its peer again; in slices, so that requests in between are not held up. Each of those
-// asks for itself first, so that none rests on what has changed.
-const REVERIFIED_PER_TURN = 100;
+// Trust changes make every connection verify its peer again, which takes half a millisecond each; in slices, so that requests in between
+// are not held up. Each of those asks for itself first, so that none rests on what has changed.
+const VISITED_PER_TURN = 25;
 
 type Admitted =
   | { readonly kind: 'svid'; readonly svid: SvidAdmission }
@@ -55,6 +55,7 @@ export class Listener implements SessionHost {
   readonly #unsubscribe: readonly (() => void)[];
   #sweeper: NodeJS.Timeout | null = null;
   #sweptMs: number;
+  #sweeping = false;
   #draining = false;
   #onEmpty: (() => void) | null = null;
 
@@ -137,7 +138,7 @@ export class Listener implements SessionHost {
 
   /** Asks of every open connection whether it still may be. */
   reverify(): void {
-    this.#reverify([...this.#sessions]);
+    visitInSlices([...this.#sessions], (session) => session.reverify());
   }
 
   /** Ends everything at once. */
@@ -247,19 +248,29 @@ export class Listener implements SessionHost {
 
   #sweep(): void {
     const nowMs = this.context.clock.monotonicMs();
+    for (const upstream of this.context.routes.upstreams) upstream.sweep(nowMs);
+    // The one before may find much to verify again.
+    if (this.#sweeping) return;
+    this.#sweeping = true;
     const elapsedMs = nowMs - this.#sweptMs;
     this.#sweptMs = nowMs;
-    for (const session of this.#sessions) session.sweep(nowMs, elapsedMs);
-    for (const upstream of this.context.routes.upstreams) upstream.sweep(nowMs);
-  }
-
-  #reverify(sessions: Session[]): void {
-    for (const session of sessions.splice(0, REVERIFIED_PER_TURN)) session.reverify();
-    if (sessions.length > 0) setImmediate(() => this.#reverify(sessions));
+    visitInSlices(
+      [...this.#sessions],
+      (session) => session.sweep(nowMs, elapsedMs),
+      () => {
+        this.#sweeping = false;
+      },
+    );
   }
 
   #cutAll(): void {
     for (const session of this.#sessions) session.connection.terminate('drain-deadline');
     for (const transport of this.#transports) transport.destroy();
   }
+}
+
+function visitInSlices(sessions: Session[], visit: (session: Session) => void, onEnd = (): void => undefined): void {
+  for (const session of sessions.splice(0, VISITED_PER_TURN)) visit(session);
+  if (sessions.length > 0) setImmediate(() => visitInSlices(sessions, visit, onEnd));
+  else onEnd();
 }
