@@ -290,18 +290,17 @@ export class Http1Connection implements Downstream {
     // A request without a body ends with its head; take that event before the next request can be mistaken for it.
     if (!hasBody(head.body)) this.#decoder.next();
     this.#requestsInRead += 1;
+    // Before anybody looks at who asks: to find out costs more than anything else about a request that is refused.
+    if (this.#requestsInRead > this.#context.limits.maxPipelinedRequests) {
+      return this.#refuse({ refusal: 'pipeline-limit', termination: 'limit' }, head);
+    }
     const who = this.#owner.identify(head);
     if (who.kind === 'refused') return this.#refuseUnrouted(who, head);
     this.#head = head;
     this.#enter('exchange');
     const exchange = new Exchange(this.#context, this, { peer: who.peer, head, startedMs: this.#readableMs });
     this.#exchange = exchange;
-    if (this.#requestsInRead > this.#context.limits.maxPipelinedRequests) {
-      this.#closesAfterResponse ??= 'limit';
-      exchange.refuse('pipeline-limit');
-    } else {
-      exchange.start();
-    }
+    exchange.start();
   }
 
   #onMalformed(refusal: Refusal): void {

@@ -1,7 +1,9 @@
 // How long one turn of the event loop may take, however many connections there are and whatever peers send.
 
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { bundlesOf, ScriptedUpstream, startProxy } from '../support/proxy-fixture.ts';
+import { JwtSvidError } from '../../src/spiffe/jwt-svid-error.ts';
+import { bundlesOf, OK, ScriptedUpstream, startProxy } from '../support/proxy-fixture.ts';
+import { openSetting } from '../support/proxy-setting.ts';
 
 describe('a change of trust under many connections', () => {
   it('verifies no more of them in one turn because a sweep falls into it', async () => {
@@ -24,5 +26,25 @@ describe('a change of trust under many connections', () => {
     expect(proxy.recorder.terminations.length).toBeLessThanOrEqual(2 * inFirstTurn);
     await Promise.all(peers.map(async (peer) => peer.closed()));
     expect(proxy.recorder.terminations).toEqual(peers.map(() => 'trust-changed'));
+  });
+});
+
+describe('requests behind one another', () => {
+  it('that bring tokens nobody signed are no more than other requests may be', async () => {
+    let verified = 0;
+    const verify = (): never => {
+      verified += 1;
+      throw new JwtSvidError('signature-invalid', 'the signature is not right');
+    };
+    const { proxy, peer, upstream } = await openSetting((_head, socket) => socket.write(OK), {
+      limits: { maxPipelinedRequests: 16 },
+      authentication: { x509: true, tokens: { verifier: { verify }, mayCarry: () => false } },
+    });
+    peer.send('GET /x HTTP/1.1\r\nhost: registry\r\nauthorization: Bearer a.b.c\r\n\r\n'.repeat(50));
+    await peer.closed();
+    expect(verified).toBe(16);
+    expect(proxy.recorder.requests.at(-1)?.refusal).toBe('pipeline-limit');
+    expect(proxy.recorder.requests).toHaveLength(17);
+    expect(upstream.received).toBe('');
   });
 });
