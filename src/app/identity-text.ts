@@ -27,13 +27,15 @@ function formatSource(source: SourceReport): string {
   if (source.lastMessageAgeSeconds !== null) parts.push(`last message ${formatAge(source.lastMessageAgeSeconds)} ago`);
   if (source.reason !== null) parts.push(source.reason);
   if (source.nextAttemptSeconds !== null) parts.push(`next attempt in ${formatAge(source.nextAttemptSeconds)}`);
-  if (source.discardedMessages > 0) parts.push(`${source.discardedMessages} messages discarded`);
+  if (source.discardedMessages > 0)
+    parts.push(count(source.discardedMessages, 'message discarded', 'messages discarded'));
   return parts.join(', ');
 }
 
 function formatTrustDomain(domain: TrustDomainReport): readonly string[] {
   const { trustDomain, isOwn, origin, x509Authorities, jwtKeyIds, sequence, ageSeconds, problem } = domain;
-  const parts = [`${x509Authorities.length} X.509 authorities`, `${jwtKeyIds.length} JWT keys`, `from ${origin}`];
+  const authorities = count(x509Authorities.length, 'X.509 authority', 'X.509 authorities');
+  const parts = [authorities, count(jwtKeyIds.length, 'JWT key', 'JWT keys'), `from ${origin}`];
   if (sequence !== null) parts.push(`sequence ${sequence}`);
   if (ageSeconds !== null) parts.push(`${formatAge(ageSeconds)} old`);
   return [
@@ -46,7 +48,11 @@ function formatRevocation({ list, entries, isCurrent, ageSeconds, problem }: Rev
   const name = { file: 'file', redis: 'Redis', crl: 'CRLs' }[list];
   const age = ageSeconds === null ? '' : `, read ${formatAge(ageSeconds)} ago`;
   const state = isCurrent ? '' : ', not current: the last known list holds';
-  return `  ${name}: ${entries} entries${age}${state}${problem === null ? '' : ` (${problem})`}`;
+  return `  ${name}: ${count(entries, 'entry', 'entries')}${age}${state}${problem === null ? '' : ` (${problem})`}`;
+}
+
+function count(number: number, one: string, many: string): string {
+  return `${number} ${number === 1 ? one : many}`;
 }
 
 function formatLeft(seconds: number): string {

@@ -56,6 +56,21 @@ describe('SvidExpiry', () => {
     expect(lookAt(BEGIN_MS + 4 * HOUR_MS)).toEqual([]);
   });
 
+  it('says nothing of one that lives for seconds, is backdated by a minute, and is rotated in time', () => {
+    const { identity, lookAt } = setUp();
+    const shortLived = (atMs: number): OwnIdentity =>
+      identityOf(
+        testAuthority(),
+        testAuthority().issue('/registry/proxy', { notBeforeMs: atMs - 60_000, notAfterMs: atMs + 12_000 }),
+      );
+    for (let atMs = BEGIN_MS; atMs < BEGIN_MS + 60_000; atMs += 6_000) {
+      identity.swap(shortLived(atMs));
+      expect(lookAt(atMs)).toEqual([]);
+      expect(lookAt(atMs + 6_900)).toEqual([]);
+    }
+    expect(lookAt(BEGIN_MS + 61_500)).toHaveLength(1);
+  });
+
   it('tells at once of one that is loaded when its time is over', () => {
     const { identity, lookAt } = setUp();
     identity.swap(identityFrom(BEGIN_MS - 9 * HOUR_MS));
