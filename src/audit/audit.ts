@@ -123,9 +123,11 @@ function* verdictsOfUnseen(cluster: Cluster): Iterable<Verdict> {
 
 /** The API server takes no such object; what was read of it proves nothing good. */
 function withoutPassOfMalformed(cluster: Cluster, verdict: Verdict): Verdict {
-  const { object } = verdict.resource;
+  const { object, body } = verdict.resource;
   if (verdict.verdict !== 'pass' || object === null) return verdict;
-  const [note] = cluster.malformedIn(object);
+  // Of a workflow that runs a template of another object, that one counts too.
+  const source = body === object.body ? object : cluster.objects.find((candidate) => candidate.body === body);
+  const note = cluster.malformedIn(object)[0] ?? cluster.malformedIn(source ?? object)[0];
   if (note === undefined) return verdict;
   const detail = `${formatPath(note.path)} must be ${note.expected}, and is ${note.found}`;
   return unknown(verdict.resource, { at: note.path, reason: 'malformed', detail });

@@ -38,6 +38,8 @@ export interface Cluster {
   readonly unseen: readonly UnseenTemplate[];
   /** Objects whose pods have all ended; they are no workloads any more. */
   readonly finished: readonly KubeObject[];
+  /** Objects that another stands for: replicas, what a Deployment made, or a job of which what was made of it says more. */
+  readonly folded: ReadonlySet<KubeObject>;
   workloadsIn(namespace: string): readonly Workload[];
   byKind(group: string, kind: string): readonly KubeObject[];
   inNamespace(group: string, kind: string, namespace: string): readonly KubeObject[];
@@ -61,7 +63,7 @@ export function buildCluster(inventory: Inventory): Cluster {
   for (const object of objects) noteMetadata(object, notes);
   const byKind = groupBy(objects, ({ group, kind }) => kindKey(group, kind));
   const byPlace = groupBy(objects, ({ group, kind, namespace }) => `${kindKey(group, kind)}\n${namespace ?? ''}`);
-  const { workloads, blueprints, unseen, finished } = findWorkloads(objects, notes);
+  const { workloads, blueprints, unseen, finished, folded } = findWorkloads(objects, notes);
   const workloadsByNamespace = groupBy(workloads, ({ namespace }) => namespace);
   const known = new Map<string, true | Unreadable>();
   const built = new Map<unknown, unknown>();
@@ -73,6 +75,7 @@ export function buildCluster(inventory: Inventory): Cluster {
     blueprints,
     unseen,
     finished,
+    folded,
     workloadsIn: (namespace) => workloadsByNamespace.get(namespace) ?? [],
     byKind: (group, kind) => byKind.get(kindKey(group, kind)) ?? [],
     inNamespace: (group, kind, namespace) => byPlace.get(`${kindKey(group, kind)}\n${namespace}`) ?? [],

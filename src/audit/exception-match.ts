@@ -37,8 +37,11 @@ export class ExceptionMatcher {
       this.#entries.push({ exception, carrier: null, matchesResource: compileResource(exception), findings: 0 });
     }
     if (cluster === null) return;
+    // Controllers copy annotations to what they make, of which no finding speaks.
+    const silent = new Set([...cluster.folded, ...cluster.finished]);
     for (const object of cluster.objects) {
-      this.#readAnnotations(object.annotations, { object, ref: null }, ['metadata', 'annotations']);
+      if (!silent.has(object))
+        this.#readAnnotations(object.annotations, { object, ref: null }, ['metadata', 'annotations']);
     }
     for (const { object, ref, annotations, podPath } of cluster.workloads) {
       // The template of a bare pod is the pod.

@@ -211,6 +211,7 @@ function describe(value: unknown): string {
   return NOUNS[kindOf(value)];
 }
 
+const NO_NOTES: readonly MalformedNote[] = [];
 const MAX_NOTES_PER_OBJECT = 32;
 
 /** The notes of a whole cluster, each place once. */
@@ -225,7 +226,8 @@ export class MalformedNotes {
   }
 
   of(object: KubeObject): readonly MalformedNote[] {
-    return [...(this.#byObject.get(object)?.values() ?? [])];
+    const notes = this.#byObject.get(object);
+    return notes === undefined ? NO_NOTES : [...notes.values()];
   }
 
   get all(): readonly MalformedNote[] {

@@ -125,36 +125,40 @@ export interface Evaluation {
 
 /** What a verdict about an object refers to. */
 export function refToObject(object: KubeObject): ResourceRef {
-  const { apiVersion, kind, namespace, name } = object;
+  const known = OBJECT_REFS.get(object);
+  if (known !== undefined) return known;
+  const { apiVersion, kind, namespace, name, body } = object;
   const ref = namespace === null ? `${name}[${kind}]` : `${namespace}/${name}[${kind}]`;
-  return {
-    apiVersion,
-    kind,
-    namespace,
-    name,
-    container: null,
-    ref,
-    object,
-    locate: (path) => object.locate(path),
-    body: object.body,
-  };
+  const locate = (path: Path): SourcePosition | null => object.locate(path);
+  const made = { apiVersion, kind, namespace, name, container: null, ref, object, locate, body };
+  OBJECT_REFS.set(object, made);
+  return made;
 }
 
 /** Paths of the verdict are paths in `workload.source`. */
 export function refToWorkload(workload: Workload, container: Container | null): ResourceRef {
-  const { object, source, namespace, apiVersion, name, kind, ref } = workload;
-  return {
+  const key = container ?? workload;
+  const known = WORKLOAD_REFS.get(key);
+  if (known !== undefined) return known;
+  const { object, source, apiVersion, kind, name, ref } = workload;
+  const made = {
     apiVersion,
     kind,
-    namespace: namespace === '' ? null : namespace,
+    namespace: workload.namespace === '' ? null : workload.namespace,
     name,
     container: container?.name ?? null,
     ref,
     object,
-    locate: (path) => source.locate(path),
+    locate: (path: Path) => source.locate(path),
     body: source.body,
   };
+  WORKLOAD_REFS.set(key, made);
+  return made;
 }
+
+// A rule asks for one at every verdict, and most of what a big audit holds would be copies of them.
+const OBJECT_REFS = new WeakMap<KubeObject, ResourceRef>();
+const WORKLOAD_REFS = new WeakMap<Workload | Container, ResourceRef>();
 
 /** A namespace or the cluster as a whole, whether or not an object of it was given. */
 export function refToNamespace(name: string, object: KubeObject | null): ResourceRef {

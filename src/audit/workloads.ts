@@ -16,6 +16,8 @@ export interface WorkloadReading {
   readonly blueprints: readonly Workload[];
   readonly unseen: readonly UnseenTemplate[];
   readonly finished: readonly KubeObject[];
+  /** Objects with templates that another stands for. */
+  readonly folded: ReadonlySet<KubeObject>;
 }
 
 /** What `ref` and `name` say a workload is. */
@@ -55,6 +57,7 @@ export function findWorkloads(objects: readonly KubeObject[], notes: MalformedNo
         : unseen.map(({ at, detail }) => ({ object, ref: refOf(object.namespace, object, null), at, detail })),
     ),
     finished: read.finished,
+    folded: folded.away,
   };
 }
 

@@ -93,6 +93,23 @@ describe('an audit', () => {
     expect(report.coverage.malformed).toMatchObject([{ ref: 'ml/x[Pod]' }]);
   });
 
+  it('S6 lets nothing pass of a workflow whose template, in another object, is malformed', () => {
+    const text = `
+apiVersion: argoproj.io/v1alpha1
+kind: WorkflowTemplate
+metadata: { name: base, namespace: ml }
+spec: { templates: [{ name: a, container: { image: 1 } }] }
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: { name: run, namespace: ml }
+spec: { workflowTemplateRef: { name: base } }
+`;
+    expect(audit(text, { rules: [WORKLOADS] }).findings).toMatchObject([
+      { verdict: 'unknown', reason: 'malformed', resource: { ref: 'ml/run[Workflow]' }, location: { line: 5 } },
+    ]);
+  });
+
   it('S6 lets nothing pass for what a later rule finds malformed', () => {
     const reader = ruleOf({ id: 'test-reader' }, (cluster) => {
       for (const object of cluster.byKind('', 'Service')) cluster.field(object, 'spec', 'type').asNumber();

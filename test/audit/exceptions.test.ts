@@ -206,6 +206,30 @@ describe('exceptions in annotations', () => {
     expect([excepted(other), other.exceptions.uses[0]?.state]).toEqual([[], 'unused']);
   });
 
+  it('of a template are not told again for every pod that was made from it', () => {
+    const annotations = 'annotations: { "sallyport.dev/audit-ignore.test-rule": "known; expires=2026-12-31" }';
+    const owner = 'ownerReferences: [{ apiVersion: apps/v1, kind: DaemonSet, name: x, controller: true }]';
+    const spec = '{ containers: [{ name: main, image: a:1 }] }';
+    const text = `
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: { name: x, namespace: ml }
+spec: { template: { metadata: { ${annotations} }, spec: ${spec} } }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: x-1, namespace: ml, ${annotations}, ${owner} }
+spec: ${spec}
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: done, namespace: ml, ${annotations} }
+spec: ${spec}
+status: { phase: Succeeded }
+`;
+    expect(audit('', text).exceptions.uses.map(({ resource }) => resource)).toEqual(['ml/x[DaemonSet]']);
+  });
+
   it('may stand in the pod template', () => {
     const rule = ruleOf({ subject: 'workload' }, function* (cluster) {
       for (const workload of cluster.workloads) {

@@ -9,8 +9,8 @@ import { podTemplate, reading, type TemplateContext, type TemplateReading } from
 const NO_PODS =
   /(?:^|\.)(?:kyverno\.io|gatekeeper\.sh|kueue\.x-k8s\.io|apiextensions\.k8s\.io|template\.openshift\.io)$/;
 const BUILT_IN = new Set(['', 'apps', 'batch', 'autoscaling', 'policy', 'extensions']);
-const MAX_VISITED = 4096;
-const MAX_DEPTH = 16;
+const MAX_VISITED = 65_536;
+const MAX_DEPTH = 32;
 
 /** Looks for pod specs: mappings whose `containers` have images. */
 export function readUnknownKind(root: Field, { object }: TemplateContext): TemplateReading {
@@ -18,36 +18,38 @@ export function readUnknownKind(root: Field, { object }: TemplateContext): Templ
   const isOfKubernetes = BUILT_IN.has(group) || (group.endsWith('.k8s.io') && !group.endsWith('.x-k8s.io'));
   if (isOfKubernetes || NO_PODS.test(group)) return reading([]);
   const isPartial = `what is made from objects of kind ${kind} is not known here`;
-  return reading(
-    findPodSpecs(root.get('spec').value).map((path) => {
-      const podSpec = root.get('spec', ...path);
-      const parent = root.get('spec', ...path.slice(0, -1));
-      const role = formatPath(path);
-      if (path.at(-1) === 'spec') return podTemplate(parent, { role, isPartial });
-      const inPlace = podSpec.literal({}).overlay([['spec', podSpec]]);
-      return podTemplate(inPlace, { role, isPartial });
-    }),
-  );
+  const { found, isWhole } = findPodSpecs(root.get('spec').value);
+  const templates = found.map((path) => {
+    const podSpec = root.get('spec', ...path);
+    const parent = root.get('spec', ...path.slice(0, -1));
+    const role = formatPath(path);
+    if (path.at(-1) === 'spec') return podTemplate(parent, { role, isPartial });
+    const inPlace = podSpec.literal({}).overlay([['spec', podSpec]]);
+    return podTemplate(inPlace, { role, isPartial });
+  });
+  const unseen = isWhole
+    ? []
+    : [{ at: ['spec'], detail: 'it is too large, or too deep, to be searched for pod templates' }];
+  return { templates, unseen };
 }
 
 /** Breadth first, and no further than anybody would write one. */
-function findPodSpecs(spec: unknown): readonly Path[] {
+function findPodSpecs(spec: unknown): { readonly found: readonly Path[]; readonly isWhole: boolean } {
   const found: Path[] = [];
-  const queue: { readonly value: unknown; readonly path: Path }[] = [{ value: spec, path: [] }];
+  const queue: { readonly value: object; readonly path: Path }[] = [];
+  let isWhole = true;
+  const visit = (value: unknown, path: Path): void => {
+    if (typeof value !== 'object' || value === null) return;
+    if (isPodSpec(value)) found.push(path);
+    else if (queue.length < MAX_VISITED && path.length < MAX_DEPTH) queue.push({ value, path });
+    else isWhole = false;
+  };
+  visit(spec, []);
   for (const { value, path } of queue) {
-    if (typeof value !== 'object' || value === null) continue;
-    if (isPodSpec(value)) {
-      found.push(path);
-      continue;
-    }
-    if (path.length >= MAX_DEPTH) continue;
-    const inner = Array.isArray(value) ? [...value.entries()] : Object.entries(value);
-    for (const [key, child] of inner) {
-      if (queue.length >= MAX_VISITED) break;
-      if (typeof child === 'object' && child !== null) queue.push({ value: child, path: [...path, key] });
-    }
+    const inner = Array.isArray(value) ? value.entries() : Object.entries(value);
+    for (const [key, child] of inner) visit(child, [...path, key]);
   }
-  return found;
+  return { found, isWhole };
 }
 
 function isPodSpec(value: object): boolean {
