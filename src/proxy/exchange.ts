@@ -101,15 +101,15 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     const head = this.#head;
     const { routes, limits } = this.#context;
     const route = routes.find(head.host, head.path);
-    if (route === null) return this.refuse('no-route');
+    if (route === null) return this.#refuse('no-route');
     this.target = route.component;
-    if (routes.isMisdirected(this.#peer.serverName, head.host)) return this.refuse('misdirected');
+    if (routes.isMisdirected(this.#peer.serverName, head.host)) return this.#refuse('misdirected');
     const { maxBodyBytes } = limits;
     if (maxBodyBytes > 0 && head.body.kind === 'length' && head.body.bytes > maxBodyBytes)
-      return this.refuse('body-too-large');
+      return this.#refuse('body-too-large');
     this.#request = toAuthzRequest(this.#peer.id, head, route);
     const ruling = enforce(this.#decide(this.#request));
-    if (ruling.effect === 'deny') return this.refuse('denied');
+    if (ruling.effect === 'deny') return this.#refuse('denied');
     this.#permit = ruling;
     this.#addOverhead(this.#startedMs);
     this.#upstream = route.upstream;
@@ -211,15 +211,18 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   }
 
   /** After a wait, in which a change of policy was decided on, and the peer's identity may have come to its end. */
-  upstreamReady(connection: UpstreamConnection): void {
+  upstreamReady(connection: UpstreamConnection): boolean {
     const lapse = this.#peer.lease.lapse();
-    if (this.#permit !== null && lapse === null) return this.#forward(this.#permit, connection);
-    this.#upstream?.release(connection);
+    if (this.#permit !== null && lapse === null) {
+      this.#forward(this.#permit, connection);
+      return true;
+    }
     this.#endLapsed(lapse ?? 'policy-changed');
+    return false;
   }
 
   upstreamRefused(refusal: Refusal): void {
-    this.refuse(refusal);
+    this.#refuse(refusal);
   }
 
   upstreamHead(head: ResponseHead): void {
@@ -282,7 +285,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   }
 
   /** Answers in the upstream's place; nothing must have been sent yet. */
-  refuse(refusal: Refusal): void {
+  #refuse(refusal: Refusal): void {
     this.status = statusOfRefusal(refusal);
     this.#downstream.refuse(refusal);
     if (this.#permit === null) this.#addOverhead(this.#startedMs);
@@ -326,7 +329,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   /** Refuses, or ends the connection for the reason `otherwise` when the answer has begun. */
   #fail(refusal: Refusal, otherwise: Termination): void {
     this.#letGoOfUpstream();
-    if (this.#responsePhase === 'awaited') return this.refuse(refusal);
+    if (this.#responsePhase === 'awaited') return this.#refuse(refusal);
     this.#end(refusal);
     this.#downstream.cut(otherwise);
   }
@@ -334,7 +337,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   #endLapsed(reason: LapseReason): void {
     if (this.#responsePhase !== 'awaited') return this.terminate(reason);
     this.#letGoOfUpstream();
-    this.refuse(refusalOfLapse(reason));
+    this.#refuse(refusalOfLapse(reason));
   }
 
   #letGoOfUpstream(): void {

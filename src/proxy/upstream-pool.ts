@@ -22,7 +22,8 @@ export interface UpstreamPoolOptions {
 
 /** Someone who was told to wait for a connection; called back once, unless it cancels. */
 export interface UpstreamWaiter {
-  upstreamReady(connection: UpstreamConnection): void;
+  /** @returns false when it does not want it any more, and has not used it. */
+  upstreamReady(connection: UpstreamConnection): boolean;
   upstreamRefused(refusal: Refusal): void;
 }
 
@@ -92,10 +93,8 @@ export class UpstreamPool {
       connection.destroy();
       return;
     }
-    const next = this.#queue.shift();
-    if (next !== undefined) {
-      next.waiter.upstreamReady(connection);
-      return;
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      if (next.waiter.upstreamReady(connection)) return;
     }
     this.#busy.delete(connection);
     if (this.#options.maxIdleConnections === 0) {
@@ -111,8 +110,7 @@ export class UpstreamPool {
     const waiter = this.#connecting.get(connection) ?? null;
     this.#connecting.delete(connection);
     this.#busy.add(connection);
-    if (waiter === null) this.release(connection);
-    else waiter.upstreamReady(connection);
+    if (waiter?.upstreamReady(connection) !== true) this.release(connection);
   }
 
   closed(connection: UpstreamConnection): void {

@@ -1,6 +1,9 @@
 // How long one turn of the event loop may take, however many connections there are and whatever peers send.
 
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
+import type { UpstreamConnection } from '../../src/proxy/upstream-connection.ts';
+import { UpstreamPool, type UpstreamWaiter } from '../../src/proxy/upstream-pool.ts';
 import { JwtSvidError } from '../../src/spiffe/jwt-svid-error.ts';
 import { bundlesOf, OK, ScriptedUpstream, startProxy } from '../support/proxy-fixture.ts';
 import { openSetting } from '../support/proxy-setting.ts';
@@ -46,5 +49,50 @@ describe('requests behind one another', () => {
     expect(proxy.recorder.requests.at(-1)?.refusal).toBe('pipeline-limit');
     expect(proxy.recorder.requests).toHaveLength(17);
     expect(upstream.received).toBe('');
+  });
+});
+
+describe('many that wait for a connection and may not have it any more', () => {
+  it('are passed over one after the other, however many there are', async () => {
+    const upstream = await ScriptedUpstream.start(() => undefined);
+    onTestFinished(() => upstream.close());
+    const pool = new UpstreamPool(
+      { kind: 'tcp', host: '127.0.0.1', port: upstream.port },
+      {
+        connectTimeoutMs: 60_000,
+        idleTimeoutMs: 60_000,
+        maxConnections: 1,
+        maxIdleConnections: 1,
+        maxPending: 100_000,
+        failuresToEject: 1,
+        ejectMs: 1,
+      },
+      systemClock,
+    );
+    onTestFinished(() => pool.close());
+    const { promise, resolve } = Promise.withResolvers<UpstreamConnection>();
+    const waiter = (wants: (connection: UpstreamConnection) => boolean): UpstreamWaiter => ({
+      upstreamReady: wants,
+      upstreamRefused: () => undefined,
+    });
+    pool.acquire(
+      waiter((ready) => {
+        resolve(ready);
+        return true;
+      }),
+    );
+    const connection = await promise;
+    let passed = 0;
+    for (let at = 0; at < 20_000; at += 1) {
+      pool.acquire(
+        waiter(() => {
+          passed += 1;
+          return false;
+        }),
+      );
+    }
+    pool.release(connection);
+    expect(passed).toBe(20_000);
+    expect(pool.acquire(waiter(() => false))).toBe(connection);
   });
 });
