@@ -14,7 +14,7 @@ export type RevocationTarget =
       readonly issuer: string /** As `Certificate.serialNumber`. */;
       readonly serialNumber: string;
     }
-  /** Every certificate with this key, and everything that this key signed. SHA-256 of the SubjectPublicKeyInfo in lower-case hex. */
+  /** Every certificate with this key, and every certificate and JWT-SVID that this key signed. SHA-256 of the SubjectPublicKeyInfo in lower-case hex. */
   | { readonly kind: 'key'; readonly spkiSha256: string }
   /** One JWT-SVID, by its `jti`. */
   | { readonly kind: 'token'; readonly tokenId: string };

@@ -71,10 +71,14 @@ export class Revocations {
     return null;
   }
 
-  findToken({ id, tokenId }: Pick<JwtSvid, 'id' | 'tokenId'>, nowMs: number): RevocationMatch | null {
+  /** The token itself, the key that signed it and its subject. */
+  findToken(
+    { id, tokenId, keySha256 }: Pick<JwtSvid, 'id' | 'tokenId' | 'keySha256'>,
+    nowMs: number,
+  ): RevocationMatch | null {
     if (this.#isEmpty) return null;
     const listed = tokenId === null ? undefined : this.#tokens.get(tokenId);
-    return toMatch(listed, nowMs) ?? this.#findId(id, nowMs);
+    return toMatch(listed, nowMs) ?? toMatch(this.#keys.get(keySha256), nowMs) ?? this.#findId(id, nowMs);
   }
 
   /** CRLs whose successor is overdue. They still revoke what they list; what was revoked since, nobody knows. */

@@ -18,6 +18,8 @@ export interface JwtSvid {
   readonly audiences: readonly string[];
   /** `kid` */
   readonly keyId: string;
+  /** SHA-256 of the SubjectPublicKeyInfo of that key, in lower-case hex. */
+  readonly keySha256: string;
   /** `jti` */
   readonly tokenId: string | null;
   /** The later of `nbf` and a minute before `iat`, or -Infinity without either. */
@@ -50,7 +52,8 @@ export function verifyJwtSvid(token: string, at: JwtSvidContext): JwtSvid {
   const { algorithm, keyId } = readHeader(parsed.header);
   const id = readSubject(parsed.claims);
   const trustDomain = trustDomainOf(id);
-  checkSignature(parsed, algorithm, findAuthority(keyId, trustDomain, at.bundles));
+  const authority = findAuthority(keyId, trustDomain, at.bundles);
+  checkSignature(parsed, algorithm, authority);
   const audiences = readAudiences(parsed.claims);
   checkAudiences(audiences, at);
   const tokenId = readTokenId(parsed.claims);
@@ -58,7 +61,8 @@ export function verifyJwtSvid(token: string, at: JwtSvidContext): JwtSvid {
   checkTimes(times, at.nowMs);
   const notBeforeMs = Math.max(times.notBeforeMs, times.issuedMs - ISSUER_AHEAD_MS);
   const { expiresMs } = times;
-  return { id, trustDomain, audiences, keyId, tokenId, notBeforeMs, expiresMs, sha256: hashToken(token) };
+  const keySha256 = hash('sha256', authority.publicKey.export({ type: 'spki', format: 'der' }), 'hex');
+  return { id, trustDomain, audiences, keyId, keySha256, tokenId, notBeforeMs, expiresMs, sha256: hashToken(token) };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { webcrypto } from 'node:crypto';
+import { hash, webcrypto } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { createJwtAuthority, type DevelopmentJwtAuthority, issueJwtSvid } from '../../src/devca/jwt.ts';
@@ -273,6 +273,22 @@ describe('a stream admitted on a token', () => {
     again.request('GET', '/stream', bearer(sent));
     expect((await again.response()).status).toBe(401);
     expect(proxy.refusedTokens).toEqual(['revoked']);
+  });
+
+  it('is cut when the key that signed the token is revoked', async () => {
+    const { proxy, token, jwt } = await openTokenSetting((_head, socket) => socket.write(CHUNKED_HEAD));
+    const peer = await proxy.connect(null);
+    const sent = token(TRAINING);
+    peer.request('GET', '/stream', bearer(sent));
+    await peer.until((text) => text.includes('first'));
+    const spkiSha256 = hash('sha256', jwt.publicKey.export({ type: 'spki', format: 'der' }), 'hex');
+    const entry = { target: { kind: 'key' as const, spkiSha256 }, reason: 'leaked', atMs: 0, expiresMs: null };
+    proxy.revocations.swap(compileRevocations({ entries: [entry], crls: [] }));
+    await peer.closed();
+    expect(proxy.recorder.requests[0]?.refusal).toBe('revoked');
+    const again = await proxy.connect(null);
+    again.request('GET', '/stream', bearer(sent));
+    expect((await again.response()).status).toBe(401);
   });
 
   it('is cut when its key leaves the bundle', async () => {

@@ -11,6 +11,7 @@ import { parseRevocationDocument } from '../../src/revocation/document.ts';
 import type { Revocation, RevocationTarget } from '../../src/revocation/revocation.ts';
 import { revocationKey } from '../../src/revocation/revocation.ts';
 import { compileRevocations, NO_REVOCATIONS, type Revocations } from '../../src/revocation/revocations.ts';
+import type { JwtSvid } from '../../src/spiffe/jwt-svid.ts';
 import { matchesIdPattern, parseIdPattern } from '../../src/spiffe/id-pattern.ts';
 import { parseSpiffeId } from '../../src/spiffe/spiffe-id.ts';
 import { verifyX509Svid, type X509Svid } from '../../src/spiffe/x509-svid.ts';
@@ -49,12 +50,11 @@ const serialNumberOf = ({ der }: TestCertificate): string => parseCertificate(de
 const listing = (...entries: readonly (Revocation | RevocationTarget)[]): Revocations =>
   compileRevocations({ entries: entries.map((entry) => ('kind' in entry ? revoke(entry) : entry)), crls: [] });
 const isRevoked = (by: Revocations, who: X509Svid = svid, nowMs = NOW): boolean => by.findSvid(who, nowMs) !== null;
-const token = (
-  id: string,
-  tokenId: string | null,
-): { id: ReturnType<typeof parseSpiffeId>; tokenId: string | null } => ({
+const SIGNING_KEY = 'ab'.repeat(32);
+const token = (id: string, tokenId: string | null): Pick<JwtSvid, 'id' | 'tokenId' | 'keySha256'> => ({
   id: parseSpiffeId(id),
   tokenId,
+  keySha256: SIGNING_KEY,
 });
 
 describe('an X.509-SVID', () => {
@@ -178,7 +178,8 @@ describe('a JWT-SVID', () => {
     ['its jti in other letters', ofToken('T-1'), false],
     ['another ID', ofId('/training/job-8'), false],
     ['an ID of another trust domain', ofId('spiffe://b.example/training/*'), false],
-    ['a key', ofKey(keyOf(leaf)), false],
+    ['the key that signed it', ofKey(SIGNING_KEY), true],
+    ['another key', ofKey(keyOf(leaf)), false],
   ])('asked about %s', (_name, target, expected) => {
     const match = listing(target).findToken(token(ID, 't-1'), NOW);
     expect(match).toEqual(
@@ -188,7 +189,7 @@ describe('a JWT-SVID', () => {
     );
   });
 
-  it('without a jti is revoked by its ID only', () => {
+  it('without a jti is not revoked as one whose jti is `null`', () => {
     expect(listing(ofToken('null')).findToken(token(ID, null), NOW)).toBeNull();
     expect(listing(ofId(ID)).findToken(token(ID, null), NOW)).not.toBeNull();
     expect(NO_REVOCATIONS.findToken(token(ID, 't-1'), NOW)).toBeNull();
@@ -270,7 +271,7 @@ describe('an entry', () => {
     fc.assert(
       fc.property(id, fc.array(pattern, { maxLength: 4 }), (subject, patterns) => {
         const expected = patterns.some((text) => matchesIdPattern(parseIdPattern(text, OWN), subject));
-        expect(listing(...patterns.map(ofId)).findToken({ id: subject, tokenId: null }, NOW) !== null).toBe(expected);
+        expect(listing(...patterns.map(ofId)).findToken(token(subject, null), NOW) !== null).toBe(expected);
       }),
       { numRuns: 500 },
     );

@@ -1,6 +1,6 @@
 // JWT-SVIDs: every rule of the specification and every case of the threat list, with tokens of our own making and of jose's.
 
-import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import * as fc from 'fast-check';
 import { jwtVerify, SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
@@ -81,6 +81,9 @@ describe('verifyJwtSvid', () => {
       trustDomain: 'ai.example',
       audiences: [AUDIENCE, 'other'],
       keyId: 'current',
+      keySha256: createHash('sha256')
+        .update(es256.publicKey.export({ type: 'spki', format: 'der' }))
+        .digest('hex'),
       tokenId: 'f00d',
       notBeforeMs: NOW_MS - 5000,
       expiresMs: NOW_MS + 300_000,
