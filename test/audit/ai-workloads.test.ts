@@ -198,6 +198,15 @@ describe('S7 workloads of KServe', () => {
     expect(predictor?.labels.get('component')).toBe('predictor');
   });
 
+  it('finds the workers of a predictor on several nodes', () => {
+    const spec = `{ predictor: { model: { modelFormat: { name: huggingface } }, workerSpec: { pipelineParallelSize: 2 } } }`;
+    const { workloads } = clusterOf(object('serving.kserve.io/v1beta1', 'InferenceService', spec));
+    expect(workloads.map(({ role, isPartial }) => [role, isPartial])).toEqual([
+      ['predictor', 'a serving runtime gives the rest'],
+      ['predictor-worker', 'a serving runtime gives the rest'],
+    ]);
+  });
+
   it('finds every pod of an LLMInferenceService, none of which is given in full', () => {
     const podSpec = '{ containers: [{ name: main, image: vllm:1 }] }';
     const spec = `{ model: { uri: "hf://x" }, replicas: 2, template: ${podSpec}, worker: ${podSpec},
@@ -299,6 +308,17 @@ describe('S7 workloads of Argo', () => {
     expect(cluster.malformed).toEqual([]);
   });
 
+  it('takes from the defaults what a template does not say, and says when a patch changes the pod', () => {
+    const spec = `{ templateDefaults: { serviceAccountName: common, securityContext: { runAsNonRoot: true } },
+    templates: [{ name: a, container: { image: a:1 } }, { name: b, serviceAccountName: own, podSpecPatch: "hostPID: true", container: { image: b:1 } }] }`;
+    const { workloads } = clusterOf(object('argoproj.io/v1alpha1', 'Workflow', spec));
+    expect(workloads.map(({ role, serviceAccount, isPartial }) => [role, serviceAccount, isPartial])).toEqual([
+      ['a', 'common', null],
+      ['b', 'own', '`podSpecPatch` changes the pod'],
+    ]);
+    expect(workloads[0]?.podSpec.get('securityContext', 'runAsNonRoot').asBoolean()).toBe(true);
+  });
+
   it('finds those of a CronWorkflow', () => {
     const { workloads } = clusterOf(
       object(
@@ -391,6 +411,22 @@ describe('other workloads', () => {
     expect(clusterOf(object(apiVersion, kind, spec)).workloads.map(({ ref }) => ref)).toEqual(
       refs.map((ref) => `ml/x[${ref}]`),
     );
+  });
+
+  it('finds one template in a LeaderWorkerSet whose leaders are made like workers', () => {
+    const spec = `{ replicas: 2, leaderWorkerTemplate: { size: 4, workerTemplate: ${TEMPLATE} } }`;
+    const { workloads } = clusterOf(object('leaderworkerset.x-k8s.io/v1', 'LeaderWorkerSet', spec));
+    expect(workloads.map(({ ref, replicas }) => [ref, replicas])).toEqual([['ml/x[LeaderWorkerSet]', 8]]);
+  });
+
+  it('does not follow objects in objects without end', () => {
+    let spec = '{ components: [] }';
+    for (let depth = 0; depth < 6; depth += 1) {
+      spec = `{ components: [{ template: { apiVersion: workload.codeflare.dev/v1beta2, kind: AppWrapper, spec: ${spec} } }] }`;
+    }
+    expect(clusterOf(object('workload.codeflare.dev/v1beta2', 'AppWrapper', spec)).unseen).toMatchObject([
+      { ref: 'ml/x[AppWrapper]' },
+    ]);
   });
 
   it('finds pod templates in objects of kinds that nobody knows, and claims no more than it sees', () => {

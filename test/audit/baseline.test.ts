@@ -42,6 +42,16 @@ describe('a baseline', () => {
     expect(audit(service('a', 'fail'), baselineOf(service('a', 'pass'))).findings[0]?.state.kind).toBe('open');
   });
 
+  it('remembers the failure where one fingerprint has both verdicts', () => {
+    const fingerprint = '0'.repeat(64);
+    const findings = ['fail', 'unknown'].map((verdict) => ({ verdict, fingerprint }));
+    const parsed = (list: unknown): unknown => [
+      ...parseBaseline(Buffer.from(JSON.stringify({ findings: list })), 'x').verdicts,
+    ];
+    expect(parsed(findings)).toEqual([[fingerprint, 'fail']]);
+    expect(parsed(findings.toReversed())).toEqual([[fingerprint, 'fail']]);
+  });
+
   it.each<[string, string | Uint8Array, string]>([
     ['nothing', '', 'not-json'],
     ['broken JSON', '{"findings": [', 'not-json'],

@@ -29,6 +29,7 @@ describe('exceptions in a file', () => {
     ['everything in any namespace', 'resource: "*/*"', ['api', 'web']],
     ['a namespace', 'namespace: ml', ['api', 'web']],
     ['another namespace', 'namespace: web', []],
+    ['parts that overlap', 'resource: "ml/web*eb"', []],
     ['another kind', 'resource: "ml/web[Ingress]"', []],
     ['a name of the cluster', 'resource: web', []],
     ['the beginning of a name', 'resource: ml/we', []],
@@ -252,6 +253,35 @@ spec:
 `;
     const report = runAudit(inventoryOf(objectsOf(text)), termsOf({ rules: [rule] }));
     expect(report.findings[0]?.state).toMatchObject({ kind: 'excepted', position: { line: 7 } });
+  });
+
+  it('of one template do not hold for another of the same object', () => {
+    const rule = ruleOf({ subject: 'workload' }, function* (cluster) {
+      for (const workload of cluster.workloads) {
+        yield failed(refToWorkload(workload, null), {
+          at: [],
+          detail: 'no',
+          evidence: {},
+          remediation: NO_REMEDIATION,
+        });
+      }
+    });
+    const spec = 'spec: { containers: [{ name: main, image: a:1 }] }';
+    const metadata =
+      'metadata: { annotations: { "sallyport.dev/audit-ignore.test-rule": "known; expires=2026-12-31" } }';
+    const text = `
+apiVersion: ray.io/v1
+kind: RayCluster
+metadata: { name: x, namespace: ml }
+spec:
+  headGroupSpec: { template: { ${spec} } }
+  workerGroupSpecs: [{ groupName: gpu, template: { ${metadata}, ${spec} } }]
+`;
+    const { findings } = runAudit(inventoryOf(objectsOf(text)), termsOf({ rules: [rule] }));
+    expect(findings.map(({ resource, state }) => [resource.ref, state.kind])).toEqual([
+      ['ml/x[RayCluster/gpu]', 'excepted'],
+      ['ml/x[RayCluster/head]', 'open'],
+    ]);
   });
 });
 

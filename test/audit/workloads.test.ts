@@ -258,6 +258,87 @@ spec: { template: { spec: { containers: [{ name: main, image: main:1 }] } } }
     ]);
   });
 
+  it('takes the controller among several owners', () => {
+    const owners = `ownerReferences: [{ apiVersion: v1, kind: ConfigMap, name: c }, { apiVersion: apps/v1, kind: Deployment, name: web, controller: true }]`;
+    const cluster = clusterOf([deployment('web'), pod('web-1', owners)].join('---\n'));
+    expect(cluster.workloads.map(({ ref, pods }) => [ref, pods.length])).toEqual([['ml/web[Deployment]', 1]]);
+  });
+
+  it('gives each pod to the template that it has the labels of', () => {
+    const template = '{ spec: { containers: [{ name: main, image: main:1 }] } }';
+    const cluster = clusterOf(
+      [
+        `
+apiVersion: ray.io/v1
+kind: RayCluster
+metadata: { name: x, namespace: ml }
+spec: { headGroupSpec: { template: ${template} }, workerGroupSpecs: [{ groupName: gpu, template: ${template} }] }
+`,
+        ...['head', 'gpu', 'gpu', 'other'].map((group, index) => {
+          const type = group === 'head' ? 'head, ray.io/group: headgroup' : `worker, ray.io/group: ${group}`;
+          const labels = `labels: { ray.io/cluster: x, ray.io/node-type: ${type}, ray.io/is-ray-node: "yes", app.kubernetes.io/name: kuberay, app.kubernetes.io/created-by: kuberay-operator }`;
+          return pod(`x-${index}`, `${owned('RayCluster', 'x', 'ray.io/v1')}\n  ${labels}`);
+        }),
+      ].join('---\n'),
+    );
+    expect(cluster.workloads.map(({ ref, pods }) => [ref, pods.map(({ name }) => name)])).toEqual([
+      ['ml/x[RayCluster/head]', ['x-0']],
+      ['ml/x[RayCluster/gpu]', ['x-1', 'x-2']],
+    ]);
+  });
+
+  it.each<[string, string, string, string, string]>([
+    [
+      'a workflow',
+      'argoproj.io/v1alpha1',
+      'Workflow',
+      'templates: [{ name: a, container: { image: a:1 } }]',
+      'phase: Error',
+    ],
+    [
+      'a Spark application',
+      'sparkoperator.k8s.io/v1beta2',
+      'SparkApplication',
+      'driver: {}',
+      'applicationState: { state: COMPLETED }',
+    ],
+    [
+      'a Volcano job',
+      'batch.volcano.sh/v1alpha1',
+      'Job',
+      'tasks: [{ template: { spec: { containers: [{ name: m }] } } }]',
+      'state: { phase: Aborted }',
+    ],
+    [
+      'a JobSet',
+      'jobset.x-k8s.io/v1alpha2',
+      'JobSet',
+      'replicatedJobs: [{ name: a }]',
+      'conditions: [{ type: Failed, status: "True" }]',
+    ],
+    [
+      'a RayJob whose cluster goes with it',
+      'ray.io/v1',
+      'RayJob',
+      'shutdownAfterJobFinishes: true, rayClusterSpec: {}',
+      'jobDeploymentStatus: Complete',
+    ],
+  ])('S7 leaves out %s that has ended', (_name, apiVersion, kind, spec, status) => {
+    const text = (state: string): string =>
+      `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: { name: x, namespace: ml }\nspec: { ${spec} }\nstatus: { ${state} }\n`;
+    expect(clusterOf(text(status))).toMatchObject({ workloads: [], finished: [{ name: 'x' }] });
+    expect(clusterOf(text('other: 1')).workloads.length).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['a RayJob whose cluster stays', 'ray.io/v1', 'RayJob', 'rayClusterSpec: {}', 'jobDeploymentStatus: Complete'],
+    ['a job that has not failed', 'batch/v1', 'Job', 'template: {}', 'conditions: [{ type: Failed, status: "False" }]'],
+    ['a suspended job', 'batch/v1', 'Job', 'template: {}', 'conditions: [{ type: Suspended, status: "True" }]'],
+  ])('keeps %s', (_name, apiVersion, kind, spec, status) => {
+    const text = `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: { name: x, namespace: ml }\nspec: { ${spec} }\nstatus: { ${status} }\n`;
+    expect(clusterOf(text).workloads).toHaveLength(1);
+  });
+
   it('comes to an end where owners own each other', () => {
     const ring = (name: string, owner: string): string => pod(name, owned('Pod', owner, 'v1'));
     expect(() => clusterOf([ring('a', 'b'), ring('b', 'a'), ring('c', 'c')].join('---\n'))).not.toThrow();
