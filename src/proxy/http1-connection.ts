@@ -53,6 +53,8 @@ export class Http1Connection implements Downstream {
   #head: RequestHead | null = null;
   #closesAfterResponse: Termination | 'as-asked' | null = null;
   #pumping = false;
+  /** Whether anybody is known to be at the other end: from the beginning by certificate, or since the first token. */
+  #hasProven: boolean;
   #requestsInRead = 0;
   /** Since when what can be read next could have been dealt with. */
   #readableMs: number;
@@ -64,6 +66,7 @@ export class Http1Connection implements Downstream {
     this.#socket = socket;
     this.#context = context;
     this.#owner = owner;
+    this.#hasProven = owner.principal !== null;
     this.#decoder = new RequestDecoder(context.limits);
     this.#response = new Http1Response(socket);
     this.#openedMs = context.clock.monotonicMs();
@@ -122,7 +125,7 @@ export class Http1Connection implements Downstream {
       case 'idle':
         if (this.#owner.isDraining && inPhaseMs >= DRAIN_IDLE_MS) this.#finish('drain');
         else if (nowMs - this.#openedMs >= limits.maxConnectionAgeMs) this.#finish('maximum-age');
-        else if (inPhaseMs >= limits.idleTimeoutMs) this.#finish('idle-timeout');
+        else if (inPhaseMs >= this.#idleTimeoutMs) this.#finish('idle-timeout');
         return;
       case 'head':
         if (inPhaseMs >= limits.headTimeoutMs) this.#refuseUnread('head-timeout', 'head-timeout');
@@ -245,6 +248,12 @@ export class Http1Connection implements Downstream {
     else this.#socket.resume();
   }
 
+  /** Who has not said yet who it is has to begin before long. */
+  get #idleTimeoutMs(): number {
+    const { headTimeoutMs, idleTimeoutMs } = this.#context.limits;
+    return this.#hasProven ? idleTimeoutMs : Math.min(headTimeoutMs, idleTimeoutMs);
+  }
+
   #isDrained(reason: LapseReason): boolean {
     return this.#context.leases.onLapse[reason] === 'drain';
   }
@@ -296,6 +305,7 @@ export class Http1Connection implements Downstream {
     }
     const who = this.#owner.identify(head);
     if (who.kind === 'refused') return this.#refuseUnrouted(who, head);
+    this.#hasProven = true;
     this.#head = head;
     this.#enter('exchange');
     const exchange = new Exchange(this.#context, this, { peer: who.peer, head, startedMs: this.#readableMs });

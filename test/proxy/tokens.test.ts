@@ -101,6 +101,19 @@ describe('a peer without a certificate', () => {
     expect(proxy.recorder.requests).toMatchObject([{ principal: null, decision: null, path: '/x' }]);
   });
 
+  it('TL-61 has no longer to say who it is than one without a certificate has elsewhere', async () => {
+    const { proxy, token } = await openTokenSetting((_head, socket) => socket.write(OK), {
+      limits: { headTimeoutMs: 500, idleTimeoutMs: 60_000 },
+    });
+    const known = await proxy.connect(null);
+    known.request('GET', '/x', bearer(token(TRAINING)));
+    expect((await known.response()).status).toBe(200);
+    const unknown = await proxy.connect(null);
+    await unknown.closed();
+    expect(proxy.recorder.terminations).toEqual(['idle-timeout']);
+    expect(known.ended).toBe(false);
+  });
+
   it('is refused with two Authorization fields, before anything is made of them', async () => {
     const { proxy, token, upstream } = await openTokenSetting((_head, socket) => socket.write(OK));
     const peer = await proxy.connect(null);
