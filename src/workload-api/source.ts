@@ -61,7 +61,8 @@ export class WorkloadApiSource {
     };
     this.#x509 = new AgentStream(port, {
       method: FETCH_X509_SVID,
-      read: (message) => readX509Svids(message, trustDomain, select),
+      read: (message) =>
+        readX509Svids(message, trustDomain, { ...select, knownCrls: materialsOf(this.#x509.state)?.crls ?? [] }),
       ...use,
     });
     this.#jwt = jwtBundles

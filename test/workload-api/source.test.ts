@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Crl } from '../../src/pki/crl.ts';
+import { makeCrl } from '../revocation/crl-builder.ts';
 import { issueSvid } from '../support/certificate-builder.ts';
 import { partnerRoot, pkcs8, root, svidMessage, x509Response } from './agent-messages.ts';
 import { STATUS } from './fake-agent.ts';
@@ -44,6 +46,20 @@ describe('source: the usual course', () => {
       call.send(x509Response([svidMessage(ID, { chain: leaf.der, privateKey: pkcs8(leaf) })]));
       expect((await one.reach('current')).materials.identity.svid.leafSha256).toBe(leaf.sha256);
     }
+  });
+
+  it('reads a revocation list once, however often the agent repeats it', async () => {
+    const lists = [makeCrl(root), makeCrl(root, { entries: [{ serial: Buffer.of(7) }] })] as const;
+    const { one, call } = await setting.followCurrent({}, x509Response([svidMessage(ID)], { crls: [lists[0]] }));
+    const next = async (...crls: readonly Buffer[]): Promise<readonly Crl[]> => {
+      call.send(x509Response([svidMessage(ID)], { crls }));
+      return (await one.reach('current')).materials.crls;
+    };
+    const repeated = await next(lists[0]);
+    const [added, again] = await next(lists[1], lists[0]);
+    expect(again).toBe(repeated[0]);
+    expect([...(added?.revokedSerials.keys() ?? [])]).toEqual(['07']);
+    expect((await next(lists[1]))[0]).toBe(added);
   });
 
   it('WA-154 keeps what it has when the agent says nothing for a day, and hears it after that', async () => {
