@@ -33,6 +33,11 @@ export interface AuthorizationAnswer {
   readonly policies: readonly KubeObject[];
 }
 
+export interface PolicyMatch {
+  readonly policy: AuthorizationPolicy;
+  readonly match: Match;
+}
+
 export class AuthorizationPolicies {
   readonly all: readonly AuthorizationPolicy[];
   readonly #settings: IstioSettings;
@@ -71,10 +76,9 @@ export class AuthorizationPolicies {
   }
 
   answer(workload: Workload, asked: Asked): AuthorizationAnswer {
-    const policies = this.of(workload).filter(({ isDryRun }) => !isDryRun);
-    const matches = policies.map((policy) => ({ policy, match: this.#matchPolicy(policy, workload, asked) }));
+    const matches = this.matches(workload, asked);
     const broken = matches.filter(({ policy, match }) => policy.action === null && match !== 'no');
-    const of = (action: string): typeof matches => matches.filter(({ policy }) => policy.action === action);
+    const of = (action: string): readonly PolicyMatch[] => matches.filter(({ policy }) => policy.action === action);
     const denying = of('DENY');
     const allowing = of('ALLOW');
     // A proxy that enforces at ztunnel takes no policies of this action.
@@ -106,6 +110,13 @@ export class AuthorizationPolicies {
       'allows it',
       allowing.filter(({ match }) => match === 'yes'),
     );
+  }
+
+  /** Of those in force. */
+  matches(workload: Workload, asked: Asked): readonly PolicyMatch[] {
+    return this.of(workload)
+      .filter(({ isDryRun }) => !isDryRun)
+      .map((policy) => ({ policy, match: this.#matchPolicy(policy, workload, asked) }));
   }
 
   #matchPolicy(policy: AuthorizationPolicy, workload: Workload, asked: Asked): Match {

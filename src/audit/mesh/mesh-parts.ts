@@ -22,11 +22,11 @@ export interface MeshParts {
   readonly linkerd: LinkerdPolicies;
   readonly cilium: CiliumAuthentication;
   readonly services: ServiceIndex;
-  carrierOf(workload: Workload): Carrier;
-  sallyportOf(workload: Workload): Sallyport | null;
-  openingsOf(workload: Workload): readonly Opening[];
+  readonly carrierOf: (workload: Workload) => Carrier;
+  readonly sallyportOf: (workload: Workload) => Sallyport | null;
+  readonly openingsOf: (workload: Workload) => readonly Opening[];
   /** In the order of their numbers. */
-  portsOf(workload: Workload): readonly ServedPort[];
+  readonly portsOf: (workload: Workload) => readonly ServedPort[];
 }
 
 export function readMeshParts(cluster: Cluster, defaultRootNamespace: string): MeshParts {

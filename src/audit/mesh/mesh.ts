@@ -13,7 +13,7 @@ export interface Mesh extends MeshParts {
   /** Something of a mesh is there, be it in use or not. */
   readonly isPresent: boolean;
   /** `port` is that of the workload, not of a Service; null for one that nobody declares. */
-  mtlsMode(workload: Workload, port: number | null): MtlsMode;
+  readonly mtlsMode: (workload: Workload, port: number | null) => MtlsMode;
 }
 
 export interface MeshAuthorization extends MeshAnswer {
