@@ -28,11 +28,11 @@ export class Owners {
     }
   }
 
-  /** The object, its owner, the owner of that, and so on. */
+  /** The object, its owner, the owner of that, and so on. Owners that own each other are no owners: nothing may hide in such a ring. */
   chainOf(object: KubeObject): readonly KubeObject[] {
     const chain = [object];
     for (let owner = this.#ownerOf(object); owner !== null; owner = this.#ownerOf(owner)) {
-      if (chain.includes(owner) || chain.length >= MAX_CHAIN) break;
+      if (chain.includes(owner) || chain.length >= MAX_CHAIN) return [object];
       chain.push(owner);
     }
     return chain;

@@ -159,7 +159,7 @@ metadata:
   name: ${name}
   namespace: ml
   ${extra}
-spec: { containers: [{ name: main, image: main:1 }]${rest} }
+spec: { serviceAccountName: trainer, containers: [{ name: main, image: main:1 }]${rest} }
 `;
 }
 
@@ -173,7 +173,7 @@ describe('running pods', () => {
 apiVersion: apps/v1
 kind: ReplicaSet
 metadata: { name: web-1, namespace: ml, ${owned('Deployment', 'web')} }
-spec: { template: { spec: { containers: [{ name: main, image: main:1 }] } } }
+spec: { template: { spec: { serviceAccountName: trainer, containers: [{ name: main, image: main:1 }] } } }
 `;
     const pods = ['a', 'b', 'c'].map((name) => pod(`web-1-${name}`, owned('ReplicaSet', 'web-1')));
     const cluster = clusterOf([deployment('web'), replicaSet, ...pods].join('---\n'));
@@ -265,7 +265,7 @@ spec: { template: { spec: { containers: [{ name: main, image: main:1 }] } } }
   });
 
   it('gives each pod to the template that it has the labels of', () => {
-    const template = '{ spec: { containers: [{ name: main, image: main:1 }] } }';
+    const template = '{ spec: { serviceAccountName: trainer, containers: [{ name: main, image: main:1 }] } }';
     const cluster = clusterOf(
       [
         `
@@ -339,8 +339,108 @@ spec: { headGroupSpec: { template: ${template} }, workerGroupSpecs: [{ groupName
     expect(clusterOf(text).workloads).toHaveLength(1);
   });
 
-  it('comes to an end where owners own each other', () => {
+  it('hides nothing in a ring of owners', () => {
     const ring = (name: string, owner: string): string => pod(name, owned('Pod', owner, 'v1'));
-    expect(() => clusterOf([ring('a', 'b'), ring('b', 'a'), ring('c', 'c')].join('---\n'))).not.toThrow();
+    const { workloads } = clusterOf([ring('a', 'b'), ring('b', 'a'), ring('c', 'c'), ring('d', 'a')].join('---\n'));
+    const seen = workloads.flatMap(({ object, pods }) => [object, ...pods]).map(({ name }) => name);
+    expect([...new Set(seen)].sort()).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('hides nothing at the end of a chain that is too long to follow', () => {
+    const links = Array.from({ length: 20 }, (_, index) => pod(`p-${index}`, owned('Pod', `p-${index + 1}`, 'v1')));
+    const { workloads } = clusterOf(links.join('---\n'));
+    const seen = workloads.flatMap(({ object, pods }) => [object, ...pods]).map(({ name }) => name);
+    expect(new Set(seen).size).toBe(20);
+  });
+
+  const WEB = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web, namespace: ml }
+spec:
+  template:
+    spec:
+      serviceAccountName: web
+      volumes: [{ name: log, hostPath: { path: /var/log } }]
+      containers: [{ name: main, image: main:1, securityContext: { capabilities: { add: [CHOWN] } } }]
+`;
+  const claiming = (spec: string, name = 'web-1'): string => `
+apiVersion: v1
+kind: Pod
+metadata: { name: ${name}, namespace: ml, ${owned('Deployment', 'web')} }
+spec: { serviceAccountName: web, ${spec} }
+`;
+  const MAIN = '{ name: main, image: main:1 }';
+
+  it.each([
+    ['the network of the node', `hostNetwork: true, containers: [${MAIN}]`],
+    ['the processes of the node', `hostPID: true, containers: [${MAIN}]`],
+    ['the memory of the node', `hostIPC: true, containers: [${MAIN}]`],
+    ['another service account', `serviceAccountName: admin, containers: [${MAIN}]`],
+    ['another path of the node', `volumes: [{ name: r, hostPath: { path: / } }], containers: [${MAIN}]`],
+    [
+      'a privileged container',
+      `containers: [${MAIN}, { name: new, image: a:1, securityContext: { privileged: true } }]`,
+    ],
+    [
+      'a capability',
+      'containers: [{ name: main, image: main:1, securityContext: { capabilities: { add: [SYS_ADMIN] } } }]',
+    ],
+  ])('does not fold a pod that has more than its template: %s', (_name, spec) => {
+    const text = spec.includes('admin') ? claiming(spec).replace('serviceAccountName: web, ', '') : claiming(spec);
+    const { workloads } = clusterOf([WEB, text].join('---\n'));
+    expect(workloads.map(({ ref, object, pods }) => [ref, object.kind, pods.length])).toEqual([
+      ['ml/web[Deployment]', 'Deployment', 0],
+      ['ml/web[Deployment/2]', 'Pod', 1],
+    ]);
+  });
+
+  it('folds a pod into which a sidecar was put', () => {
+    const capable = 'securityContext: { capabilities: { add: [NET_ADMIN] } }';
+    const spec = `initContainers: [{ name: istio-init, image: i:1, ${capable} }], containers: [${MAIN}, { name: istio-proxy, image: p:1 }]`;
+    const { workloads } = clusterOf([WEB, claiming(spec)].join('---\n'));
+    expect(workloads.map(({ ref, pods }) => [ref, pods.length])).toEqual([['ml/web[Deployment]', 1]]);
+  });
+
+  it('does not let a harmless pod stand for another of the same absent owner', () => {
+    const pods = [
+      claiming(`containers: [${MAIN}]`, 'web-1'),
+      claiming(`containers: [${MAIN}]`, 'web-2'),
+      claiming(`containers: [{ name: main, image: main:1, securityContext: { privileged: true } }]`, 'web-3'),
+    ];
+    expect(clusterOf(pods.join('---\n')).workloads.map(({ ref, pods }) => [ref, pods.map(({ name }) => name)])).toEqual(
+      [
+        ['ml/web[Deployment]', ['web-1', 'web-2']],
+        ['ml/web[Deployment/2]', ['web-3']],
+      ],
+    );
+  });
+
+  it('takes what an old ReplicaSet had for history, unless it still has pods', () => {
+    const old = (replicas: number): string => `
+apiVersion: apps/v1
+kind: ReplicaSet
+metadata: { name: web-old, namespace: ml, ${owned('Deployment', 'web')} }
+spec: { replicas: ${replicas}, template: { spec: { hostNetwork: true, serviceAccountName: web, containers: [${MAIN}] } } }
+`;
+    const refs = (replicas: number): readonly string[] =>
+      clusterOf([WEB, old(replicas)].join('---\n')).workloads.map(({ ref }) => ref);
+    expect(refs(0)).toEqual(['ml/web[Deployment]']);
+    expect(refs(1)).toEqual(['ml/web[Deployment]', 'ml/web-old[ReplicaSet]']);
+  });
+
+  it('loses nothing that is owned by what was outdone', () => {
+    const reference = (kind: string, name: string): string =>
+      `ownerReferences: [{ apiVersion: serving.kserve.io/v1beta1, kind: ${kind}, name: ${name}, controller: true }]`;
+    const spec = '{ containers: [{ name: main, image: main:1 }] }';
+    const texts = [
+      `apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nmetadata: { name: m, namespace: ml }\nspec: { predictor: { model: {} } }\n`,
+      `apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: m-predictor, namespace: ml, ${reference('InferenceService', 'm')} }\nspec: { template: { spec: ${spec} } }\n`,
+      `apiVersion: x.example/v1\nkind: Cache\nmetadata: { name: m-cache, namespace: ml, ${reference('InferenceService', 'm')} }\nspec: { podSpec: ${spec} }\n`,
+    ];
+    expect(clusterOf(texts.join('---\n')).workloads.map(({ ref }) => ref)).toEqual([
+      'ml/m-cache[Cache]',
+      'ml/m-predictor[Deployment]',
+    ]);
   });
 });
