@@ -108,7 +108,7 @@ export class PeerAuthentications {
       return { mode: 'UNKNOWN', by: null, source };
     }
     const { stated, policy, scope } = first;
-    if (stated === 'UNSET') {
+    if (stated === 'UNSET' || policies.length === 0) {
       const source = `Istio's default: no PeerAuthentication in namespace ${namespace} or for the mesh says otherwise`;
       return { mode: 'PERMISSIVE', by: null, source };
     }
@@ -140,7 +140,8 @@ export function readPeerAuthentication(cluster: Cluster, object: KubeObject): Pe
   const spec = cluster.field(object, 'spec');
   const selector = spec.get('selector');
   const compiled = compileEquality(selector.get('matchLabels'));
-  const isForAll = compiled.isEmpty && !selector.get('matchExpressions').isPresent;
+  const isWhole = !selector.isPresent || selector.kind === 'map';
+  const isForAll = isWhole && compiled.isEmpty && !selector.get('matchExpressions').isPresent;
   const ports = new Map<number, StatedMode>();
   for (const [key, field] of spec.get('portLevelMtls').asMap()) {
     const port = /^[1-9][0-9]{0,4}$/.test(key) ? Number(key) : 65_536;
@@ -242,7 +243,7 @@ function combineEffects(scopes: readonly ScopeEffects[]): readonly Effect[] {
     if (silent.size === 0) return decided;
     left = silent;
   }
-  return [...decided, { policy: null, stated: 'UNSET', scope: null }];
+  return [...decided, { policy: null, stated: 'PERMISSIVE', scope: null }];
 }
 
 function formatPolicy({ object }: PeerAuthentication): string {
