@@ -2,12 +2,12 @@
 
 import type { Field, MalformedNotes } from './fields.ts';
 import type { KubeObject } from './kube-object.ts';
+import { fold } from './folding.ts';
 import { Owners, type OwnerReference } from './owners.ts';
 import { isFinished } from './templates/finished.ts';
 import { blueprintReaderOf, readerOf } from './templates/kinds.ts';
 import type { PodTemplate, TemplateContext, TemplateReading, TemplateSubject } from './templates/pod-template.ts';
 import { readContainers } from './pod-spec.ts';
-import { exceedsTemplate, postureOf } from './posture.ts';
 import { kindKey } from './scope.ts';
 import type { UnseenTemplate, Workload } from './workload.ts';
 
@@ -118,97 +118,6 @@ class TemplateReadings {
   }
 }
 
-interface Folding {
-  /** What is no workload of its own. */
-  readonly away: ReadonlySet<KubeObject>;
-  readonly podsOf: ReadonlyMap<KubeObject, readonly KubeObject[]>;
-  /** Pods that stand for an owner that is not there, or that they are not like. */
-  readonly ofAbsentOwner: ReadonlySet<KubeObject>;
-}
-
-/**
- * Of a chain of owners, the highest whose templates are given in full stands for all; where none is, the highest of all does. Pods of an
- * owner that is not there stand together for it. What has more than the template it is said to be made from stands for itself.
- */
-function fold(readings: ReadonlyMap<KubeObject, TemplateReading>, owners: Owners): Folding {
-  const outdone = findOutdone(readings, owners);
-  const away = new Set(outdone);
-  const podsOf = new Map<KubeObject, KubeObject[]>();
-  const ofOwner = new Map<string, KubeObject>();
-  for (const [object, reading] of readings) {
-    if (outdone.has(object)) continue;
-    const highest = highestOf(object, { readings, owners, outdone });
-    const isFolded = highest !== object && !isMoreThan(reading, readings.get(highest));
-    const [pod] = reading.templates;
-    if (object.kind !== 'Pod' || pod === undefined) {
-      if (isFolded) away.add(object);
-      continue;
-    }
-    const isDebugged = pod.podSpec.get('ephemeralContainers').asList().length > 0;
-    if (isFolded) {
-      push(podsOf, highest, object);
-      if (!isDebugged) away.add(object);
-      continue;
-    }
-    const owner = owners.replicaKeyOf(object);
-    if (owner === null || isDebugged) continue;
-    const key = `${owner}\n${postureOf(pod.podSpec)}`;
-    const first = ofOwner.get(key) ?? object;
-    ofOwner.set(key, first);
-    push(podsOf, first, object);
-    if (first !== object) away.add(object);
-  }
-  return { away, podsOf, ofAbsentOwner: new Set(ofOwner.values()) };
-}
-
-/** Owners that know less of the pods than what was made of them, and templates that were taken over by who refers to them. */
-function findOutdone(readings: ReadonlyMap<KubeObject, TemplateReading>, owners: Owners): Set<KubeObject> {
-  const outdone = new Set<KubeObject>();
-  for (const [object, reading] of readings) {
-    for (const { source } of reading.templates) if (source !== null) outdone.add(source);
-    if (!isFull(reading)) continue;
-    for (const owner of owners.chainOf(object)) {
-      const above = readings.get(owner);
-      if (above !== undefined && !isFull(above)) outdone.add(owner);
-    }
-  }
-  return outdone;
-}
-
-function highestOf(
-  object: KubeObject,
-  {
-    readings,
-    owners,
-    outdone,
-  }: {
-    readonly readings: ReadonlyMap<KubeObject, TemplateReading>;
-    readonly owners: Owners;
-    readonly outdone: ReadonlySet<KubeObject>;
-  },
-): KubeObject {
-  const chain = owners.chainOf(object).filter((member) => (readings.get(member)?.templates.length ?? 0) > 0);
-  const standing = chain.filter((member) => !outdone.has(member));
-  return standing.findLast((member) => isFull(readings.get(member))) ?? standing.at(-1) ?? object;
-}
-
-function isFull(reading: TemplateReading | undefined): boolean {
-  return (
-    reading !== undefined &&
-    reading.templates.length > 0 &&
-    reading.templates.every(({ isPartial }) => isPartial === null)
-  );
-}
-
-/** Of an owner whose template is not given in full nobody can say; an old template without replicas is history. */
-function isMoreThan({ templates }: TemplateReading, owner: TemplateReading | undefined): boolean {
-  if (owner === undefined || !isFull(owner)) return false;
-  return templates.some(
-    (template) =>
-      template.replicas !== 0 && owner.templates.every(({ podSpec }) => exceedsTemplate(template.podSpec, podSpec)),
-  );
-}
-
 /** A pod belongs to the template all of whose labels it has; to the one with most of them where several fit. */
 function distribute(templates: readonly PodTemplate[], pods: readonly KubeObject[]): readonly KubeObject[][] {
   const shares: KubeObject[][] = templates.map(() => []);
@@ -297,10 +206,4 @@ function toWorkload(
 
 function nameKey({ group, kind, namespace, name }: Pick<KubeObject, 'group' | 'kind' | 'namespace' | 'name'>): string {
   return `${kindKey(group, kind)}\n${namespace ?? ''}\n${name}`;
-}
-
-function push<K, V>(groups: Map<K, V[]>, key: K, value: V): void {
-  const group = groups.get(key);
-  if (group === undefined) groups.set(key, [value]);
-  else group.push(value);
 }

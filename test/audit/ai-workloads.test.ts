@@ -31,6 +31,7 @@ describe('S7 workloads of Ray', () => {
       ['ml/x[RayCluster/gpu]', 8],
       ['ml/x[RayCluster/cpu]', 1],
     ]);
+    expect(cluster.workloads.map(({ containers }) => containers.length)).toEqual([1, 1, 1]);
     const gpu = workloadNamed(cluster, 'ml/x[RayCluster/gpu]');
     expect(Object.fromEntries(gpu.labels)).toMatchObject({
       team: 'ml',

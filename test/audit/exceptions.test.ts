@@ -227,8 +227,16 @@ kind: Pod
 metadata: { name: done, namespace: ml, ${annotations} }
 spec: ${spec}
 status: { phase: Succeeded }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: bare, namespace: ml, ${annotations} }
+spec: ${spec}
 `;
-    expect(audit('', text).exceptions.uses.map(({ resource }) => resource)).toEqual(['ml/x[DaemonSet]']);
+    expect(audit('', text).exceptions.uses.map(({ resource }) => resource)).toEqual([
+      'ml/bare[Pod]',
+      'ml/x[DaemonSet]',
+    ]);
   });
 
   it('may stand in the pod template', () => {

@@ -429,6 +429,29 @@ spec: { replicas: ${replicas}, template: { spec: { hostNetwork: true, serviceAcc
     expect(refs(1)).toEqual(['ml/web[Deployment]', 'ml/web-old[ReplicaSet]']);
   });
 
+  it('folds nothing into a template of which not all is given, and keeps a debugged pod for itself', () => {
+    const model = `apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nmetadata: { name: m, namespace: ml }\nspec: { predictor: { model: {} } }\n`;
+    const cache = `apiVersion: x.example/v1\nkind: Cache\nmetadata: { name: c, namespace: ml, ${owned('InferenceService', 'm', 'serving.kserve.io/v1beta1')} }\nspec: { podSpec: { hostNetwork: true, containers: [${MAIN}] } }\n`;
+    expect(clusterOf([model, cache].join('---\n')).workloads.map(({ ref }) => ref)).toEqual([
+      'ml/c[Cache]',
+      'ml/m[InferenceService]',
+    ]);
+    const debugged = ['a', 'b'].map((name) =>
+      pod(`gone-${name}`, owned('ReplicaSet', 'gone'), ', ephemeralContainers: [{ name: debugger, image: sh:1 }]'),
+    );
+    expect(clusterOf(debugged.join('---\n')).workloads.map(({ ref }) => ref)).toEqual([
+      'ml/gone-a[Pod]',
+      'ml/gone-b[Pod]',
+    ]);
+  });
+
+  it('leaves the template of a rollout in the Deployment that it names', () => {
+    const rollout = `apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: { name: r, namespace: ml }\nspec: { workloadRef: { apiVersion: apps/v1, kind: Deployment, name: web } }\n`;
+    const cluster = clusterOf([WEB, rollout].join('---\n'));
+    expect(cluster.workloads.map(({ ref }) => ref)).toEqual(['ml/web[Deployment]']);
+    expect(cluster.malformed).toEqual([]);
+  });
+
   it('loses nothing that is owned by what was outdone', () => {
     const reference = (kind: string, name: string): string =>
       `ownerReferences: [{ apiVersion: serving.kserve.io/v1beta1, kind: ${kind}, name: ${name}, controller: true }]`;
