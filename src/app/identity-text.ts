@@ -12,6 +12,7 @@ export function formatIdentity({ svid, source, trustDomains, revocation }: Trust
           `  leaf sha256  ${svid.sha256}`,
         ]),
     `  from         ${formatSource(source)}`,
+    ...formatJwtBundles(source),
     '',
     'trust domains',
     ...trustDomains.flatMap(formatTrustDomain),
@@ -32,12 +33,20 @@ function formatSource(source: SourceReport): string {
   return parts.join(', ');
 }
 
+/** Nothing to say while they are as they should be. */
+function formatJwtBundles({ jwtBundles }: SourceReport): readonly string[] {
+  if (jwtBundles === null || jwtBundles.state === 'current') return [];
+  return [`    ! JWT bundles ${jwtBundles.state}${jwtBundles.reason === null ? '' : `: ${jwtBundles.reason}`}`];
+}
+
 function formatTrustDomain(domain: TrustDomainReport): readonly string[] {
   const { trustDomain, isOwn, origin, x509Authorities, jwtKeyIds, sequence, ageSeconds, problem } = domain;
   const authorities = count(x509Authorities.length, 'X.509 authority', 'X.509 authorities');
   const parts = [authorities, count(jwtKeyIds.length, 'JWT key', 'JWT keys'), `from ${origin}`];
   if (sequence !== null) parts.push(`sequence ${sequence}`);
-  if (ageSeconds !== null) parts.push(`${formatAge(ageSeconds)} old`);
+  if (ageSeconds !== null) {
+    parts.push(origin === 'file' ? `loaded ${formatAge(ageSeconds)} ago` : `${formatAge(ageSeconds)} old`);
+  }
   return [
     `  ${trustDomain}${isOwn ? ' (own)' : ''}: ${parts.join(', ')}`,
     ...(problem === null ? [] : [`    ! ${problem}`]),
@@ -46,7 +55,7 @@ function formatTrustDomain(domain: TrustDomainReport): readonly string[] {
 
 function formatRevocation({ list, entries, isCurrent, ageSeconds, problem }: RevocationReport): string {
   const name = { file: 'file', redis: 'Redis', crl: 'CRLs' }[list];
-  const age = ageSeconds === null ? '' : `, read ${formatAge(ageSeconds)} ago`;
+  const age = ageSeconds === null ? '' : `, ${list === 'file' ? 'loaded' : 'read'} ${formatAge(ageSeconds)} ago`;
   const state = isCurrent ? '' : ', not current: the last known list holds';
   return `  ${name}: ${count(entries, 'entry', 'entries')}${age}${state}${problem === null ? '' : ` (${problem})`}`;
 }

@@ -7,7 +7,7 @@ import type { RevocationStoreState } from '../store/revocation-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { RateLimit } from '../telemetry/rate-limit.ts';
 import type { WorkloadReport } from '../workload-api/agent-stream.ts';
-import type { WorkloadState } from '../workload-api/source.ts';
+import type { WorkloadMaterials, WorkloadState } from '../workload-api/source.ts';
 import type { MaterialEvents, Materials } from './materials/materials.ts';
 import { describeMaterial } from './reload-report.ts';
 
@@ -28,7 +28,7 @@ export function createSourceReport(materials: Materials, parts: SourceReportPart
   const agent = new AgentReport(materials, parts);
   const reports = new RateLimit(MAX_AGENT_REPORTS_PER_SECOND);
   const federation = new Map<TrustDomain, string>();
-  let redis = '';
+  const redis = new RedisReport(log);
   return {
     agent: (state) => agent.tell(state),
     agentReport: (report) => {
@@ -40,11 +40,7 @@ export function createSourceReport(materials: Materials, parts: SourceReportPart
       federation.set(state.trustDomain, summary);
       if (summary !== told) tellFederation(state, log);
     },
-    redis: (state) => {
-      const summary = state.kind === 'current' ? `current ${state.entries.length}` : `${state.kind} ${state.reason}`;
-      if (summary !== redis) tellRedis(state, log);
-      redis = summary;
-    },
+    redis: (state) => redis.tell(state),
   };
 }
 
@@ -53,6 +49,7 @@ class AgentReport {
   readonly #parts: SourceReportParts;
   #kind: WorkloadState['kind'] = 'waiting';
   #reason = '';
+  #jwt = '';
   #identityEpoch = 1;
 
   constructor(materials: Materials, parts: SourceReportParts) {
@@ -65,6 +62,7 @@ class AgentReport {
     if (state.kind !== this.#kind || reason !== this.#reason) this.#tellState(state, reason);
     this.#kind = state.kind;
     this.#reason = reason;
+    if ('materials' in state) this.#tellJwt(state.materials.jwtBundles);
     const { epoch, value } = this.#materials.identity.current;
     if (epoch === this.#identityEpoch) return;
     this.#identityEpoch = epoch;
@@ -94,6 +92,27 @@ class AgentReport {
         log.error({ reason }, 'the Workload API will not serve us, it is not asked again');
     }
   }
+
+  /** Null when nobody asks for them. */
+  #tellJwt(state: WorkloadMaterials['jwtBundles']): void {
+    if (state === null || state.kind === 'waiting') return;
+    const reason = 'reason' in state ? state.reason : '';
+    const summary = `${state.kind} ${reason}`;
+    if (summary === this.#jwt) return;
+    this.#jwt = summary;
+    const { log } = this.#parts;
+    switch (state.kind) {
+      case 'current':
+        log.info('the JWT bundles of the Workload API are in force');
+        return;
+      case 'stale':
+        log.warn({ reason }, 'the Workload API does not renew its JWT bundles, the last ones stay in force');
+        return;
+      case 'withdrawn':
+      case 'stopped':
+        log.warn({ reason }, 'the Workload API gives no JWT bundles, JWT-SVIDs are refused');
+    }
+  }
 }
 
 function tellAgentReport(report: WorkloadReport, log: Logger): void {
@@ -115,7 +134,9 @@ function tellAgentReport(report: WorkloadReport, log: Logger): void {
 }
 
 function summariseFederation({ document, failure, expired }: FederationState): string {
-  return JSON.stringify([document?.sequence?.toString(), keyCount(document), failure?.reason, expired]);
+  const authorities = document?.bundle.authorities.map(({ sha256 }) => sha256);
+  const keyIds = document === null ? [] : [...document.bundle.jwtAuthorities.keys()];
+  return JSON.stringify([document?.sequence?.toString(), authorities, keyIds, failure?.reason, expired]);
 }
 
 function keyCount(document: FederationState['document']): number {
@@ -131,19 +152,50 @@ function tellFederation(state: FederationState, log: Logger): void {
   } else log.info(fields, 'the bundle of a federated trust domain is in force');
 }
 
-function tellRedis(state: RevocationStoreState, log: Logger): void {
-  const entries = state.entries.length;
-  for (const { field, code, message } of state.problems) {
-    log.error({ field, code, detail: message }, 'the revocation list in Redis has an entry that somebody has to mend');
+class RedisReport {
+  readonly #log: Logger;
+  #told: RevocationStoreState | null = null;
+  #summary = '';
+
+  constructor(log: Logger) {
+    this.#log = log;
   }
-  switch (state.kind) {
-    case 'waiting':
-      log.info({ reason: state.message }, 'waiting for the revocation list in Redis');
-      return;
-    case 'current':
-      log.info({ entries }, 'the revocation list in Redis is in force');
-      return;
-    case 'away':
-      log.warn({ entries, reason: state.message }, 'the revocation list in Redis is away, the last known one holds');
+
+  tell(state: RevocationStoreState): void {
+    const told = this.#told;
+    const known = new Set(told?.problems.map(describeProblem));
+    const added = state.problems.filter((problem) => !known.has(describeProblem(problem)));
+    for (const { field, code, message } of added) {
+      this.#log.error(
+        { field, code, detail: message },
+        'the revocation list in Redis has an entry that somebody has to mend',
+      );
+    }
+    // Whose message differs from one attempt to the next is away for the same reason.
+    const summary = state.kind === 'current' ? state.kind : `${state.kind} ${state.reason}`;
+    if (summary !== this.#summary || state.entries !== told?.entries) this.#tellState(state);
+    this.#told = state;
+    this.#summary = summary;
   }
+
+  #tellState(state: RevocationStoreState): void {
+    const entries = state.entries.length;
+    switch (state.kind) {
+      case 'waiting':
+        this.#log.info({ reason: state.message }, 'waiting for the revocation list in Redis');
+        return;
+      case 'current':
+        this.#log.info({ entries }, 'the revocation list in Redis is in force');
+        return;
+      case 'away':
+        this.#log.warn(
+          { entries, reason: state.message },
+          'the revocation list in Redis is away, the last known one holds',
+        );
+    }
+  }
+}
+
+function describeProblem({ field, code, message }: RevocationStoreState['problems'][number]): string {
+  return `${field} ${code} ${message}`;
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import type { TrustFigures } from '../telemetry/trust-metrics.ts';
 import type { FederationState } from '../federation/bundle-refresher.ts';
 import type { TrustBundle } from '../spiffe/trust-bundle.ts';
+import type { WorkloadMaterials, WorkloadState } from '../workload-api/source.ts';
 import type { Config } from './config.ts';
 import type { Materials } from './materials/materials.ts';
 import type { TrustOrigin } from './materials/trust-composition.ts';
@@ -37,6 +38,8 @@ export interface SourceReport {
   /** Until the agent is asked again; null when it is not waited for. */
   readonly nextAttemptSeconds: number | null;
   readonly discardedMessages: number;
+  /** Null when they are not asked for, and while nothing of the agent is in force. */
+  readonly jwtBundles: { readonly state: WorkloadState['kind']; readonly reason: string | null } | null;
 }
 
 export interface TrustDomainReport {
@@ -47,6 +50,7 @@ export interface TrustDomainReport {
   readonly jwtKeyIds: readonly string[];
   /** As text: 64 bits. */
   readonly sequence: string | null;
+  /** Since its source last gave or confirmed it; of a file, since it was loaded. */
   readonly ageSeconds: number | null;
   /** Why nothing newer is known, or the bundle is not in force; null when all is well. */
   readonly problem: string | null;
@@ -56,6 +60,7 @@ export interface RevocationReport {
   readonly list: 'file' | 'redis' | 'crl';
   readonly entries: number;
   readonly isCurrent: boolean;
+  /** Since it was last read; of a file, since it was loaded. */
   readonly ageSeconds: number | null;
   readonly problem: string | null;
 }
@@ -107,7 +112,8 @@ function reportSvid({ identity }: Materials, clock: Clock): SvidReport | null {
 
 function reportSource(materials: Materials, clock: Clock): SourceReport {
   const { agent, agentDiscardedMessages: discardedMessages } = materials;
-  const none = { reason: null, lastMessageAgeSeconds: null, nextAttemptSeconds: null, discardedMessages };
+  const never = { lastMessageAgeSeconds: null, nextAttemptSeconds: null, jwtBundles: null };
+  const none = { reason: null, ...never, discardedMessages };
   if (agent === null) {
     const failure = materials.fileFailures.get('identity') ?? null;
     if (failure === null) return { kind: 'files', state: 'current', ...none };
@@ -115,10 +121,16 @@ function reportSource(materials: Materials, clock: Clock): SourceReport {
   }
   const since = (ms: number): number => secondsSince(ms, clock);
   const received = 'receivedMs' in agent ? { lastMessageAgeSeconds: since(agent.receivedMs) } : {};
-  const reason = 'reason' in agent ? agent.reason : null;
+  const reason = reasonOf(agent);
+  const jwt = 'materials' in agent ? agent.materials.jwtBundles : null;
+  const jwtBundles = jwt === null ? null : { state: jwt.kind, reason: reasonOf(jwt) };
   const nextMs = 'nextAttemptMs' in agent ? agent.nextAttemptMs : null;
   const nextAttemptSeconds = nextMs === null ? null : Math.max(0, -since(nextMs));
-  return { kind: 'workload-api', state: agent.kind, ...none, ...received, reason, nextAttemptSeconds };
+  return { kind: 'workload-api', state: agent.kind, ...none, ...received, reason, nextAttemptSeconds, jwtBundles };
+}
+
+function reasonOf(state: WorkloadState | NonNullable<WorkloadMaterials['jwtBundles']>): string | null {
+  return 'reason' in state ? state.reason : null;
 }
 
 function reportTrustDomains(config: Config, materials: Materials, clock: Clock): readonly TrustDomainReport[] {
@@ -183,7 +195,7 @@ function problemOfBundle(
 
 function reportRevocation(config: Config, materials: Materials, clock: Clock): readonly RevocationReport[] {
   const { redis, agent } = materials;
-  const { crlSerials } = materials.revocations.current.value;
+  const revocations = materials.revocations.current.value;
   const reports: RevocationReport[] = [];
   if (config.revocation.file !== null) {
     const failure = materials.fileFailures.get('revocation') ?? null;
@@ -205,9 +217,14 @@ function reportRevocation(config: Config, materials: Materials, clock: Clock): r
     });
   }
   if (agent !== null) {
-    const isCurrent = agent.kind === 'current';
-    const ageSeconds = 'receivedMs' in agent ? secondsSince(agent.receivedMs, clock) : null;
-    reports.push({ list: 'crl', entries: crlSerials, isCurrent, ageSeconds, problem: null });
+    const overdue = revocations.staleCrlCount(clock.wallMs());
+    reports.push({
+      list: 'crl',
+      entries: revocations.crlSerials,
+      isCurrent: agent.kind === 'current' && overdue === 0,
+      ageSeconds: 'receivedMs' in agent ? secondsSince(agent.receivedMs, clock) : null,
+      problem: overdue === 0 ? null : `${overdue} of ${revocations.crlCount} CRLs past their next update`,
+    });
   }
   return reports;
 }

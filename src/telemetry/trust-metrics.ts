@@ -85,14 +85,14 @@ function bundleMetrics(read: () => TrustFigures): readonly SampledMetric[] {
     {
       type: 'gauge',
       name: 'sallyport_trust_bundle_sequence',
-      help: 'spiffe_sequence of the bundle of each trust domain, where its source has one.',
+      help: 'spiffe_sequence of the bundle of each trust domain, where its source has one; rounded from 2^53 on, /identity has it in full.',
       labelNames,
       read: ofDomains(({ sequence }) => sequence),
     },
     {
       type: 'gauge',
       name: 'sallyport_trust_bundle_age_seconds',
-      help: 'Since the bundle of each trust domain was last given, or confirmed, by where it comes from.',
+      help: 'Since the bundle of each trust domain was last given, or confirmed, by where it comes from; of a file, since it was loaded.',
       labelNames,
       read: ofDomains(({ ageSeconds }) => ageSeconds),
     },
@@ -144,7 +144,7 @@ function revocationMetrics(read: () => TrustFigures): readonly SampledMetric[] {
     {
       type: 'gauge',
       name: 'sallyport_revocation_list_age_seconds',
-      help: 'Since each list was last read.',
+      help: 'Since each list was last read; of a file, since it was loaded.',
       labelNames: ['list'],
       read: ofLists(({ ageSeconds }) => ageSeconds),
     },
