@@ -1,5 +1,7 @@
-// The list of all rules.
+// The list of all rules: each area gives one array, and the report has them in this order.
 
 import type { Rule } from './finding.ts';
+import { meshRules } from './mesh/mesh-rules.ts';
+import { podRules } from './pods/pod-rules.ts';
 
-export const ALL_RULES: readonly Rule[] = [];
+export const ALL_RULES: readonly Rule[] = [...meshRules, ...podRules];

@@ -6,6 +6,7 @@ import { parseExceptions } from '../../src/audit/exceptions.ts';
 import { parseBaseline, BaselineError } from '../../src/audit/baseline.ts';
 import { refToObject, refToWorkload } from '../../src/audit/finding.ts';
 import { readKubeObject, type KubeObject } from '../../src/audit/kube-object.ts';
+import { ALL_RULES } from '../../src/audit/rules.ts';
 import { compileSelector } from '../../src/audit/selector.ts';
 import { passed } from '../../src/audit/verdict.ts';
 import { DocumentError } from '../../src/yaml/located.ts';
@@ -16,6 +17,23 @@ const KINDS = [
   ['v1', 'Pod'],
   ['v1', 'Namespace'],
   ['v1', 'PodTemplate'],
+  ['v1', 'Service'],
+  ['v1', 'ServiceAccount'],
+  ['v1', 'Secret'],
+  ['v1', 'ConfigMap'],
+  ['networking.k8s.io/v1', 'NetworkPolicy'],
+  ['networking.k8s.io/v1', 'Ingress'],
+  ['rbac.authorization.k8s.io/v1', 'ClusterRole'],
+  ['rbac.authorization.k8s.io/v1', 'ClusterRoleBinding'],
+  ['security.istio.io/v1', 'PeerAuthentication'],
+  ['security.istio.io/v1', 'AuthorizationPolicy'],
+  ['networking.istio.io/v1', 'DestinationRule'],
+  ['cilium.io/v2', 'CiliumNetworkPolicy'],
+  ['projectcalico.org/v3', 'GlobalNetworkPolicy'],
+  ['policy.networking.k8s.io/v1alpha2', 'ClusterNetworkPolicy'],
+  ['gateway.networking.k8s.io/v1', 'Gateway'],
+  ['k8s.cni.cncf.io/v1', 'NetworkAttachmentDefinition'],
+  ['resource.k8s.io/v1', 'ResourceClaimTemplate'],
   ['apps/v1', 'Deployment'],
   ['batch/v1', 'Job'],
   ['batch/v1', 'CronJob'],
@@ -49,7 +67,9 @@ const KEYS = `
   workflowTemplateRef workflowSpec headGroupSpec jobTemplate workerGroupSpecs rayClusterSpec pytorchReplicaSpecs
   replicatedJobs predictor model driver executor trialTemplate trialSpec components predictors componentSpecs
   runtimeRef trainer workflow pipelineSpec deploymentSpec executors container matchLabels matchExpressions
-  values operator __proto__ constructor toString hasOwnProperty valueOf length
+  values operator data stringData ingress egress from to podSelector namespaceSelector ipBlock cidr env value
+  valueFrom volumes hostPath securityContext capabilities add resources limits mtls mode selector portLevelMtls rules
+  subjects roleRef annotations config listeners ports protocol type __proto__ constructor toString hasOwnProperty valueOf length
 `
   .trim()
   .split(/\s+/);
@@ -122,6 +142,16 @@ describe('whatever stands in an object', () => {
         expect(new Set(workloads.map(({ ref }) => ref)).size).toBe(workloads.length);
       }),
       { numRuns: 1000 },
+    );
+  });
+
+  it('breaks no rule', () => {
+    fc.assert(
+      fc.property(fc.array(anyObject, { maxLength: 6 }), (objects) => {
+        const report = runAudit(inventoryOf(objects), termsOf({ rules: ALL_RULES }));
+        expect(report.coverage.failures).toEqual([]);
+      }),
+      { numRuns: 200 },
     );
   });
 
