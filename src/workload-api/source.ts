@@ -49,7 +49,6 @@ export class WorkloadApiSource {
   readonly #reporters = new Set<(report: WorkloadReport) => void>();
   #state: WorkloadState;
   #discardedMessages = 0;
-  #rejectedBundles = 0;
 
   constructor({ address, trustDomain, select, jwtBundles, clock, schedule, random }: WorkloadApiSourceOptions) {
     this.#clock = clock;
@@ -82,11 +81,6 @@ export class WorkloadApiSource {
   /** Messages that could not be used, of both streams. */
   get discardedMessages(): number {
     return this.#discardedMessages;
-  }
-
-  /** Bundles without which a message was used, each counted with every message. */
-  get rejectedBundles(): number {
-    return this.#rejectedBundles;
   }
 
   /** Calls `subscriber` after each change, never for the present state; returns the way out. */
@@ -126,7 +120,6 @@ export class WorkloadApiSource {
 
   #report(report: WorkloadReport): void {
     if (report.kind === 'message-discarded') this.#discardedMessages += 1;
-    else this.#rejectedBundles += 1;
     for (const reporter of this.#reporters) reporter(report);
   }
 

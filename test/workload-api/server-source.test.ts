@@ -72,10 +72,7 @@ describe('our client and our agent', () => {
       agent.bundle.authorities.map(({ sha256 }) => sha256),
     );
     expect([...(bundles.get(PARTNER)?.jwtAuthorities.keys() ?? [])]).toEqual([...partner.jwtAuthorities.keys()]);
-    expect({ discarded: source.discardedMessages, rejected: source.rejectedBundles }).toEqual({
-      discarded: 0,
-      rejected: 0,
-    });
+    expect(source.discardedMessages).toBe(0);
   });
 
   it('rotate together', async () => {

@@ -154,7 +154,7 @@ describe('source: messages', () => {
       { kind: 'bundle-rejected', method: X509, rejected: { key: 'spiffe://ai.example', trustDomain: 'ai.example' } },
       { kind: 'bundle-rejected', method: X509, rejected: { key: 'spiffe://partner.example/x', trustDomain: null } },
     ]);
-    expect([one.source.rejectedBundles, one.source.discardedMessages]).toEqual([2, 0]);
+    expect(one.source.discardedMessages).toBe(0);
   });
 
   it('WA-160 takes the first of two SVIDs with the same hint, and the first of all without one', async () => {
