@@ -1,10 +1,9 @@
 // Who may connect to a listener and what becomes of who has connected, as the program uses it.
 
-import type { SourcePosition } from '../core/source-position.ts';
 import type { LeaseTerms } from '../proxy/lease.ts';
 import { type IdPattern, parseIdPattern } from '../spiffe/id-pattern.ts';
 import { LEASE_DEFAULTS, type LeasesDocument } from './config-admission-schema.ts';
-import { type Origin, placeOf } from './config-origin.ts';
+import type { Origin } from './config-origin.ts';
 import type { ConfigDocument } from './config-schema.ts';
 
 /** At least one of the two. */
@@ -21,8 +20,6 @@ export interface JwtConfig {
   readonly maxAudiences: number;
   /** Empty unless `x509` is asked for too. */
   readonly delegations: readonly DelegationConfig[];
-  /** Of the audiences. */
-  readonly position: SourcePosition;
 }
 
 /** Whose connection may carry whose token. */
@@ -33,11 +30,7 @@ export interface DelegationConfig {
 
 type ListenerDocument = ConfigDocument['listeners'][number];
 
-export function toAuthenticateConfig(
-  { authenticate, jwt }: ListenerDocument,
-  path: readonly PropertyKey[],
-  origin: Origin,
-): AuthenticateConfig {
+export function toAuthenticateConfig({ authenticate, jwt }: ListenerDocument, origin: Origin): AuthenticateConfig {
   const pattern = (text: string): IdPattern => parseIdPattern(text, origin.trustDomain);
   return {
     x509: authenticate.includes('x509'),
@@ -51,7 +44,6 @@ export function toAuthenticateConfig(
               peer: pattern(peer),
               subjects: subjects.map(pattern),
             })),
-            position: placeOf(origin, ...path, 'jwt', 'audiences'),
           },
   };
 }

@@ -33,8 +33,6 @@ export interface FederationConfig {
   readonly bundle: string | null;
   /** From this age on the bundle is not used any more; null: it is for as long as nothing newer comes. */
   readonly maxAgeMs: number | null;
-  /** Of the URL. */
-  readonly position: SourcePosition;
 }
 
 /** Where our own bundle is served. */
@@ -69,7 +67,6 @@ function toFederationConfig(trustDomain: TrustDomain, federated: FederatedDocume
         : { kind: 'https_spiffe', endpointId: federated.endpointSpiffeId },
     bundle: resolveFile(origin, federated.bundle),
     maxAgeMs: federated.maxAge ?? null,
-    position: placeOf(origin, 'trust', 'federation', trustDomain, 'url'),
   };
 }
 

@@ -156,7 +156,7 @@ function toConfig(document: ConfigDocument, origin: Origin): Config {
       position: positionAt(root, ['listeners', at, 'bind']),
       component: listener.component ?? null,
       routes: toRoutes(listener, ['listeners', at], origin),
-      authenticate: toAuthenticateConfig(listener, ['listeners', at], origin),
+      authenticate: toAuthenticateConfig(listener, origin),
       limits: toLimits({ ...document.limits, ...listener.limits }),
       leases: toLeaseTerms({ ...document.leases, ...listener.leases }),
     })),

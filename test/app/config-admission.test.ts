@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ListenerConfig } from '../../src/app/config.ts';
 import { parseSpiffeId } from '../../src/spiffe/spiffe-id.ts';
 import { matchesIdPattern } from '../../src/spiffe/id-pattern.ts';
-import { changed, EXAMPLE, EXAMPLE_FILE, parseText, problemsOf } from './config-example.ts';
+import { changed, EXAMPLE, parseText, problemsOf } from './config-example.ts';
 
 /** The example whose listener has these lines too; they begin on line 11. */
 function withKeys(text: string): string {
@@ -33,7 +33,6 @@ describe('authentication', () => {
       audiences: ['a', 'b'],
       maxAudiences: 1,
       delegations: [],
-      position: { file: EXAMPLE_FILE, line: 12, column: 12 },
     });
   });
 

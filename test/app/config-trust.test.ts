@@ -40,7 +40,6 @@ describe('bundles of other trust domains', () => {
           profile: { kind: 'https_spiffe', endpointId: 'spiffe://partner.example/bundle' },
           bundle: '/etc/sallyport/partner.json',
           maxAgeMs: 86_400_000,
-          position: place(18, 12),
         },
         {
           trustDomain: 'web.example',
@@ -48,7 +47,6 @@ describe('bundles of other trust domains', () => {
           profile: { kind: 'https_web', ca: '/etc/sallyport/ca.pem' },
           bundle: null,
           maxAgeMs: null,
-          position: place(23, 25),
         },
         {
           trustDomain: 'constructor',
@@ -56,7 +54,6 @@ describe('bundles of other trust domains', () => {
           profile: { kind: 'https_web', ca: null },
           bundle: null,
           maxAgeMs: null,
-          position: place(24, 25),
         },
       ],
       endpoint: null,
