@@ -16,7 +16,14 @@ export interface Violation {
   readonly found: Json;
 }
 
-export type DoubtReason = 'malformed' | 'partial-template' | 'image-user-unknown';
+export type DoubtReason =
+  | 'malformed'
+  | 'partial-template'
+  | 'image-user-unknown'
+  /** What an object refers to is not among those given. */
+  | 'not-given'
+  /** Signs of a device, and none of where it comes from. */
+  | 'device-not-shown';
 
 export interface Doubt {
   readonly container: Container | null;
@@ -135,6 +142,12 @@ export class Inspection {
 
   doubt(scope: Scope, field: Field, { reason, detail }: Pick<Doubt, 'reason' | 'detail'>): void {
     const taken: Doubt = { container: scope.container, at: field.path, reason, detail };
+    this.#doubts.set(doubtKey(taken), taken);
+  }
+
+  /** Of what stands beside the pod spec, such as an annotation. */
+  doubtAt(at: Path, { reason, detail }: Pick<Doubt, 'reason' | 'detail'>): void {
+    const taken: Doubt = { container: null, at, reason, detail };
     this.#doubts.set(doubtKey(taken), taken);
   }
 
