@@ -20,6 +20,25 @@ export interface LeaseTerms {
   readonly onLapse: Readonly<Record<LapseReason, LapseAction>>;
 }
 
+/**
+ * The gravest first. With our SVID the agent takes its bundles back: that a peer is not trusted any more follows from that then, that it is
+ * revoked does not.
+ */
+const GRAVITY: readonly LapseReason[] = [
+  'revoked',
+  'own-svid-withdrawn',
+  'trust-changed',
+  'policy-changed',
+  'svid-expired',
+  'token-expired',
+  'maximum-age',
+];
+
+export function graver(one: LapseReason | null, other: LapseReason | null): LapseReason | null {
+  if (one === null || other === null) return one ?? other;
+  return GRAVITY.indexOf(one) <= GRAVITY.indexOf(other) ? one : other;
+}
+
 /** What is asked before each request and several times a second while one is in flight. */
 export interface Lease {
   /** Why the holder may go on no longer, the gravest reason first; null while it may. */

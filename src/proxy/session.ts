@@ -11,7 +11,7 @@ import type { AdmissionSources, Authentication, ListenerContext, TokenTerms } fr
 import type { ExchangePeer } from './downstream.ts';
 import { type ConnectionOwner, Http1Connection, type Identification } from './http1-connection.ts';
 import { connectionFields, type ProvenIdentity } from './identity-fields.ts';
-import type { LapseReason, Lease } from './lease.ts';
+import { graver, type LapseReason, type Lease } from './lease.ts';
 import { type Refusal, refusalOfLapse } from './refusal.ts';
 import type { SvidAdmission } from './svid-admission.ts';
 import { TokenAdmission } from './token-admission.ts';
@@ -71,9 +71,7 @@ export class Session implements ConnectionOwner, Lease {
 
   lapse(): LapseReason | null {
     const ofPeer = this.#admission?.lapse() ?? null;
-    // With our SVID the agent takes its bundles back: that the peer is not trusted any more follows from it, that it is revoked does not.
-    if (ofPeer === 'revoked' || this.#host.sources.identity.current.value !== null) return ofPeer;
-    return 'own-svid-withdrawn';
+    return this.#host.sources.identity.current.value === null ? graver(ofPeer, 'own-svid-withdrawn') : ofPeer;
   }
 
   identify(head: RequestHead): Identification {
@@ -98,8 +96,9 @@ export class Session implements ConnectionOwner, Lease {
     // Its 'close' is still to come; the certificate has gone with the handle already.
     if (this.#socket.destroyed) return;
     const lapse = this.lapse();
-    if (lapse === null) this.connection.recheck();
-    else this.connection.lapsed(lapse);
+    if (lapse !== null) this.connection.lapsed(lapse);
+    // Also while it drains: what the request rests on besides may have lapsed for a graver reason.
+    this.connection.recheck();
   }
 
   sweep(nowMs: number, elapsedMs: number): void {

@@ -4,7 +4,7 @@
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
 import { JwtSvidError } from '../spiffe/jwt-svid-error.ts';
 import type { AdmissionSources, TokenVerifier } from './context.ts';
-import type { LapseReason, Lease } from './lease.ts';
+import { graver, type LapseReason, type Lease } from './lease.ts';
 import type { VerifiedUnder } from './svid-admission.ts';
 
 export class TokenAdmission implements Lease {
@@ -42,8 +42,10 @@ export class TokenAdmission implements Lease {
   }
 
   lapse(): LapseReason | null {
-    const ofConnection = this.#connection.lapse();
-    if (ofConnection !== null) return ofConnection;
+    return graver(this.#connection.lapse(), this.#ownLapse());
+  }
+
+  #ownLapse(): LapseReason | null {
     const { clock, revocations } = this.#sources;
     const nowMs = clock.wallMs();
     if (revocations.current.epoch !== this.#under.revocationsEpoch || nowMs < this.#lookedMs) {

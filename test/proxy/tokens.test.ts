@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { createJwtAuthority, type DevelopmentJwtAuthority, issueJwtSvid } from '../../src/devca/jwt.ts';
 import type { TokenTerms } from '../../src/proxy/context.ts';
-import { compileRevocations } from '../../src/revocation/revocations.ts';
+import { compileRevocations, type Revocations } from '../../src/revocation/revocations.ts';
 import { parseSpiffeId, parseTrustDomain, type SpiffeId } from '../../src/spiffe/spiffe-id.ts';
 import type { TrustBundles } from '../../src/spiffe/trust-bundle.ts';
 import { VerifiedTokens } from '../../src/spiffe/verified-tokens.ts';
@@ -52,6 +52,13 @@ async function openTokenSetting(
         { nowMs: Date.now(), crypto: webcrypto },
       ).token,
   };
+}
+
+function revokingToken(token: string): Revocations {
+  const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+  const tokenId = (claims as { jti: string }).jti;
+  const entry = { target: { kind: 'token' as const, tokenId }, reason: 'leaked', atMs: 0, expiresMs: null };
+  return compileRevocations({ entries: [entry], crls: [] });
 }
 
 const bearer = (token: string): string => `authorization: Bearer ${token}\r\n`;
@@ -275,10 +282,7 @@ describe('a stream admitted on a token', () => {
     other.request('GET', '/stream', bearer(token(TRAINING)));
     await peer.until((text) => text.includes('first'));
     await other.until((text) => text.includes('first'));
-    const claims: unknown = JSON.parse(Buffer.from(sent.split('.')[1] ?? '', 'base64url').toString());
-    const tokenId = (claims as { jti: string }).jti;
-    const entry = { target: { kind: 'token' as const, tokenId }, reason: 'leaked', atMs: 0, expiresMs: null };
-    proxy.revocations.swap(compileRevocations({ entries: [entry], crls: [] }));
+    proxy.revocations.swap(revokingToken(sent));
     await peer.closed();
     expect(other.ended).toBe(false);
     expect(proxy.recorder.requests[0]?.refusal).toBe('revoked');
@@ -286,6 +290,32 @@ describe('a stream admitted on a token', () => {
     again.request('GET', '/stream', bearer(sent));
     expect((await again.response()).status).toBe(401);
     expect(proxy.refusedTokens).toEqual(['revoked']);
+  });
+
+  it.each<[reason: 'revoked' | 'trust-changed', lose: (proxy: ProxySetting['proxy'], sent: string) => void]>([
+    ['revoked', (proxy, sent) => proxy.revocations.swap(revokingToken(sent))],
+    ['trust-changed', (proxy) => proxy.trust.swap(bundlesOf([testAuthority()]))],
+  ])('is cut when the token is lost to %s while it drains with its connection', async (reason, lose) => {
+    let passedMs = 0;
+    const clock = {
+      wallMs: () => Date.now() + passedMs,
+      monotonicMs: () => systemClock.monotonicMs() + passedMs,
+    };
+    const { proxy, token } = await openTokenSetting((_head, socket) => socket.write(CHUNKED_HEAD), {
+      clock,
+      deadlines: { bodyIdleTimeoutMs: 600_000 },
+      leases: { graceMs: 600_000, onLapse: { 'svid-expired': 'drain' } },
+    });
+    const peer = await proxy.connect(proxy.authority.issue('/training/job', { notAfterMs: Date.now() + 10_000 }));
+    const sent = token(TRAINING, { ttlMs: 3_600_000 });
+    peer.request('GET', '/stream', bearer(sent));
+    await peer.until((text) => text.includes('first'));
+    passedMs = 11_000;
+    proxy.listener.reverify();
+    expect(proxy.recorder.requests).toEqual([]);
+    lose(proxy, sent);
+    await peer.closed();
+    expect(proxy.recorder.requests[0]?.refusal).toBe(reason);
   });
 
   it('is cut when the key that signed the token is revoked', async () => {
