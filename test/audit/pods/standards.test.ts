@@ -255,6 +255,27 @@ describe('podSecurityLevel', () => {
   });
 });
 
+describe('sysctls', () => {
+  it.each([
+    'kernel.shm_rmid_forced',
+    'net.ipv4.ip_local_port_range',
+    'net.ipv4.ip_local_reserved_ports',
+    'net.ipv4.ip_unprivileged_port_start',
+    'net.ipv4.ping_group_range',
+    'net.ipv4.tcp_fin_timeout',
+    'net.ipv4.tcp_keepalive_intvl',
+    'net.ipv4.tcp_keepalive_probes',
+    'net.ipv4.tcp_keepalive_time',
+    'net.ipv4.tcp_notsent_lowat',
+    'net.ipv4.tcp_rmem',
+    'net.ipv4.tcp_slow_start_after_idle',
+    'net.ipv4.tcp_syncookies',
+    'net.ipv4.tcp_wmem',
+  ])('%s is safe', (name) => {
+    expect(failedOf(spec({ securityContext: { sysctls: [{ name, value: '1' }] } }))).toEqual([]);
+  });
+});
+
 describe('podSecurityRow', () => {
   it('is what `audit pods` prints', () => {
     const row = podSecurityRow(workloadOf(spec({ hostPID: true, containers: [inContext({ runAsUser: 0 })] })));

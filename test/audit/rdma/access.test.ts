@@ -34,6 +34,7 @@ describe('findAllRdmaAccess', () => {
     ['sockets over InfiniBand', { NCCL_SOCKET_IFNAME: 'ib0,ib1' }, true],
     ['sockets over one interface exactly', { GLOO_SOCKET_IFNAME: '=ib0' }, true],
     ['sockets over all but InfiniBand', { NCCL_SOCKET_IFNAME: '^ib0' }, false],
+    ['sockets over all but several', { NCCL_SOCKET_IFNAME: '^lo,ib0' }, false],
     ['sockets over Ethernet', { NCCL_SOCKET_IFNAME: 'eth0' }, false],
     ['UCX over verbs', { UCX_TLS: 'rc_x,cuda_copy,self' }, true],
     ['UCX without verbs', { UCX_TLS: 'tcp,cuda_copy' }, false],
