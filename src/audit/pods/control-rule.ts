@@ -40,7 +40,8 @@ export function controlRule(rule: ControlRule): Rule {
   return {
     info: rule.info,
     *evaluate(cluster: Cluster): Iterable<Verdict> {
-      for (const workload of cluster.workloads) yield* judge(rule, workload);
+      // A template that others make their pods from is to be seen nowhere else.
+      for (const template of [...cluster.workloads, ...cluster.blueprints]) yield* judge(rule, template);
     },
   };
 }

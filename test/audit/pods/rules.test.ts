@@ -402,6 +402,25 @@ spec:
     ]);
   });
 
+  it('S7 sees the templates that others make their pods from', () => {
+    const runtime = {
+      apiVersion: 'serving.kserve.io/v1alpha1',
+      kind: 'ClusterServingRuntime',
+      metadata: { name: 'llm' },
+      spec: { containers: [inContext({ privileged: true })] },
+    };
+    expect(otherThanPassed(runtime)).toMatchObject([
+      {
+        rule: 'pod-privileged',
+        verdict: 'fail',
+        resource: { ref: 'llm[ClusterServingRuntime]', namespace: null },
+        remediation: {
+          patch: [{ op: 'replace', path: '/spec/containers/0/securityContext/privileged', value: false }],
+        },
+      },
+    ]);
+  });
+
   it('offers no patch to a template that stands in another object', () => {
     const cluster = buildCluster(inventoryOf([objectOf(deployment(spec({ hostPID: true })))]));
     const [workload] = cluster.workloads;
