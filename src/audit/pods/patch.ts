@@ -36,6 +36,6 @@ export function remedy(
 }
 
 /** RFC 6901 */
-export function pointerTo(path: Path): string {
+function pointerTo(path: Path): string {
   return path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }

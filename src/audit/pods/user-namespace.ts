@@ -3,7 +3,7 @@
 
 import type { Inspection } from './inspection.ts';
 
-export function inUserNamespace(inspection: Inspection): 'yes' | 'no' | 'unknown' {
+function inUserNamespace(inspection: Inspection): 'yes' | 'no' | 'unknown' {
   const hostUsers = inspection.boolean(inspection.pod, 'hostUsers');
   if (hostUsers.kind === 'unknown') return 'unknown';
   return hostUsers.kind === 'value' && !hostUsers.value ? 'yes' : 'no';

@@ -23,7 +23,7 @@ export function findAllRdmaAccess(cluster: Cluster): ReadonlyMap<Workload, RdmaA
   return new Map(cluster.workloads.map((workload) => [workload, findRdmaAccess({ cluster, adapters }, workload)]));
 }
 
-export function findRdmaAccess(context: Pick<Search, 'cluster' | 'adapters'>, workload: Workload): RdmaAccess {
+function findRdmaAccess(context: Pick<Search, 'cluster' | 'adapters'>, workload: Workload): RdmaAccess {
   const inspection = new Inspection(workload);
   const search: Search = { ...context, workload, inspection, scopes: inspection.containers(), found: [] };
   searchExtendedResources(search);

@@ -1,7 +1,7 @@
 // Names of resources, networks and device classes that stand for network adapters.
 // Device plugins take their names from whoever sets them up; what is in common use is a vendor and a few words.
 
-import type { Transport } from './evidence.ts';
+import type { Transport } from './transport.ts';
 
 /** Whole words, since letters of `rdma` stand side by side in `hardmax` and those of `ib` in `shared-lib`. */
 const WORDS: readonly (readonly [RegExp, Transport])[] = [

@@ -8,7 +8,7 @@ import { judgeCniConfig } from './cni-config.ts';
 import type { Judgement } from './device-classes.ts';
 import { entry, itemsOf, parseEmbedded, textOf } from './embedded-json.ts';
 import { take, type Search } from './evidence.ts';
-import { findGeneratedNetwork } from './generated-networks.ts';
+import { findGeneratedNetwork, type NetworkName } from './generated-networks.ts';
 
 const ANNOTATIONS = [
   'k8s.v1.cni.cncf.io/networks',
@@ -18,11 +18,6 @@ const ANNOTATIONS = [
 /** Spiderpool's webhook adds networks and resources of a class. */
 const INJECTION = 'cni.spidernet.io/rdma-resource-inject';
 const RESOURCE_NAME = 'k8s.v1.cni.cncf.io/resourceName';
-
-export interface NetworkName {
-  readonly namespace: string;
-  readonly name: string;
-}
 
 export function searchAttachments(search: Search): void {
   const { workload, inspection } = search;

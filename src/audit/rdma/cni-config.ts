@@ -5,7 +5,8 @@ import type { Field } from '../fields.ts';
 import { transportOfName } from './adapter-names.ts';
 import type { Judgement } from './device-classes.ts';
 import { entry, itemsOf, textOf } from './embedded-json.ts';
-import type { Sign, Transport } from './evidence.ts';
+import type { Sign } from './evidence.ts';
+import type { Transport } from './transport.ts';
 import { DEFAULT_PARTITION, integerOf, parsePkey, partitionOfInterface, vlanPartition } from './partition.ts';
 
 /** `pool`: what the resource that comes with the network is; null when there is none, or nobody knows. */

@@ -4,7 +4,7 @@ import type { Cluster } from '../cluster.ts';
 import type { Field } from '../fields.ts';
 import type { KubeObject } from '../kube-object.ts';
 import { entry, itemsOf, parseEmbedded, textOf } from './embedded-json.ts';
-import type { Transport } from './evidence.ts';
+import type { Transport } from './transport.ts';
 
 export interface DeclaredAdapter {
   readonly transport: Transport;

@@ -5,7 +5,8 @@ import type { Cluster } from '../cluster.ts';
 import type { Field } from '../fields.ts';
 import { transportOfName } from './adapter-names.ts';
 import { entry, itemsOf, textOf } from './embedded-json.ts';
-import type { Search, Sign, Transport } from './evidence.ts';
+import type { Search, Sign } from './evidence.ts';
+import type { Transport } from './transport.ts';
 
 const KNOWN_CLASSES: ReadonlyMap<string, Transport> = new Map([
   ['mrdma.google.com', 'roce'],

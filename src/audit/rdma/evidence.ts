@@ -7,18 +7,7 @@ import type { Inspection, Scope } from '../pods/inspection.ts';
 import type { Container, Workload } from '../workload.ts';
 import type { DeclaredAdapters } from './declared-adapters.ts';
 import type { Partition } from './partition.ts';
-
-/** `rdma`: InfiniBand or RoCE, the template does not tell. `adapter`: one handed over, perhaps without RDMA. */
-export type Transport =
-  | 'infiniband'
-  | 'roce'
-  | 'efa'
-  | 'rdma'
-  | 'slingshot'
-  | 'omni-path'
-  | 'gpudirect-tcpx'
-  | 'sr-iov'
-  | 'adapter';
+import type { Transport } from './transport.ts';
 
 export type EvidenceSource =
   | 'extended-resource'

@@ -4,11 +4,16 @@ import type { Cluster } from '../cluster.ts';
 import type { Field } from '../fields.ts';
 import type { KubeObject } from '../kube-object.ts';
 import { transportOfResource } from './adapter-names.ts';
-import type { NetworkName } from './attachments.ts';
 import type { Judgement } from './device-classes.ts';
 import { entry, itemsOf, textOf } from './embedded-json.ts';
-import type { Search, Sign, Transport } from './evidence.ts';
+import type { Search, Sign } from './evidence.ts';
+import type { Transport } from './transport.ts';
 import { DEFAULT_PARTITION, integerOf, parsePkey, partitionOfInterface, vlanPartition } from './partition.ts';
+
+export interface NetworkName {
+  readonly namespace: string;
+  readonly name: string;
+}
 
 type Context = Pick<Search, 'cluster' | 'adapters'>;
 type Reader = (spec: Field, context: Context) => Judgement;

@@ -5,8 +5,9 @@ import type { KubeObject } from '../kube-object.ts';
 import { annotationPath } from '../pods/inspection.ts';
 import { transportOfName } from './adapter-names.ts';
 import { entry, itemsOf, parseEmbedded, textOf } from './embedded-json.ts';
-import { take, type Search, type Sign, type Transport } from './evidence.ts';
+import { take, type Search, type Sign } from './evidence.ts';
 import { cloudNetwork } from './partition.ts';
+import type { Transport } from './transport.ts';
 
 const INTERFACES = 'networking.gke.io/interfaces';
 export const GKE_RESOURCE_PREFIX = 'networking.gke.io.networks/';

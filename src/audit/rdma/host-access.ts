@@ -4,7 +4,8 @@ import type { Field } from '../fields.ts';
 import { mountsOf, normalise } from '../pods/host-path.ts';
 import { annotationPath, type Scope } from '../pods/inspection.ts';
 import { entry, itemsOf, textOf } from './embedded-json.ts';
-import { take, type Search, type Transport } from './evidence.ts';
+import { take, type Search } from './evidence.ts';
+import type { Transport } from './transport.ts';
 import { readFabricSettings, type FabricSettings } from './fabric-settings.ts';
 
 const DEVICES: readonly (readonly [RegExp, Transport])[] = [

@@ -1,7 +1,8 @@
 // What can be done about traffic that the kernel does not see: partitions of the fabric, and encryption by who sends.
 // A network policy is never among it, for it would not be enforced.
 
-import type { RdmaEvidence, Transport } from './evidence.ts';
+import type { RdmaEvidence } from './evidence.ts';
+import type { Transport } from './transport.ts';
 
 const ISOLATION: Readonly<Record<Transport, string>> = {
   infiniband:

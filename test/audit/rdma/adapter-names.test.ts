@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { transportOfName, transportOfResource } from '../../../src/audit/rdma/adapter-names.ts';
-import type { Transport } from '../../../src/audit/rdma/evidence.ts';
+import type { Transport } from '../../../src/audit/rdma/transport.ts';
 
 describe('transportOfResource', () => {
   it.each<[string, Transport | null]>([
