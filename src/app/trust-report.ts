@@ -52,6 +52,8 @@ export interface TrustDomainReport {
   readonly sequence: string | null;
   /** Since its source last gave or confirmed it; of a file, since it was loaded. */
   readonly ageSeconds: number | null;
+  /** The URL that answered, after redirects. */
+  readonly fetchedFrom: string | null;
   /** Why nothing newer is known, or the bundle is not in force; null when all is well. */
   readonly problem: string | null;
 }
@@ -65,7 +67,22 @@ export interface RevocationReport {
   readonly problem: string | null;
 }
 
-export function reportTrust(config: Config, materials: Materials, clock: Clock): TrustReport {
+/** Of the materials, what is shown of them. */
+type Shown = Pick<
+  Materials,
+  | 'identity'
+  | 'trust'
+  | 'revocations'
+  | 'agent'
+  | 'agentDiscardedMessages'
+  | 'federation'
+  | 'redis'
+  | 'fileFailures'
+  | 'listedInFile'
+  | 'loadedSecondsAgo'
+>;
+
+export function reportTrust(config: Config, materials: Shown, clock: Clock): TrustReport {
   return {
     svid: reportSvid(materials, clock),
     source: reportSource(materials, clock),
@@ -96,7 +113,7 @@ export function toTrustFigures({ svid, source, trustDomains, revocation }: Trust
   };
 }
 
-function reportSvid({ identity }: Materials, clock: Clock): SvidReport | null {
+function reportSvid({ identity }: Shown, clock: Clock): SvidReport | null {
   const { value } = identity.current;
   if (value === null) return null;
   const { id, leafSha256, notBeforeMs, notAfterMs } = value.svid;
@@ -110,7 +127,7 @@ function reportSvid({ identity }: Materials, clock: Clock): SvidReport | null {
   };
 }
 
-function reportSource(materials: Materials, clock: Clock): SourceReport {
+function reportSource(materials: Shown, clock: Clock): SourceReport {
   const { agent, agentDiscardedMessages: discardedMessages } = materials;
   const never = { lastMessageAgeSeconds: null, nextAttemptSeconds: null, jwtBundles: null };
   const none = { reason: null, ...never, discardedMessages };
@@ -133,7 +150,7 @@ function reasonOf(state: WorkloadState | NonNullable<WorkloadMaterials['jwtBundl
   return 'reason' in state ? state.reason : null;
 }
 
-function reportTrustDomains(config: Config, materials: Materials, clock: Clock): readonly TrustDomainReport[] {
+function reportTrustDomains(config: Config, materials: Shown, clock: Clock): readonly TrustDomainReport[] {
   const federated = new Map(materials.federation.map((state) => [state.trustDomain, state]));
   const bundles = materials.trust.view.current.value;
   const names = new Set([config.trustDomain, ...bundles.keys(), ...federated.keys()]);
@@ -147,6 +164,7 @@ function reportTrustDomains(config: Config, materials: Materials, clock: Clock):
       ...describeBundle(bundles.get(trustDomain)),
       sequence: state?.document?.sequence?.toString() ?? null,
       ageSeconds: ageOfBundle(origin, state, { materials, clock }),
+      fetchedFrom: state?.fetchedFrom ?? null,
       problem: problemOfBundle(origin, state, { materials, isKnown: bundles.has(trustDomain) }),
     };
   });
@@ -166,7 +184,7 @@ function describeBundle(bundle: TrustBundle | undefined): Pick<TrustDomainReport
 }
 
 interface Situation {
-  readonly materials: Materials;
+  readonly materials: Shown;
 }
 
 function ageOfBundle(
@@ -174,10 +192,16 @@ function ageOfBundle(
   state: FederationState | null,
   { materials, clock }: Situation & { readonly clock: Clock },
 ): number | null {
-  if (state !== null) return state.fetchedMs === null ? null : secondsSince(state.fetchedMs, clock);
+  if (state !== null) return ageOfFetch(state, clock);
   const { agent } = materials;
   if (origin === 'bundle-file' || agent === null) return materials.loadedSecondsAgo('trust-bundle');
   return 'receivedMs' in agent ? secondsSince(agent.receivedMs, clock) : null;
+}
+
+/** As its maximum age is judged: monotonic time stands still while the machine is asleep. */
+function ageOfFetch({ fetchedMs, fetchedWallMs }: FederationState, clock: Clock): number | null {
+  if (fetchedMs === null || fetchedWallMs === null) return null;
+  return Math.max(secondsSince(fetchedMs, clock), Math.floor((clock.wallMs() - fetchedWallMs) / 1000));
 }
 
 function problemOfBundle(
@@ -193,7 +217,7 @@ function problemOfBundle(
   return isFromFile && failure !== null ? messageOf(failure) : null;
 }
 
-function reportRevocation(config: Config, materials: Materials, clock: Clock): readonly RevocationReport[] {
+function reportRevocation(config: Config, materials: Shown, clock: Clock): readonly RevocationReport[] {
   const { redis, agent } = materials;
   const revocations = materials.revocations.current.value;
   const reports: RevocationReport[] = [];

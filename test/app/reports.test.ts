@@ -1,6 +1,10 @@
 // What the log and `/identity` tell of sources that are not files: each change once, and nothing that is not so.
 
 import { describe, expect, it } from 'vitest';
+import { TrustComposition } from '../../src/app/materials/trust-composition.ts';
+import { SnapshotCell } from '../../src/core/snapshot.ts';
+import { NO_REVOCATIONS } from '../../src/revocation/revocations.ts';
+import { EXAMPLE, parseText } from './config-example.ts';
 import { ClockWatch } from '../../src/app/clock-watch.ts';
 import { formatIdentity } from '../../src/app/identity-text.ts';
 import { createSourceReport } from '../../src/app/source-report.ts';
@@ -104,6 +108,52 @@ describe('the bundle of a partner', () => {
     const state = stateWith();
     for (const each of [state, { ...state, fetchedMs: 1 }, stateWith()]) report.federation(each);
     expect(report.told).toEqual([IN_FORCE, IN_FORCE]);
+  });
+});
+
+describe('the age of what a partner gave', () => {
+  it('is that of the wall clock where the machine was asleep meanwhile', () => {
+    const partner = parseTrustDomain('partner.example');
+    const trust = new TrustComposition(new Map([[partner, 'federation']]));
+    const bundles = bundlesOf([createTestAuthority('partner.example')]);
+    trust.give('federation', bundles);
+    const [bundle] = bundles.values();
+    if (bundle === undefined) throw new Error('no bundle');
+    const state: FederationState = {
+      trustDomain: partner,
+      document: { bundle, sequence: 2n ** 63n - 1n, refreshHintMs: null },
+      fetchedMs: 1_000,
+      fetchedWallMs: 1_000_000,
+      fetchedFrom: 'https://bundles.partner.example/',
+      failure: null,
+      nextAttemptMs: 0,
+      expired: false,
+    };
+    const report = reportTrust(
+      { ...parseText(EXAMPLE), trustDomain: partner },
+      {
+        identity: new SnapshotCell(null),
+        trust,
+        revocations: new SnapshotCell(NO_REVOCATIONS),
+        agent: null,
+        agentDiscardedMessages: 0,
+        federation: [state],
+        redis: null,
+        fileFailures: new Map(),
+        listedInFile: 0,
+        loadedSecondsAgo: () => null,
+      },
+      { wallMs: () => 1_000_000 + 28_800_000, monotonicMs: () => 61_000 },
+    );
+    expect(report.trustDomains).toMatchObject([
+      {
+        trustDomain: partner,
+        origin: 'federation',
+        ageSeconds: 28_800,
+        sequence: '9223372036854775807',
+        fetchedFrom: 'https://bundles.partner.example/',
+      },
+    ]);
   });
 });
 
