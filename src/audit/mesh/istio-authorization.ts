@@ -8,6 +8,7 @@ import type { CallerIdentity } from './caller.ts';
 import {
   readAuthorizationPolicy,
   type AuthorizationPolicy,
+  type PolicyAction,
   type PolicyCondition,
   type PolicyRule,
   type PolicyTerm,
@@ -35,6 +36,8 @@ export interface AuthorizationAnswer {
 
 export interface PolicyMatch {
   readonly policy: AuthorizationPolicy;
+  /** Whether it is for the workload at all. */
+  readonly isSelected: boolean | 'unknown';
   readonly match: Match;
 }
 
@@ -77,54 +80,55 @@ export class AuthorizationPolicies {
 
   answer(workload: Workload, asked: Asked): AuthorizationAnswer {
     const matches = this.matches(workload, asked);
-    const broken = matches.filter(({ policy, match }) => policy.action === null && match !== 'no');
-    const of = (action: string): readonly PolicyMatch[] => matches.filter(({ policy }) => policy.action === action);
-    const denying = of('DENY');
-    const allowing = of('ALLOW');
-    // A proxy that enforces at ztunnel takes no policies of this action.
-    const custom = asked.enforcer === 'sidecar' ? of('CUSTOM') : [];
-    const denied = denying.filter(({ match }) => match === 'yes');
+    const of = (action: PolicyAction | null): readonly PolicyMatch[] =>
+      matches.filter(({ policy }) => policy.action === action);
+    const denied = of('DENY').filter(({ match }) => match === 'yes');
     if (denied.length > 0) return toAnswer('denied', 'denies it', denied);
-    const doubts = [...denying, ...custom].filter(({ match }) => match !== 'no');
-    const allowed = some(allowing.map(({ match }) => match));
-    if (allowing.length > 0 && allowed === 'no' && broken.length === 0) {
-      return toAnswer('denied', 'allows only others', allowing);
-    }
-    const unknown = [...broken, ...doubts, ...allowing].filter(({ match }) => match === 'unknown');
-    if (broken.length > 0 || doubts.some(({ match }) => match === 'unknown') || allowed === 'unknown') {
-      return toAnswer('unknown', 'may or may not apply', unknown.length > 0 ? unknown : broken);
-    }
-    if (doubts.length > 0) return toAnswer('depends', 'decides by request', doubts);
-    if (allowing.length === 0) {
-      return { admission: 'allowed', why: ['no AuthorizationPolicy of action ALLOW is for it'], policies: [] };
-    }
-    if (allowed === 'request') {
-      return toAnswer(
-        'depends',
-        'decides by request',
-        allowing.filter(({ match }) => match === 'request'),
-      );
-    }
-    return toAnswer(
-      'allowed',
-      'allows it',
-      allowing.filter(({ match }) => match === 'yes'),
-    );
+    const broken = of(null).filter(({ isSelected }) => isSelected !== false);
+    if (broken.length > 0) return toAnswer('unknown', 'has no action that there is', broken);
+    // ztunnel takes no policies of action CUSTOM.
+    const custom = asked.enforcer === 'sidecar' ? of('CUSTOM') : [];
+    const doubts = [...of('DENY'), ...custom].filter(({ match }) => match !== 'no');
+    return answerAllowing(of('ALLOW'), doubts);
   }
 
   /** Of those in force. */
   matches(workload: Workload, asked: Asked): readonly PolicyMatch[] {
     return this.of(workload)
       .filter(({ isDryRun }) => !isDryRun)
-      .map((policy) => ({ policy, match: this.#matchPolicy(policy, workload, asked) }));
+      .map((policy) => this.#matchPolicy(policy, workload, asked));
   }
 
-  #matchPolicy(policy: AuthorizationPolicy, workload: Workload, asked: Asked): Match {
-    const isSelected = matchLabels(policy.selector, workload.labels);
+  #matchPolicy(policy: AuthorizationPolicy, workload: Workload, asked: Asked): PolicyMatch {
+    const selected = matchLabels(policy.selector, workload.labels);
     const context = { asked, policy, settings: this.#settings };
     const match = some(policy.rules.map((rule) => matchRule(rule, context)));
-    return every([isSelected, match]);
+    return {
+      policy,
+      isSelected: selected === 'unknown' ? selected : selected === 'yes',
+      match: every([selected, match]),
+    };
   }
+}
+
+/** `doubts`: what may deny, and is not known to. */
+function answerAllowing(allowing: readonly PolicyMatch[], doubts: readonly PolicyMatch[]): AuthorizationAnswer {
+  const allowed = some(allowing.map(({ match }) => match));
+  const matching = (wanted: Match): readonly PolicyMatch[] =>
+    [...allowing, ...doubts].filter(({ match }) => match === wanted);
+  const isRestricted = allowing.some(({ isSelected }) => isSelected === true);
+  if (isRestricted && allowed === 'no') return toAnswer('denied', 'allows only others', allowing);
+  // Whether its selector holds decides whether anybody is kept out at all.
+  if (!isRestricted && allowing.length > 0) return toAnswer('unknown', 'may or may not be for it', allowing);
+  if (allowed === 'unknown' || doubts.some(({ match }) => match === 'unknown')) {
+    return toAnswer('unknown', 'may or may not apply', matching('unknown'));
+  }
+  if (doubts.length > 0) return toAnswer('depends', 'decides by request', doubts);
+  if (allowing.length === 0) {
+    return { admission: 'allowed', why: ['no AuthorizationPolicy of action ALLOW is for it'], policies: [] };
+  }
+  if (allowed === 'request') return toAnswer('depends', 'decides by request', matching('request'));
+  return toAnswer('allowed', 'allows it', matching('yes'));
 }
 
 function toAnswer(

@@ -84,11 +84,13 @@ export class LinkerdPolicies {
     const [first] = servers;
     if (first === undefined) return this.#answerByDefault(workload, namespace, asked);
     const answers = servers.map(({ server }) => this.#answerByServer(server, asked));
-    const isCertain = servers.some(({ match }) => match === 'yes');
     const match = some(answers.map((answer) => answer.match));
-    const decisive = answers.find((answer) => answer.match === match) ?? answers[0];
-    const source = decisive?.source ?? '';
-    return { match: isCertain ? match : every(['unknown', match]), source, object: decisive?.object ?? null };
+    const { source, object } =
+      answers.find((answer) => answer.match === match) ?? this.#answerByServer(first.server, asked);
+    if (servers.some(({ match }) => match === 'yes')) return { match, source, object };
+    // Whether the Server is for the workload is not known, so that the default policy may be in force.
+    const byDefault = this.#answerByDefault(workload, namespace, asked);
+    return { match: byDefault.match === match ? match : 'unknown', source, object };
   }
 
   #answerByServer(server: Server, asked: LinkerdAsked): LinkerdAnswer {

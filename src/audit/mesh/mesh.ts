@@ -1,10 +1,12 @@
 // Who in a cluster has to prove an identity, to whom, and what the meshes make of it: what rules, lists and the access matrix ask.
 
-import type { Cluster } from '../cluster.ts';
+import type { Cluster, Namespace } from '../cluster.ts';
 import type { AuditOptions } from '../finding.ts';
 import type { Workload } from '../workload.ts';
 import { authorize, findCaller, type MeshAnswer, type Target } from './admission.ts';
 import { ANONYMOUS, type CallerIdentity } from './caller.ts';
+import { DATAPLANE_MODE, LINKERD_INJECT } from './carrier.ts';
+import { NAMESPACE_INJECTION, REVISION } from './injection.ts';
 import type { Admission } from './istio-authorization.ts';
 import { readMeshParts, remembering, type MeshParts } from './mesh-parts.ts';
 import { decideMtls, type MtlsMode } from './mtls-mode.ts';
@@ -77,11 +79,22 @@ const KINDS: readonly (readonly [group: string, kind: string])[] = [
   ['policy.linkerd.io', 'Server'],
   ['policy.linkerd.io', 'AuthorizationPolicy'],
 ];
+/** Somebody means to have a mesh there. */
+function isEnrolled({ labels, annotations }: Namespace): boolean {
+  return (
+    labels.get(NAMESPACE_INJECTION) === 'enabled' ||
+    labels.has(REVISION) ||
+    labels.get(DATAPLANE_MODE) === 'ambient' ||
+    annotations.get(LINKERD_INJECT) === 'enabled'
+  );
+}
+
 const CONTROL_PLANES = /^(?:istiod(?:-.+)?|ztunnel|linkerd-proxy-injector|linkerd-destination)$/;
 
 function isPresent({ cluster, settings, cilium, carrierOf }: MeshParts): boolean {
   if (settings.webhooks !== null || cilium.isUsed) return true;
   if (KINDS.some(([group, kind]) => cluster.byKind(group, kind).length > 0)) return true;
+  if ([...cluster.namespaces.values()].some(isEnrolled)) return true;
   return cluster.workloads.some((workload) => {
     const { kind } = carrierOf(workload);
     return CONTROL_PLANES.test(workload.name) || (kind !== 'none' && kind !== 'unknown');

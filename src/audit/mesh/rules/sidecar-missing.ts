@@ -26,7 +26,9 @@ export const SIDECAR_MISSING: Rule = {
 
 Being in the mesh shows in the pods: a sidecar, native or not, that the injector marked, or the annotation that ambient mode leaves. Where only templates are given, labels of the namespace and the pod decide.
 
-Not every workload wants a sidecar. A training job would have to end with its proxy still running, and its gradients should not pass through one. Ambient mode puts nothing into the pod; or the job stays outside, and a proxy of its own carries only what it asks of others. Collective communication over RDMA passes every mesh by: keep it in a partition of its own.`,
+Not every workload wants a sidecar. A training job would have to end with its proxy still running, and its gradients should not pass through one. Ambient mode puts nothing into the pod; or the job stays outside, and a proxy of its own carries only what it asks of others. Collective communication over RDMA passes every mesh by: keep it in a partition of its own.
+
+**Fix:** enrol the namespace, with \`istio-injection: enabled\` or \`istio.io/dataplane-mode: ambient\`, and take away what keeps the pod out.`,
   }),
   *evaluate(cluster: Cluster, { options }: AuditContext): Iterable<Verdict> {
     const mesh = meshOf(cluster, options);

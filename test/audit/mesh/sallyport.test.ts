@@ -1,0 +1,369 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { buildCluster } from '../../../src/audit/cluster.ts';
+import { listMtls } from '../../../src/audit/mesh/list-mtls.ts';
+import { meshOf, requiresIdentity } from '../../../src/audit/mesh/mesh.ts';
+import { meshRules } from '../../../src/audit/mesh/mesh-rules.ts';
+import { readLenientYaml } from '../../../src/yaml/lenient.ts';
+import { inventoryOf, objectOf, workloadNamed } from '../inventory.ts';
+import { termsOf } from '../terms.ts';
+import {
+  configMap,
+  deployment,
+  modesOf,
+  namespace,
+  OPTIONS,
+  outcomesOf,
+  saidOf,
+  service,
+  settingOf,
+  SIDECARS,
+  sourceOf,
+  verdictsOf,
+  type Body,
+} from './setting.ts';
+
+const REGISTRY = 'ml/registry[Deployment]';
+const PATH = '/etc/sallyport/config';
+const LISTENER = `  - name: registry
+    bind: 0.0.0.0:8443
+    component: registry
+    upstream: http://127.0.0.1:5000
+`;
+
+function config(listeners = LISTENER, more = ''): Body {
+  return configMap('ml/sallyport-config', {
+    'sallyport.yaml': `trustDomain: ai.example\n${more}listeners:\n${listeners}`,
+  });
+}
+
+const SIDECAR = {
+  name: 'sallyport',
+  image: 'registry.example/sallyport:0.1.0',
+  args: ['run', '--config', `${PATH}/sallyport.yaml`],
+  ports: [{ containerPort: 8443 }, { containerPort: 9902 }],
+  volumeMounts: [{ name: 'config', mountPath: PATH }],
+};
+const LOOPBACK = { name: 'registry', image: 'mlflow:1', args: ['--host=127.0.0.1', '--port=5000'] };
+const VOLUMES = [{ name: 'config', configMap: { name: 'sallyport-config' } }];
+
+interface Terms {
+  readonly sidecar?: Body;
+  readonly main?: Body;
+  readonly volumes?: readonly Body[];
+  readonly hostNetwork?: boolean;
+}
+
+function registry({ sidecar = {}, main = LOOPBACK, volumes = VOLUMES, hostNetwork = false }: Terms = {}): Body {
+  return deployment('registry', { containers: [{ ...SIDECAR, ...sidecar }, main], volumes, hostNetwork });
+}
+
+function modeOf(bodies: readonly Body[], port = 8443): string {
+  return modesOf([namespace('ml'), ...bodies])[`${REGISTRY}:${port}`] ?? 'no such row';
+}
+
+describe('ports that Sallyport guards', () => {
+  it('are STRICT, and say who guards them', () => {
+    const bodies = [namespace('ml'), registry(), config(LISTENER, 'probes: { bind: 0.0.0.0:9902 }\n')];
+    expect(modesOf(bodies)).toEqual({ [`${REGISTRY}:8443`]: 'STRICT', [`${REGISTRY}:9902`]: 'DISABLE' });
+    expect(sourceOf(bodies, REGISTRY, 8443)).toBe("Sallyport's listener registry for registry: X.509-SVID of the peer");
+    expect(sourceOf(bodies, REGISTRY, 9902)).toBe("Sallyport's probes: metrics and health, in plain HTTP");
+    const { mesh, workload } = settingOf(bodies);
+    expect(requiresIdentity(mesh, workload(REGISTRY), 8443)).toBe('yes');
+    expect(requiresIdentity(mesh, workload(REGISTRY), 9902)).toBe('no');
+  });
+
+  it('are there although no container declares them', () => {
+    expect(modeOf([registry({ sidecar: { ports: [] } }), config()])).toBe('STRICT');
+  });
+
+  it('take tokens, and say so', () => {
+    const listener = `${LISTENER}    authenticate: [jwt]\n    jwt: { audiences: [spiffe://ai.example/registry] }\n`;
+    expect(sourceOf([namespace('ml'), registry(), config(listener)], REGISTRY, 8443)).toContain(
+      'JWT-SVID in every request',
+    );
+  });
+
+  it('stay STRICT inside of a mesh', () => {
+    expect(modesOf([namespace('ml', SIDECARS), registry(), config()])[`${REGISTRY}:8443`]).toBe('STRICT');
+  });
+
+  it.each([
+    ['by the mount of a directory', {}],
+    [
+      'by the mount of one file',
+      { volumeMounts: [{ name: 'config', mountPath: `${PATH}/sallyport.yaml`, subPath: 'sallyport.yaml' }] },
+    ],
+    ['by an option with an equals sign', { args: ['run', `--config=${PATH}/sallyport.yaml`] }],
+    [
+      'by the command',
+      {
+        command: ['/usr/local/bin/node', '/app/dist/sallyport.js', 'run', '--config', `${PATH}/sallyport.yaml`],
+        args: [],
+      },
+    ],
+    ['by the default of the image', { args: [] }],
+    ['by its arguments under another image', { image: 'registry.example/proxy:1' }],
+    ['by its image with a digest', { image: 'registry.example:5000/security/our-sallyport@sha256:0123', args: [] }],
+  ])('are found %s', (_name, sidecar) => {
+    expect(modeOf([registry({ sidecar }), config()])).toBe('STRICT');
+  });
+
+  it.each([
+    [
+      'a projected volume',
+      [
+        {
+          name: 'config',
+          projected: { sources: [{ secret: { name: 'x' } }, { configMap: { name: 'sallyport-config' } }] },
+        },
+      ],
+    ],
+    [
+      'items with their own paths',
+      [
+        {
+          name: 'config',
+          configMap: { name: 'sallyport-config', items: [{ key: 'sallyport.yaml', path: 'sallyport.yaml' }] },
+        },
+      ],
+    ],
+  ])('are found in %s', (_name, volumes) => {
+    expect(modeOf([registry({ volumes }), config()])).toBe('STRICT');
+  });
+
+  it('are found in a key of another name', () => {
+    const volumes = [
+      {
+        name: 'config',
+        configMap: { name: 'sallyport-config', items: [{ key: 'other.yaml', path: 'sallyport.yaml' }] },
+      },
+    ];
+    const other = configMap('ml/sallyport-config', {
+      'other.yaml': `trustDomain: ai.example\nlisteners:\n${LISTENER}`,
+    });
+    expect(modeOf([registry({ volumes }), other])).toBe('STRICT');
+  });
+
+  it.each([
+    ['the ConfigMap is not there', [registry()], 'is not there'],
+    ['nothing is mounted', [registry({ volumes: [] }), config()], 'no ConfigMap is mounted'],
+    [
+      'a Secret is mounted',
+      [registry({ volumes: [{ name: 'config', secret: { secretName: 'x' } }] }), config()],
+      'no ConfigMap is mounted',
+    ],
+    ['the key is another', [registry(), configMap('ml/sallyport-config', { 'x.yaml': '' })], 'has no key'],
+    ['the YAML is broken', [registry(), configMap('ml/sallyport-config', { 'sallyport.yaml': 'a: [' })], 'is refused'],
+    [
+      'the YAML is one that Sallyport refuses',
+      [registry(), configMap('ml/sallyport-config', { 'sallyport.yaml': 'x: &a 1\ny: *a\n' })],
+      'is refused',
+    ],
+    [
+      'there are no listeners',
+      [registry(), configMap('ml/sallyport-config', { 'sallyport.yaml': 'trustDomain: a\n' })],
+      'cannot be read',
+    ],
+    [
+      'a listener has no upstream',
+      [registry(), config('  - { name: a, bind: "0.0.0.0:8443", component: a }\n')],
+      'cannot be read',
+    ],
+    [
+      'a listener binds nothing',
+      [registry(), config('  - { name: a, bind: here, component: a, upstream: "http://127.0.0.1:1" }\n')],
+      'cannot be read',
+    ],
+  ])('are not known where %s', (_name, bodies, why) => {
+    expect(modeOf(bodies)).toBe('UNKNOWN');
+    expect(saidOf('mesh-sallyport-bypass', [namespace('ml'), ...bodies])).toEqual([
+      expect.stringMatching(new RegExp(`^unknown .*${why}`)),
+    ]);
+  });
+
+  it("are not taken for another program's that has a `run --config` too", () => {
+    const caddy = deployment('web', {
+      containers: [
+        {
+          name: 'caddy',
+          image: 'caddy:2',
+          command: ['caddy', 'run', '--config', '/etc/caddy/Caddyfile'],
+          ports: [{ containerPort: 443 }],
+        },
+      ],
+    });
+    const { mesh, workload } = settingOf([namespace('ml'), caddy]);
+    expect(mesh.sallyportOf(workload('ml/web[Deployment]'))).toBeNull();
+    expect(outcomesOf('mesh-sallyport-bypass', [namespace('ml'), caddy])).toEqual([]);
+  });
+
+  it('belong to the workload that has the sidecar, with its components', () => {
+    const routes = `  - name: models
+    bind: 0.0.0.0:8443
+    routes:
+      - { host: a.example, component: inference, upstream: "http://127.0.0.1:8000" }
+      - { component: registry, upstream: "unix:/run/registry.sock" }
+`;
+    const { mesh, workload } = settingOf([namespace('ml'), registry(), config(routes)]);
+    expect(mesh.sallyportOf(workload(REGISTRY))?.config).toMatchObject({
+      kind: 'read',
+      mode: 'enforce',
+      listeners: [
+        {
+          name: 'models',
+          port: 8443,
+          components: ['inference', 'registry'],
+          upstreams: [
+            { kind: 'local', port: 8000 },
+            { kind: 'local', port: null },
+          ],
+          authenticate: ['x509'],
+        },
+      ],
+    });
+  });
+});
+
+describe('mesh-sallyport-bypass', () => {
+  const RULE = 'mesh-sallyport-bypass';
+  const said = (bodies: readonly Body[]): readonly string[] => saidOf(RULE, [namespace('ml'), ...bodies]);
+
+  it('passes a service on loopback behind it', () => {
+    expect(said([registry(), config(), service('registry', { ports: [{ port: 443, targetPort: 8443 }] })])).toEqual([
+      `pass ${REGISTRY}: the only way to the service is through Sallyport`,
+    ]);
+  });
+
+  it.each([
+    ['an address and a port', ['--bind', '127.0.0.1:5000'], 'pass'],
+    ['localhost', ['--host', 'localhost'], 'pass'],
+    ['the loopback of IPv6', ['--host=[::1]'], 'pass'],
+    ['a URL', ['--listen=http://127.0.0.1:5000'], 'pass'],
+    ['an option of several words', ['--server.address=127.0.0.1'], 'pass'],
+    ['an address with another port', ['--metrics-address=127.0.0.1:9000'], 'unknown'],
+    ['nothing', [], 'unknown'],
+    ['every address', ['--host=0.0.0.0'], 'fail'],
+    ['every address of IPv6', ['--host', '::'], 'fail'],
+    ['a star', ['--bind=*:5000'], 'fail'],
+    ['the address of the pod', ['--listen-address', '10.0.0.5:5000'], 'fail'],
+    ['a shell', ['sh', '-c', 'exec serve --host 127.0.0.1 --port 5000'], 'pass'],
+  ])('goes by the arguments of the service: %s', (_name, args, expected) => {
+    expect(outcomesOf(RULE, [namespace('ml'), registry({ main: { ...LOOPBACK, args } }), config()])).toEqual([
+      `${expected} ${REGISTRY}`,
+    ]);
+  });
+
+  it.each([
+    [{ name: 'HOST', value: '127.0.0.1' }, 'pass'],
+    [{ name: 'UVICORN_HOST', value: '0.0.0.0' }, 'fail'],
+    [{ name: 'DATABASE_HOST_NAME', value: '127.0.0.1' }, 'unknown'],
+    [{ name: 'HOST', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } }, 'unknown'],
+  ])('goes by the environment of the service: %j', (entry, expected) => {
+    const main = { name: 'registry', image: 'mlflow:1', env: [entry] };
+    expect(outcomesOf(RULE, [namespace('ml'), registry({ main }), config()])).toEqual([`${expected} ${REGISTRY}`]);
+  });
+
+  it.each([
+    [
+      'the service declares its port',
+      [registry({ main: { ...LOOPBACK, ports: [{ containerPort: 5000 }] } }), config()],
+      'container registry declares port 5000',
+    ],
+    [
+      'a Service leads to it',
+      [
+        registry(),
+        config(),
+        service('direct', { selector: { app: 'registry' }, ports: [{ port: 80, targetPort: 5000 }] }),
+      ],
+      'Service direct leads to port 5000',
+    ],
+    [
+      'another port of the pod is open',
+      [registry({ main: { ...LOOPBACK, ports: [{ containerPort: 9000 }] } }), config()],
+      'container registry declares port 9000',
+    ],
+    [
+      'the upstream is elsewhere',
+      [registry(), config(LISTENER.replace('127.0.0.1', '10.0.0.7'))],
+      'listener registry forwards to http://10.0.0.7:5000',
+    ],
+    [
+      'the upstream is a name',
+      [registry(), config(LISTENER.replace('127.0.0.1', 'registry'))],
+      'listener registry forwards to http://registry:5000',
+    ],
+    [
+      'the kubelet reaches the service',
+      [registry({ main: { ...LOOPBACK, readinessProbe: { httpGet: { path: '/', port: 5000 } } } }), config()],
+      'the kubelet asks port 5000',
+    ],
+    [
+      'the pod is in the network of its node',
+      [registry({ hostNetwork: true }), config()],
+      'in the network of its node',
+    ],
+  ])('fails where %s', (_name, bodies, detail) => {
+    const lines = said(bodies);
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.every((line) => line.startsWith(`fail ${REGISTRY}`))).toBe(true);
+    expect(lines.join('\n')).toContain(detail);
+  });
+
+  it('is graver where it is the service itself that is open', () => {
+    const open = (port: number): Body => registry({ main: { ...LOOPBACK, ports: [{ containerPort: port }] } });
+    const severityOf = (body: Body): unknown => verdictsOf(RULE, [namespace('ml'), body, config()])[0]?.severity;
+    expect(severityOf(open(5000))).toBeUndefined();
+    expect(severityOf(open(9000))).toBe('medium');
+  });
+
+  it('lets probes run inside of the container, and metrics of Sallyport be read', () => {
+    const main = { ...LOOPBACK, readinessProbe: { exec: { command: ['true'] } } };
+    const probes = config(LISTENER, 'probes: { bind: 0.0.0.0:9902 }\n');
+    const metrics = service('metrics', { selector: { app: 'registry' }, ports: [{ port: 9902 }] });
+    expect(outcomesOf(RULE, [namespace('ml'), registry({ main }), probes, metrics])).toEqual([`pass ${REGISTRY}`]);
+  });
+
+  it('has nothing to say about a socket of the pod', () => {
+    const socket = config(LISTENER.replace('http://127.0.0.1:5000', 'unix:/run/registry.sock'));
+    expect(outcomesOf(RULE, [namespace('ml'), registry({ main: { name: 'm', image: 'm' } }), socket])).toEqual([
+      `pass ${REGISTRY}`,
+    ]);
+  });
+});
+
+describe('mesh-sallyport-shadow', () => {
+  it.each([
+    ['', ['pass ml/sallyport-config[ConfigMap]']],
+    ['policy: { path: p, mode: enforce }\n', ['pass ml/sallyport-config[ConfigMap]']],
+    ['policy: { path: p, mode: shadow }\n', ['fail ml/sallyport-config[ConfigMap]']],
+  ])('%j', (more, expected) => {
+    const two = deployment('second', { containers: [SIDECAR, LOOPBACK], volumes: VOLUMES });
+    expect(outcomesOf('mesh-sallyport-shadow', [registry(), two, config(LISTENER, more)])).toEqual(expected);
+  });
+});
+
+describe('our own manifests', () => {
+  const folder = new URL('../../../deploy/kubernetes/', import.meta.url);
+  const bodies = readdirSync(folder)
+    .filter((name) => name !== 'kustomization.yaml')
+    .flatMap((name) => readLenientYaml(readFileSync(new URL(name, folder), 'utf8')))
+    .map((document) => (document.kind === 'value' ? document.value : null));
+  const cluster = buildCluster(inventoryOf(bodies.map((body) => objectOf(body))));
+
+  it('have no finding about meshes', () => {
+    const verdicts = meshRules.flatMap((rule) => [...rule.evaluate(cluster, termsOf().context)]);
+    expect(verdicts.filter(({ verdict }) => verdict !== 'pass').map(({ detail }) => detail)).toEqual([]);
+    expect(verdicts.length).toBeGreaterThan(2);
+  });
+
+  it('guard the registry', () => {
+    expect(listMtls(cluster, OPTIONS).map(({ workload, port, mode }) => [workload, port, mode])).toEqual([
+      ['ai-registry/registry[Deployment]', 8443, 'STRICT'],
+      ['ai-registry/registry[Deployment]', 9902, 'DISABLE'],
+    ]);
+    const mesh = meshOf(cluster, OPTIONS);
+    expect(requiresIdentity(mesh, workloadNamed(cluster, 'ai-registry/registry[Deployment]'), 8443)).toBe('yes');
+  });
+});
