@@ -3,5 +3,6 @@
 import type { Rule } from './finding.ts';
 import { meshRules } from './mesh/mesh-rules.ts';
 import { podRules } from './pods/pod-rules.ts';
+import { rdmaRules } from './rdma/rdma-rules.ts';
 
-export const ALL_RULES: readonly Rule[] = [...meshRules, ...podRules];
+export const ALL_RULES: readonly Rule[] = [...meshRules, ...podRules, ...rdmaRules];
