@@ -2,10 +2,18 @@
 
 import { describe, expect, it } from 'vitest';
 import { StartError } from '../../src/app/start-error.ts';
-import { issueAuthority, issueSvid } from '../support/certificate-builder.ts';
-import { pkcs8, root, svidMessage, x509Response } from '../workload-api/agent-messages.ts';
+import { issueAuthority, issueSvid, selfSigned } from '../support/certificate-builder.ts';
+import {
+  jwks,
+  jwtResponse,
+  partnerRoot,
+  pkcs8,
+  root,
+  svidMessage,
+  x509Response,
+} from '../workload-api/agent-messages.ts';
 import { STATUS } from '../workload-api/fake-agent.ts';
-import { X509 } from '../workload-api/source-setting.ts';
+import { JWT, X509 } from '../workload-api/source-setting.ts';
 import { ID, openMaterialsSetting } from './materials-setting.ts';
 
 const never = new AbortController().signal;
@@ -56,6 +64,37 @@ describe('an SVID that comes again', () => {
     }
     expect(materials.identity.current.epoch).toBe(2);
     expect(materials.trust.view.current.epoch).toBe(2);
+  });
+});
+
+describe('a trust domain that the configuration gives a bundle of', () => {
+  it('has that one alone, whatever the agent offers for it, X.509 or JWT', async () => {
+    const configured = selfSigned();
+    const { agent, materials, reached } = await openMaterialsSetting({
+      listener: ', authenticate: [x509, jwt], jwt: { audiences: [us] }',
+      files: { 'partner.pem': configured.pem },
+      extra: 'trust: { bundles: { partner.example: partner.pem } }\n',
+    });
+    const offered = { 'spiffe://partner.example': partnerRoot.der, 'spiffe://third.example': partnerRoot.der };
+    let current = reached('current');
+    (await agent.nextCall(X509)).send(x509Response([svidMessage(ID)], { federated: offered }));
+    await current;
+    current = reached('current');
+    const keys = jwks('theirs');
+    (await agent.nextCall(JWT)).send(
+      jwtResponse({ 'spiffe://ai.example': keys, 'spiffe://partner.example': keys, 'spiffe://third.example': keys }),
+    );
+    await current;
+    const known = [...materials.trust.view.current.value].map(([name, { authorities, jwtAuthorities }]) => [
+      name,
+      authorities.map(({ sha256 }) => sha256),
+      [...jwtAuthorities.keys()],
+    ]);
+    expect(Object.fromEntries(known.map(([name, ...rest]) => [name, rest]))).toEqual({
+      'ai.example': [[root.sha256], ['theirs']],
+      'partner.example': [[configured.sha256], []],
+      'third.example': [[partnerRoot.sha256], ['theirs']],
+    });
   });
 });
 
