@@ -16,6 +16,9 @@ export interface VerifiedUnder {
 const MAX_NOTICE_MS = 1_000;
 const NOTICE_SHARE = 0.1;
 
+/** Of no snapshot: they count from 1. */
+const NOT_ASKED = 0;
+
 export class SvidAdmission implements Lease {
   readonly #socket: TLSSocket;
   readonly #sources: AdmissionSources;
@@ -55,15 +58,23 @@ export class SvidAdmission implements Lease {
   }
 
   lapse(): LapseReason | null {
-    const { clock, revocations } = this.#sources;
+    const { clock } = this.#sources;
     const nowMs = clock.wallMs();
-    if (revocations.current.epoch !== this.#under.revocationsEpoch || nowMs < this.#lookedMs) {
-      if (revocations.current.value.findSvid(this.#svid, nowMs) !== null) return 'revoked';
-      this.#under = { ...this.#under, revocationsEpoch: revocations.current.epoch };
+    if (this.#isRevoked(nowMs)) return 'revoked';
+    if (!this.#isTrusted(nowMs)) return 'trust-changed';
+    // It may be trusted by another path now, with other certificates on it.
+    if (this.#isRevoked(nowMs)) return 'revoked';
+    return nowMs >= this.#svid.notAfterMs || clock.monotonicMs() >= this.#endsMs ? 'svid-expired' : null;
+  }
+
+  #isRevoked(nowMs: number): boolean {
+    const { epoch, value } = this.#sources.revocations.current;
+    if (epoch !== this.#under.revocationsEpoch || nowMs < this.#lookedMs) {
+      if (value.findSvid(this.#svid, nowMs) !== null) return true;
+      this.#under = { ...this.#under, revocationsEpoch: epoch };
     }
     this.#lookedMs = nowMs;
-    if (!this.#isTrusted(nowMs)) return 'trust-changed';
-    return nowMs >= this.#svid.notAfterMs || clock.monotonicMs() >= this.#endsMs ? 'svid-expired' : null;
+    return false;
   }
 
   #isTrusted(nowMs: number): boolean {
@@ -79,7 +90,7 @@ export class SvidAdmission implements Lease {
       return false;
     }
     this.#svid = peer.svid;
-    this.#under = { ...this.#under, trustEpoch: trust.epoch };
+    this.#under = { trustEpoch: trust.epoch, revocationsEpoch: NOT_ASKED };
     this.#limit(peer.svid);
     return true;
   }

@@ -1,13 +1,15 @@
 // What becomes of a lease when a second thing changes before the first has run its course.
 
 import { describe, expect, it } from 'vitest';
+import { spkiSha256 as spkiSha256Of } from '../../src/pki/key-fingerprint.ts';
 import { compileRevocations } from '../../src/revocation/revocations.ts';
 import type { Revocations } from '../../src/revocation/revocations.ts';
 import { parseIdPattern } from '../../src/spiffe/id-pattern.ts';
 import { parseTrustDomain, type TrustDomain } from '../../src/spiffe/spiffe-id.ts';
 import type { TrustBundle } from '../../src/spiffe/trust-bundle.ts';
-import { ARTICLE_POLICY, compilePolicy, OK } from '../support/proxy-fixture.ts';
+import { ARTICLE_POLICY, bundlesOf, compilePolicy, OK } from '../support/proxy-fixture.ts';
 import { connectTraining, openSetting } from '../support/proxy-setting.ts';
+import { createTestAuthority } from '../support/svid-fixtures.ts';
 
 const NO_TRAINING = ARTICLE_POLICY.replace('    allow: [registry, feature-store]', '    allow: [feature-store]');
 const CHUNKED_HEAD = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n';
@@ -112,6 +114,25 @@ describe('a revocation', () => {
     proxy.revocations.swap(revokingTraining());
     await peer.closed();
     expect(proxy.recorder.requests[0]?.refusal).toBe('revoked');
+  });
+
+  it('counts for the path by which a peer is trusted now, not for that by which it came', async () => {
+    const root = createTestAuthority('ai.example');
+    const intermediate = root.intermediate();
+    const { proxy } = await openSetting((_head, socket) => socket.write(OK));
+    proxy.trust.swap(bundlesOf([intermediate]));
+    const [rootBundle] = bundlesOf([root]).values();
+    const [authority] = rootBundle?.authorities ?? [];
+    if (authority === undefined) throw new Error('no authority');
+    const spkiSha256 = spkiSha256Of(authority.publicKey);
+    const entry = { target: { kind: 'key' as const, spkiSha256 }, reason: 'stolen', atMs: 0, expiresMs: null };
+    proxy.revocations.swap(compileRevocations({ entries: [entry], crls: [] }));
+    const peer = await proxy.connect(intermediate.issue('/training/job'));
+    peer.request('GET', '/x');
+    expect((await peer.response()).status).toBe(200);
+    proxy.trust.swap(bundlesOf([root]));
+    await peer.closed();
+    expect(proxy.recorder.terminations.at(-1)).toBe('revoked');
   });
 
   it('CA-122 that seemed to have ended counts for open connections when the clock is put right', async () => {
