@@ -19,7 +19,7 @@ const MAX_NAME = 256;
 export function readName(name: string): NameReading {
   const words = wordsOf(name.slice(-MAX_NAME));
   const reading = (meaning: NameMeaning, suffix: string | null = null): NameReading => ({ meaning, words, suffix });
-  const core = withoutTail(words);
+  const core = withoutTail(words.map(withoutNumber));
   const last = core.at(-1);
   if (last === undefined || !core.some((word) => CREDENTIAL_WORDS.has(word))) return reading('other');
   if (meaningOf(core) === 'key-id') return reading('key-id');
@@ -133,6 +133,12 @@ function withoutTail(words: readonly string[]): readonly string[] {
   let end = words.length;
   while (end > 1 && isTail(words[end - 1] ?? '')) end -= 1;
   return words.slice(0, end);
+}
+
+/** `password2` is another password. */
+function withoutNumber(word: string): string {
+  const bare = word.replace(/[0-9]{1,3}$/, '');
+  return CREDENTIAL_WORDS.has(bare) ? bare : word;
 }
 
 function isTail(word: string): boolean {
