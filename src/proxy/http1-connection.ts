@@ -1,4 +1,4 @@
-// One HTTP/1.1 connection from an authenticated peer: reads requests one after another, sends what their exchanges answer.
+// One HTTP/1.1 connection: reads requests one after another, has its session say who asks, sends what their exchanges answer.
 
 import type { TLSSocket } from 'node:tls';
 import { Http1Error } from '../http1/http1-error.ts';
@@ -78,6 +78,11 @@ export class Http1Connection implements Downstream {
     // Half-closed is gone: nginx and Envoy take it so too, and nothing else tells an abandoned stream from a patient one.
     socket.on('end', () => socket.destroy());
     socket.on('close', () => this.#onClose());
+  }
+
+  /** Whether a request is in flight. */
+  get hasExchange(): boolean {
+    return this.#exchange !== null;
   }
 
   get isCongested(): boolean {

@@ -30,9 +30,9 @@ export interface ListenerOptions {
 
 const SWEEP_INTERVAL_MS = 250;
 const REFUSED_LINGER_MS = 2_000;
-// Trust changes make every connection verify its peer again, which takes half a millisecond each; in slices, so that requests in between
-// are not held up. Each of those asks for itself first, so that none rests on what has changed.
-const VISITED_PER_TURN = 25;
+// Trust changes make every connection verify its peer again, which takes half a millisecond each; in slices of this length, so that requests
+// in between are not held up. Each of those asks for itself first, so that none rests on what has changed.
+const SLICE_MS = 5;
 
 type Admitted =
   | { readonly kind: 'svid'; readonly svid: SvidAdmission }
@@ -50,7 +50,7 @@ export class Listener implements SessionHost {
   readonly #silent = new Set<TLSSocket>();
   /** The sockets below TLS, from before the handshake on. */
   readonly #transports = new Set<Socket>();
-  /** By SPIFFE ID; where the peer has none yet, by its address. */
+  /** By SPIFFE ID; where the peer has no certificate, by its address. */
   readonly #perPrincipal = new Map<string, number>();
   readonly #unsubscribe: readonly (() => void)[];
   #sweeper: NodeJS.Timeout | null = null;
@@ -138,7 +138,7 @@ export class Listener implements SessionHost {
 
   /** Asks of every open connection whether it still may be. */
   reverify(): void {
-    visitInSlices([...this.#sessions], (session) => session.reverify());
+    this.#visitAll((session) => session.reverify());
   }
 
   /** Ends everything at once. */
@@ -254,8 +254,7 @@ export class Listener implements SessionHost {
     this.#sweeping = true;
     const elapsedMs = nowMs - this.#sweptMs;
     this.#sweptMs = nowMs;
-    visitInSlices(
-      [...this.#sessions],
+    this.#visitAll(
       (session) => session.sweep(nowMs, elapsedMs),
       () => {
         this.#sweeping = false;
@@ -263,14 +262,28 @@ export class Listener implements SessionHost {
     );
   }
 
+  /** As many in one turn of the event loop as a slice has time for; those that are not asking anything wait for those that are. */
+  #visitAll(visit: (session: Session) => void, onEnd = (): void => undefined): void {
+    const { clock } = this.context;
+    const all = [...this.#sessions];
+    const asking = all.filter(({ connection }) => connection.hasExchange);
+    const sessions = [...asking, ...all.filter(({ connection }) => !connection.hasExchange)].values();
+    const visitSome = (): void => {
+      const endMs = clock.monotonicMs() + SLICE_MS;
+      for (let next = sessions.next(); next.done !== true; next = sessions.next()) {
+        visit(next.value);
+        if (clock.monotonicMs() >= endMs) {
+          setImmediate(visitSome);
+          return;
+        }
+      }
+      onEnd();
+    };
+    visitSome();
+  }
+
   #cutAll(): void {
     for (const session of this.#sessions) session.connection.terminate('drain-deadline');
     for (const transport of this.#transports) transport.destroy();
   }
-}
-
-function visitInSlices(sessions: Session[], visit: (session: Session) => void, onEnd = (): void => undefined): void {
-  for (const session of sessions.splice(0, VISITED_PER_TURN)) visit(session);
-  if (sessions.length > 0) setImmediate(() => visitInSlices(sessions, visit, onEnd));
-  else onEnd();
 }

@@ -1,4 +1,4 @@
-// The TLS every listener speaks: client certificates asked of everyone, no resumption, nothing older than TLS 1.2.
+// The TLS every listener speaks: client certificates asked of everyone unless tokens alone count, no resumption, nothing older than TLS 1.2.
 
 import { constants } from 'node:crypto';
 import { createSecureContext, type Server, type TlsOptions } from 'node:tls';
