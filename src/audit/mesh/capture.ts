@@ -2,6 +2,7 @@
 // https://istio.io/latest/docs/reference/config/annotations/
 
 import type { Namespace } from '../cluster.ts';
+import type { Field } from '../fields.ts';
 import type { Path } from '../path.ts';
 import type { Workload } from '../workload.ts';
 import type { Carrier } from './carrier.ts';
@@ -110,6 +111,7 @@ function istioOpenings(workload: Workload, settings: IstioSettings): readonly Op
   if (outbound !== null && outbound.value.trim() !== '') {
     openings.push({ direction: 'outbound', ports: listed(outbound.value), setting: outbound.setting, at: outbound.at });
   }
+  openings.push(...reservedUserOpenings(workload));
   for (const name of ['excludeOutboundIPRanges', 'includeOutboundIPRanges']) {
     const ranges = read(name);
     const isOpening = name.startsWith('include') ? ranges?.value.trim() !== '*' : ranges?.value.trim() !== '';
@@ -117,6 +119,26 @@ function istioOpenings(workload: Workload, settings: IstioSettings): readonly Op
     openings.push({ direction: 'outbound', ports: { kind: 'some' }, setting: ranges.setting, at: ranges.at });
   }
   return openings;
+}
+
+/** Packets of the proxy's own user and group are not captured, so that whoever runs as these passes it by. */
+const PROXY_ID = 1337;
+
+function reservedUserOpenings({ containers, podSpec }: Workload): readonly Opening[] {
+  const isProxyId = (field: Field): boolean =>
+    ['runAsUser', 'runAsGroup'].some((key) => field.get('securityContext', key).asInteger() === PROXY_ID);
+  const own = containers.filter(
+    ({ name, field }) => name !== 'istio-proxy' && name !== 'istio-init' && isProxyId(field),
+  );
+  return [
+    ...(isProxyId(podSpec) ? [{ field: podSpec, what: 'the pod' }] : []),
+    ...own.map(({ name, field }) => ({ field, what: `container ${name}` })),
+  ].map(({ field, what }) => ({
+    direction: 'outbound',
+    ports: { kind: 'all' },
+    setting: `${what} runs as ${PROXY_ID}, the user of the proxy`,
+    at: [...field.path, 'securityContext'],
+  }));
 }
 
 interface Setting {

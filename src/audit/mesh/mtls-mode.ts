@@ -28,6 +28,15 @@ export interface MtlsMode {
 
 /** `port` is that of the workload; null for one that nobody declares. */
 export function decideMtls(parts: MeshParts, workload: Workload, port: number | null): MtlsMode {
+  const mode = findMode(parts, workload, port);
+  return isProbesPort(parts.sallyportOf(workload), port) ? { ...mode, isProbes: true } : mode;
+}
+
+function isProbesPort(sallyport: Sallyport | null, port: number | null): boolean {
+  return sallyport?.config.kind === 'read' && sallyport.config.probesPort === port && port !== null;
+}
+
+function findMode(parts: MeshParts, workload: Workload, port: number | null): MtlsMode {
   const sallyport = parts.sallyportOf(workload);
   const guarded = sallyport === null ? null : sallyportMode(sallyport, port);
   if (guarded?.mode === 'STRICT') return guarded;
@@ -50,9 +59,8 @@ function sallyportMode(sallyport: Sallyport, port: number | null): MtlsMode | nu
   }
   const listener = findListener(sallyport, port);
   if (listener === null) {
-    const isProbes = config.probesPort === port && port !== null;
-    return isProbes
-      ? { ...noMode('DISABLE', "Sallyport's probes: metrics and health, in plain HTTP"), isProbes }
+    return isProbesPort(sallyport, port)
+      ? noMode('DISABLE', "Sallyport's probes: metrics and health, in plain HTTP")
       : null;
   }
   const proof = listener.authenticate.includes('x509') ? 'X.509-SVID of the peer' : 'JWT-SVID in every request';

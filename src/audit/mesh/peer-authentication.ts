@@ -34,6 +34,7 @@ export class PeerAuthentications {
   readonly #cluster: Cluster;
   readonly #rootNamespace: string;
   readonly #byNamespace = new Map<string, PeerAuthentication[]>();
+  readonly #candidates = new Map<Workload, readonly Candidate[]>();
 
   constructor(cluster: Cluster, rootNamespace: string) {
     this.#cluster = cluster;
@@ -78,7 +79,13 @@ export class PeerAuthentications {
     return this.#toDecision(effects, namespace);
   }
 
-  #ofWorkload({ namespace, labels }: Workload): readonly Candidate[] {
+  #ofWorkload(workload: Workload): readonly Candidate[] {
+    const known = this.#candidates.get(workload) ?? this.#findCandidates(workload);
+    this.#candidates.set(workload, known);
+    return known;
+  }
+
+  #findCandidates({ namespace, labels }: Workload): readonly Candidate[] {
     if (namespace === this.#rootNamespace) return [];
     return this.in(namespace).flatMap((policy): readonly Candidate[] => {
       if (policy.selector === null) return [];
@@ -100,7 +107,7 @@ export class PeerAuthentications {
     if (unread !== null) return { mode: 'UNKNOWN', by: null, source: unread };
     const [first] = effects;
     const policies = [...new Set(effects.flatMap(({ policy }) => (policy === null ? [] : formatPolicy(policy))))];
-    if (first === undefined || first.stated === 'malformed' || effects.some(({ stated }) => stated === 'malformed')) {
+    if (first === undefined || effects.some(({ stated }) => stated === 'malformed')) {
       return { mode: 'UNKNOWN', by: null, source: `${policies.join(', ')}: not a mode of mutual TLS` };
     }
     if (effects.some(({ stated }) => stated !== first.stated)) {
@@ -108,12 +115,12 @@ export class PeerAuthentications {
       return { mode: 'UNKNOWN', by: null, source };
     }
     const { stated, policy, scope } = first;
-    if (stated === 'UNSET' || policies.length === 0) {
+    if (policies.length === 0) {
       const source = `Istio's default: no PeerAuthentication in namespace ${namespace} or for the mesh says otherwise`;
       return { mode: 'PERMISSIVE', by: null, source };
     }
     const by = policies.length === 1 ? (policy?.object ?? null) : null;
-    return { mode: stated, by, source: `${policies.join(' or ')}, ${SCOPES[scope ?? 'mesh']}` };
+    return { mode: toMode(stated), by, source: `${policies.join(' or ')}, ${SCOPES[scope ?? 'mesh']}` };
   }
 }
 
@@ -244,6 +251,10 @@ function combineEffects(scopes: readonly ScopeEffects[]): readonly Effect[] {
     left = silent;
   }
   return [...decided, { policy: null, stated: 'PERMISSIVE', scope: null }];
+}
+
+function toMode(stated: StatedMode): PeerDecision['mode'] {
+  return stated === 'UNSET' || stated === 'malformed' ? 'UNKNOWN' : stated;
 }
 
 function formatPolicy({ object }: PeerAuthentication): string {

@@ -403,7 +403,9 @@ describe('who a caller is', () => {
     expect(caller).toEqual(WEB);
   });
 
-  const disable = custom('networking.istio.io/v1', 'DestinationRule', 'front/plain', {
+  const destination = (place: string, spec: unknown): Body =>
+    custom('networking.istio.io/v1', 'DestinationRule', place, spec);
+  const disable = destination('front/plain', {
     host: 'api.ml.svc.cluster.local',
     trafficPolicy: { tls: { mode: 'DISABLE' } },
   });
@@ -412,6 +414,7 @@ describe('who a caller is', () => {
     ['of a caller outside of the mesh', [namespace('front'), deployment('web', { namespace: 'front' }), ...ml], 'none'],
     ['towards what is outside of the mesh', [...front, namespace('ml'), deployment('api')], 'none'],
     ['of a caller whose namespace is not known', [deployment('web', { namespace: 'front' }), ...ml], 'unknown'],
+    ['towards a namespace that is not known', [...front, deployment('api')], 'unknown'],
     [
       'between meshes of two makers',
       [namespace('front', {}, { 'linkerd.io/inject': 'enabled' }), deployment('web', { namespace: 'front' }), ...ml],
@@ -454,6 +457,114 @@ describe('who a caller is', () => {
       'unknown',
     ],
     ['under a DestinationRule that disables TLS', [...front, ...ml, service('api'), disable], 'none'],
+    [
+      'under a DestinationRule of another namespace that is for that one only',
+      [
+        ...front,
+        ...ml,
+        service('api'),
+        destination('ml/plain', { host: 'api', exportTo: ['.'], trafficPolicy: { tls: { mode: 'DISABLE' } } }),
+      ],
+      'proven',
+    ],
+    [
+      'under a DestinationRule of another namespace that is for all',
+      [
+        ...front,
+        ...ml,
+        service('api'),
+        destination('ml/plain', { host: 'api', exportTo: ['*'], trafficPolicy: { tls: { mode: 'DISABLE' } } }),
+      ],
+      'none',
+    ],
+    [
+      'under a DestinationRule of another namespace with TLS of its own',
+      [
+        ...front,
+        ...ml,
+        service('api'),
+        destination('ml/plain', { host: 'api', trafficPolicy: { tls: { mode: 'SIMPLE' } } }),
+      ],
+      'none',
+    ],
+    [
+      'under a DestinationRule for one port',
+      [
+        ...front,
+        ...ml,
+        service('api'),
+        destination('ml/plain', {
+          host: 'api',
+          trafficPolicy: {
+            tls: { mode: 'ISTIO_MUTUAL' },
+            portLevelSettings: [{ port: { number: 80 }, tls: { mode: 'DISABLE' } }],
+          },
+        }),
+      ],
+      'none',
+    ],
+    [
+      'under a DestinationRule for another port',
+      [
+        ...front,
+        ...ml,
+        service('api'),
+        destination('ml/plain', {
+          host: 'api',
+          trafficPolicy: { portLevelSettings: [{ port: { number: 81 }, tls: { mode: 'DISABLE' } }] },
+        }),
+      ],
+      'proven',
+    ],
+    [
+      'under a DestinationRule for a subset',
+      [
+        ...front,
+        ...ml,
+        service('api'),
+        destination('ml/plain', {
+          host: 'api',
+          subsets: [{ name: 'v1', trafficPolicy: { tls: { mode: 'DISABLE' } } }],
+        }),
+      ],
+      'proven',
+    ],
+    [
+      'under a DestinationRule for other clients',
+      [
+        ...front,
+        ...ml,
+        service('api'),
+        destination('front/plain', {
+          host: 'api.ml.svc.cluster.local',
+          workloadSelector: { matchLabels: { app: 'other' } },
+          trafficPolicy: { tls: { mode: 'DISABLE' } },
+        }),
+      ],
+      'proven',
+    ],
+    [
+      'under a DestinationRule of its own before that of the other',
+      [
+        ...front,
+        ...ml,
+        service('api'),
+        disable,
+        destination('ml/mutual', { host: 'api', trafficPolicy: { tls: { mode: 'ISTIO_MUTUAL' } } }),
+      ],
+      'none',
+    ],
+    [
+      'under the DestinationRule that names the host before one for all',
+      [
+        ...front,
+        ...ml,
+        service('api'),
+        destination('front/all', { host: '*.local', trafficPolicy: { tls: { mode: 'ISTIO_MUTUAL' } } }),
+        disable,
+      ],
+      'none',
+    ],
     ['under a DestinationRule without a Service', [...front, ...ml, disable], 'proven'],
     [
       'under a DestinationRule for one of two Services',

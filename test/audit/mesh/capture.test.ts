@@ -146,6 +146,22 @@ describe('mesh-port-excluded', () => {
     expect(outcomesOf(RULE, strictWith(annotations))).toEqual(expected);
   });
 
+  it.each([
+    [{ runAsUser: 1337 }, [`fail ${API}`]],
+    [{ runAsGroup: 1337 }, [`fail ${API}`]],
+    [{ runAsUser: 1000 }, [`pass ${API}`]],
+  ])('finds a container that the proxy takes for itself: %j', (securityContext, expected) => {
+    const containers = [{ name: 'main', image: 'm', ports: [{ containerPort: 8080 }], securityContext }];
+    expect(outcomesOf(RULE, strictWith({}, { containers }))).toEqual(expected);
+    expect(modesOf(strictWith({}, { containers }))[`${API}:8080`]).toBe('STRICT');
+  });
+
+  it('says nothing where nobody knows of a mesh, and speaks where somebody does', () => {
+    const bodies = [deployment('api', { annotations: { [`${TRAFFIC}excludeInboundPorts`]: '8080' } })];
+    expect(outcomesOf(RULE, bodies)).toEqual([]);
+    expect(outcomesOf(RULE, [...bodies, STRICT])).toEqual([`fail ${API}`]);
+  });
+
   it('finds a port that nothing listens on less grave', () => {
     expect(verdictsOf(RULE, strictWith({ [`${TRAFFIC}excludeInboundPorts`]: '9999' }))[0]?.severity).toBe('low');
     expect(verdictsOf(RULE, strictWith({ [`${TRAFFIC}excludeInboundPorts`]: '8080' }))[0]?.severity).toBe('medium');

@@ -365,6 +365,22 @@ describe('what running pods show', () => {
     expect(none.reason).toBe('1 pod runs without a proxy, although label `istio-injection: enabled` of namespace ml');
   });
 
+  it.each([
+    ['its uid', { metadata: { name: 'api-1', namespace: 'ml', uid: 'u' } }, 'not-injected'],
+    ['its phase', { status: { phase: 'Running' } }, 'not-injected'],
+    ['its node', { spec: { nodeName: 'n1', containers: [MAIN] } }, 'not-injected'],
+    ['nothing', {}, 'istio-sidecar'],
+  ])('takes a pod for one that runs by %s', (_name, extra, expected) => {
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'api-1', namespace: 'ml' },
+      spec: { containers: [MAIN] },
+      ...extra,
+    };
+    expect(kindOf([namespace('ml', SIDECARS), pod], 'ml/api-1[Pod]')).toBe(expected);
+  });
+
   it('believes pods before labels', () => {
     expect(kindOf([namespace('ml'), api, runningPod('api-1', withSidecar)])).toBe('istio-sidecar');
   });
@@ -460,6 +476,17 @@ describe('rows of audit mtls', () => {
       mode: 'STRICT',
       assumption: 'provided that it is in the mesh: the labels of namespace ml are not known',
     });
+  });
+
+  it('say UNKNOWN of gateways that were set up by hand', () => {
+    const router = { ...PROXY, args: ['proxy', 'router', '--domain', 'x'], ports: [{ containerPort: 8443 }] };
+    const gateway = deployment('gateway', { annotations: INJECTED, containers: [router] });
+    expect(modesOf([namespace('ml', SIDECARS), gateway])).toEqual({ 'ml/gateway[Deployment]:any': 'UNKNOWN' });
+    const sidecar = deployment('api', {
+      annotations: INJECTED,
+      containers: [MAIN, { ...PROXY, args: ['proxy', 'sidecar'] }],
+    });
+    expect(modesOf([namespace('ml', SIDECARS), sidecar])).toEqual({ [`${API}:8080`]: 'PERMISSIVE' });
   });
 
   it('say UNKNOWN of gateways', () => {

@@ -159,6 +159,16 @@ describe('Linkerd', () => {
       ['PERMISSIVE', 'allowed', 'allowed', 'allowed'],
     ],
     [
+      'an authorization by every network of one family',
+      [server(), authorized(NET), network('0.0.0.0/0')],
+      ['PERMISSIVE', 'unknown', 'unknown', 'unknown'],
+    ],
+    [
+      'two Servers, one of which lets everybody through',
+      [server(), policy('Server', 'open', { podSelector: {}, port: 8080, accessPolicy: 'all-unauthenticated' })],
+      ['PERMISSIVE', 'allowed', 'allowed', 'allowed'],
+    ],
+    [
       'an authorization by network and identity',
       [server(), authorized(NET, PEERS), network('0.0.0.0/0', '::/0'), mtls({ identities: ['*'] })],
       ['STRICT', 'allowed', 'allowed', 'denied'],
@@ -281,6 +291,8 @@ describe('Linkerd', () => {
       'Linkerd, default inbound policy all-unauthenticated as Linkerd has it when nothing is said',
     );
     expect(sourceOf([...linkerd(), server()], API)).toBe('Linkerd, Server ml/api');
+    const open = policy('Server', 'open', { podSelector: {}, port: 8080, accessPolicy: 'audit' });
+    expect(sourceOf([...linkerd(), server(), open], API)).toBe('Linkerd, Server ml/open with accessPolicy audit');
     expect(sourceOf([...linkerd(), server(), authorized()], API)).toBe(
       'Linkerd, AuthorizationPolicy ml/callers for Server ml/api',
     );

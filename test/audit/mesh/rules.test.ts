@@ -355,6 +355,11 @@ describe('mesh-destination-disable', () => {
       [`fail ${PLAIN}`],
     ],
     [
+      'a host that one of two Services of a workload is',
+      [...mesh, service('other', { selector: { app: 'api' } }), disabled('api')],
+      [`fail ${PLAIN}`],
+    ],
+    [
       'a subset',
       [...mesh, rule({ host: 'api', subsets: [{ name: 'v1', trafficPolicy: { tls: { mode: 'DISABLE' } } }] })],
       [`fail ${PLAIN}`],
@@ -417,6 +422,7 @@ describe('mesh-injection-conflict', () => {
           name: 'rev.namespace.sidecar-injector.istio.io',
           namespaceSelector: { matchLabels: { 'istio.io/rev': 'stable' } },
         },
+        { name: 'namespace.sidecar-injector.istio.io', namespaceSelector: { matchLabels: SIDECARS } },
       ],
     };
     expect(outcomesOf(RULE, [namespace('ml', { 'istio.io/rev': 'canary' }), webhook])).toEqual(['fail ml[Namespace]']);

@@ -170,6 +170,17 @@ describe('ports that Sallyport guards', () => {
       [registry(), config('  - { name: a, bind: "0.0.0.0:8443", component: a }\n')],
       'cannot be read',
     ],
+    ['one of two listeners cannot be read', [registry(), config(`${LISTENER}  - { name: b }\n`)], 'cannot be read'],
+    [
+      'one of two routes leads nowhere',
+      [
+        registry(),
+        config(
+          '  - { name: a, bind: "0.0.0.0:8443", routes: [{ component: a, upstream: "http://127.0.0.1:1" }, { component: b }] }\n',
+        ),
+      ],
+      'cannot be read',
+    ],
     [
       'a listener binds nothing',
       [registry(), config('  - { name: a, bind: here, component: a, upstream: "http://127.0.0.1:1" }\n')],
@@ -330,6 +341,45 @@ describe('mesh-sallyport-bypass', () => {
     expect(outcomesOf(RULE, [namespace('ml'), registry({ main: { name: 'm', image: 'm' } }), socket])).toEqual([
       `pass ${REGISTRY}`,
     ]);
+  });
+});
+
+describe('Sallyport inside of a mesh', () => {
+  const mesh = [namespace('ml', SIDECARS)];
+  const PROBES = 'probes: { bind: 0.0.0.0:9902 }\n';
+
+  it('answers for its own ports, and the mesh for the others', () => {
+    const two = registry({ main: { ...LOOPBACK, ports: [{ containerPort: 7000 }] } });
+    expect(saidOf('mesh-no-authorization', [...mesh, two, config(LISTENER, PROBES)])).toEqual([
+      expect.stringContaining('may ask at port 7000:'),
+    ]);
+    expect(saidOf('mesh-no-authorization', [...mesh, registry()])).toEqual([
+      expect.stringContaining('may ask at ports 8443, 9902:'),
+    ]);
+  });
+
+  it('is not in the place of a mesh for a port beside it', () => {
+    const two = registry({ main: { ...LOOPBACK, ports: [{ containerPort: 7000 }] } });
+    const other = [namespace('ml'), namespace('other', SIDECARS), config()];
+    const one = registry({ sidecar: { ports: [{ containerPort: 8443 }] } });
+    expect(outcomesOf('mesh-sidecar-missing', [...other, one])).toEqual([`pass ${REGISTRY}`]);
+    expect(outcomesOf('mesh-sidecar-missing', [...other, two])).toEqual([`fail ${REGISTRY}`]);
+  });
+
+  it('is told of beside those in front of whom nothing stands', () => {
+    const bodies = [namespace('ml'), registry(), config(LISTENER, PROBES), deployment('bare')];
+    expect(verdictsOf('mesh-identity-absent', bodies)[0]?.detail).toBe(
+      'no mesh, and nothing makes callers of 1 workload prove who they are, ml/bare[Deployment] among them; Sallyport stands in front of 1 others',
+    );
+  });
+
+  it('may have its port taken out of the mesh', () => {
+    const own = deployment('registry', {
+      annotations: { 'traffic.sidecar.istio.io/excludeInboundPorts': '8443' },
+      containers: [SIDECAR, LOOPBACK],
+      volumes: VOLUMES,
+    });
+    expect(outcomesOf('mesh-port-excluded', [...mesh, own, config()])).toEqual([`pass ${REGISTRY}`]);
   });
 });
 

@@ -56,7 +56,7 @@ function* judge(mesh: Mesh, workload: Workload, port: number | null): Iterable<V
       at,
       detail: `${where} ${takes}: ${mode.source}`,
       evidence,
-      remediation: remedyFor(workload, port, mode),
+      remediation: remedyFor(mesh, workload, { port, mode }),
       key,
       // A workload that serves nothing has nothing to lose by it yet.
       ...(port === null ? { severity: 'low' as const } : {}),
@@ -70,7 +70,11 @@ export function placeOf(mesh: Mesh, workload: Workload, port: number | null): Pa
   return served?.at ?? workload.podPath;
 }
 
-function remedyFor(workload: Workload, port: number | null, { by, object }: MtlsMode): Remediation {
+function remedyFor(
+  mesh: Mesh,
+  workload: Workload,
+  { port, mode: { by, object } }: { readonly port: number | null; readonly mode: MtlsMode },
+): Remediation {
   if (by === 'linkerd') {
     return {
       text: 'Annotate the namespace with config.linkerd.io/default-inbound-policy: all-authenticated, or let a Server say who may ask at this port.',
@@ -88,15 +92,11 @@ function remedyFor(workload: Workload, port: number | null, { by, object }: Mtls
     return { text, patch: null, manifest: strictPeerAuthentication(workload.namespace, 'default') };
   }
   const name = `PeerAuthentication ${object.namespace ?? ''}/${object.name}`;
-  const isForWorkload = isSelecting(object.body);
+  const isForWorkload = mesh.peerAuthentications.all.some(
+    (policy) => policy.object === object && policy.selector !== null,
+  );
   const text = isForWorkload
     ? `In ${name}, set mode STRICT${port === null ? '' : `, also under portLevelMtls for port ${port}`}; of several policies that select the same workload only the oldest counts.`
     : `Set mode STRICT in ${name}, or for the workload alone.`;
   return { text, patch: null, manifest: isForWorkload ? null : strictForWorkload(workload) };
-}
-
-function isSelecting(body: unknown): boolean {
-  if (typeof body !== 'object' || body === null || !('spec' in body)) return false;
-  const { spec } = body;
-  return typeof spec === 'object' && spec !== null && 'selector' in spec;
 }

@@ -25,9 +25,10 @@ export const PORT_EXCLUDED: Rule = {
     id: 'mesh-port-excluded',
     title: 'Traffic passes the mesh by',
     severity: 'medium',
+    aliases: ['IST0144'],
     help: `An annotation takes ports, addresses or interfaces out of what the mesh carries. What arrives there is plaintext whatever a PeerAuthentication says, and no AuthorizationPolicy is asked; what leaves there carries no identity.
 
-Looked at are \`traffic.sidecar.istio.io/…\` (\`includeInboundPorts\`, \`excludeInboundPorts\`, \`excludeOutboundPorts\`, the IP ranges and \`excludeInterfaces\`), \`interceptionMode: NONE\`, \`ambient.istio.io/bypass-inbound-capture\`, and \`config.linkerd.io/skip-…-ports\`. UDP is carried by no mesh at all.
+Looked at are \`traffic.sidecar.istio.io/…\` (\`includeInboundPorts\`, \`excludeInboundPorts\`, \`excludeOutboundPorts\`, the IP ranges and \`excludeInterfaces\`), \`interceptionMode: NONE\`, \`ambient.istio.io/bypass-inbound-capture\`, \`config.linkerd.io/skip-…-ports\`, and containers that run as user 1337, whose packets the proxy takes for its own. UDP is carried by no mesh at all.
 
 **Fix:** take the annotation away. For a port that speaks mutual TLS itself, as Sallyport's does, an exclusion is right.`,
   }),
@@ -93,7 +94,10 @@ function judge(mesh: Mesh, opening: Opening, { workload, resource, at }: Place):
     detail,
     evidence: { ...evidence, ports: numbers },
     remediation: {
-      text: `Take ${setting} away; where a client outside of the mesh needs the port, let it authenticate its callers itself.`,
+      text:
+        direction === 'inbound'
+          ? `Take ${setting} away; where a client outside of the mesh needs the port, let the workload authenticate its callers itself.`
+          : `Change this, so that its calls carry its identity: ${setting}.`,
       patch: null,
       manifest: null,
     },
