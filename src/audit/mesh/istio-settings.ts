@@ -17,7 +17,14 @@ export interface IstioSettings {
   /** Null when no webhook of Istio's is among the objects. */
   readonly webhooks: readonly InjectionWebhook[] | null;
   /** What in Istio's own configuration could not be read. */
-  readonly problems: readonly string[];
+  readonly problems: readonly SettingsProblem[];
+}
+
+export interface SettingsProblem {
+  readonly object: KubeObject;
+  /** Of its `data`. */
+  readonly key: string;
+  readonly detail: string;
 }
 
 export interface InjectorSettings {
@@ -47,7 +54,7 @@ const PROXY_DEFAULTS: readonly (readonly [value: string, annotation: string])[] 
 ];
 
 export function readIstioSettings(cluster: Cluster, defaultRootNamespace: string): IstioSettings {
-  const problems: string[] = [];
+  const problems: SettingsProblem[] = [];
   const mesh = readText(cluster, { names: /^istio(?:-|$)/, key: 'mesh', problems });
   const rootNamespace = mesh?.get('rootNamespace').asText();
   const trustDomain = mesh?.get('trustDomain').asText();
@@ -65,7 +72,7 @@ export function readIstioSettings(cluster: Cluster, defaultRootNamespace: string
 /** Of several revisions the default one, whose ConfigMap has no suffix. */
 function readText(
   cluster: Cluster,
-  { names, key, problems }: { readonly names: RegExp; readonly key: string; readonly problems: string[] },
+  { names, key, problems }: { readonly names: RegExp; readonly key: string; readonly problems: SettingsProblem[] },
 ): Field | null {
   const [object] = cluster
     .byKind('', 'ConfigMap')
@@ -75,7 +82,7 @@ function readText(
   const text = cluster.field(object, 'data', key).asText() ?? '';
   const embedded = readEmbeddedYaml(text);
   if (embedded.kind === 'value') return embedded.root;
-  problems.push(`\`${key}\` of ConfigMap ${object.namespace ?? ''}/${object.name}: ${embedded.detail}`);
+  problems.push({ object, key, detail: embedded.detail });
   return null;
 }
 
@@ -93,7 +100,7 @@ function isText(value: string | null | undefined): value is string {
   return typeof value === 'string' && value !== '';
 }
 
-function readInjector(cluster: Cluster, problems: string[]): InjectorSettings {
+function readInjector(cluster: Cluster, problems: SettingsProblem[]): InjectorSettings {
   const names = /^istio-sidecar-injector(?:-|$)/;
   const config = readText(cluster, { names, key: 'config', problems });
   const values = readText(cluster, { names, key: 'values', problems });

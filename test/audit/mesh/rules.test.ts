@@ -145,6 +145,14 @@ describe('mesh-mtls-not-strict', () => {
     expect(outcomesOf(RULE, bodies, { unreadable: [forbidden(null)] })).toEqual([`fail ${API}`]);
   });
 
+  it('tells that the configuration of the mesh cannot be read', () => {
+    const broken = configMap('istio-system/istio', { mesh: 'rootNamespace: [' });
+    expect(outcomesOf(RULE, [namespace('ml', SIDECARS), deployment('api'), STRICT, broken])).toEqual([
+      'unknown istio-system/istio[ConfigMap]',
+      `pass ${API}`,
+    ]);
+  });
+
   it('does not know of policies of a live cluster that were not listed', () => {
     expect(
       outcomesOf(RULE, [namespace('ml', SIDECARS), deployment('api')], { completeKinds: new Set(['Namespace']) }),
@@ -377,6 +385,10 @@ describe('mesh-destination-disable', () => {
       remediation: { patch: [{ op: 'replace', path: '/spec/trafficPolicy/tls/mode', value: 'ISTIO_MUTUAL' }] },
     });
     expect(verdictsOf(RULE, [...mesh, disabled('api')])[0]?.severity).toBeUndefined();
+    const open = peerAuthentication('ml/api', { selector: { app: 'api' }, ports: { 9090: 'PERMISSIVE' } });
+    expect(verdictsOf(RULE, [...mesh, disabled('api'), STRICT, open])[0]?.severity).toBe('medium');
+    const other = service('metrics', { selector: { app: 'api' }, ports: [{ port: 9090 }] });
+    expect(verdictsOf(RULE, [...mesh, other, disabled('metrics'), STRICT, open])[0]?.severity).toBeUndefined();
   });
 
   it('does not know DestinationRules that could not be read', () => {

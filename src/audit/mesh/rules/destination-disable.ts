@@ -50,7 +50,7 @@ function* judge(cluster: Cluster, mesh: Mesh, setting: TlsSetting): Iterable<Ver
   const doubtful = targets.filter((workload) => mesh.carrierOf(workload).kind === 'unknown');
   const evidence = { host, mode, workloads: targets.map(({ ref }) => ref).slice(0, 20) };
   if (carried.length > 0) {
-    const refuses = carried.every((workload) => refusesPlaintext(mesh, workload));
+    const refuses = carried.every((workload) => refusesPlaintext(mesh, workload, services));
     const [first] = carried;
     const more = carried.length > 1 ? ` and ${carried.length - 1} more` : '';
     yield failed(resource, {
@@ -84,8 +84,13 @@ function isCarried(mesh: Mesh, workload: Workload): boolean {
   return kind === 'istio-sidecar' || kind === 'istio-ambient';
 }
 
-function refusesPlaintext(mesh: Mesh, workload: Workload): boolean {
-  const ports = mesh.portsOf(workload).filter(({ protocol }) => protocol === 'TCP');
+/** At every port to which one of the Services leads. */
+function refusesPlaintext(mesh: Mesh, workload: Workload, services: readonly KubeObject[]): boolean {
+  const ports = mesh
+    .portsOf(workload)
+    .filter(
+      ({ protocol, services: leading }) => protocol === 'TCP' && leading.some((service) => services.includes(service)),
+    );
   return ports.length > 0 && ports.every(({ number }) => requiresIdentity(mesh, workload, number) === 'yes');
 }
 

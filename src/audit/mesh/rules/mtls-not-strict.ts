@@ -1,7 +1,14 @@
 // Ports of workloads in a mesh that answer to who proves nothing.
 
 import type { Cluster } from '../../cluster.ts';
-import { refToWorkload, type AuditContext, type Remediation, type Rule, type Verdict } from '../../finding.ts';
+import {
+  refToObject,
+  refToWorkload,
+  type AuditContext,
+  type Remediation,
+  type Rule,
+  type Verdict,
+} from '../../finding.ts';
 import type { Path } from '../../path.ts';
 import { failed, passed, unknown } from '../../verdict.ts';
 import type { Workload } from '../../workload.ts';
@@ -25,6 +32,10 @@ What counts is the mode of each port of each workload: of its \`portLevelMtls\` 
   }),
   *evaluate(cluster: Cluster, { options }: AuditContext): Iterable<Verdict> {
     const mesh = meshOf(cluster, options);
+    for (const { object, key, detail } of mesh.settings.problems) {
+      const text = `the configuration of Istio cannot be read: ${detail}`;
+      yield unknown(refToObject(object), { at: ['data', key], reason: 'malformed', detail: text });
+    }
     for (const workload of subjectsOf(cluster, mesh)) {
       for (const port of tcpPortsOf(mesh, workload)) yield* judge(mesh, workload, port);
     }
@@ -70,7 +81,8 @@ export function placeOf(mesh: Mesh, workload: Workload, port: number | null): Pa
   return served?.at ?? workload.podPath;
 }
 
-function remedyFor(
+/** What makes a port take mutual TLS only. */
+export function remedyFor(
   mesh: Mesh,
   workload: Workload,
   { port, mode: { by, object } }: { readonly port: number | null; readonly mode: MtlsMode },

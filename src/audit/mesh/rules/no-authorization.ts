@@ -10,9 +10,9 @@ import { isGateway } from '../carrier.ts';
 import type { AuthorizationPolicy } from '../istio-policy.ts';
 import { meshOf, requiresIdentity, type Mesh } from '../mesh.ts';
 import { findListener } from '../sallyport.ts';
-import { allowCallers, linkerdServer, strictPeerAuthentication } from './manifests.ts';
+import { allowCallers, linkerdServer } from './manifests.ts';
 import { meshRuleInfo } from './mesh-rule-info.ts';
-import { placeOf } from './mtls-not-strict.ts';
+import { placeOf, remedyFor } from './mtls-not-strict.ts';
 import { subjectsOf } from './scope.ts';
 
 export const NO_AUTHORIZATION: Rule = {
@@ -114,11 +114,7 @@ function judgePlaintext(mesh: Mesh, workload: Workload, ports: readonly number[]
       at: placeOf(mesh, workload, first.port),
       detail: `plaintext gets through at ${formatPorts(numbers)}, past AuthorizationPolicy ${names.join(', ')}, which goes by identities`,
       evidence: { ports: numbers, policies: names },
-      remediation: {
-        text: 'Set mode STRICT, so that nobody gets an answer without an identity.',
-        patch: null,
-        manifest: strictPeerAuthentication(workload.namespace, 'default'),
-      },
+      remediation: remedyFor(mesh, workload, { port: first.port, mode: mesh.mtlsMode(workload, first.port) }),
     });
   }
   const doubtful = passable.find(({ answer }) => answer.admission === 'allowed' || answer.admission === 'unknown');
