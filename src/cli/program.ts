@@ -15,6 +15,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Register>> = new Map([
   ['svid', async () => (await import('./svid.ts')).registerSvidCommand],
   ['revoke', async () => (await import('./revoke.ts')).registerRevokeCommand],
   ['workload', async () => (await import('./workload.ts')).registerWorkloadCommand],
+  ['audit', async () => (await import('./audit.ts')).registerAuditCommand],
   ['dev-ca', async () => (await import('./dev-ca.ts')).registerDevCaCommand],
 ]);
 

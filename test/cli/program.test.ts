@@ -25,7 +25,7 @@ async function run(...argv: readonly string[]): Promise<Ran> {
   return ran;
 }
 
-const COMMANDS = ['run', 'demo', 'config', 'policy', 'id', 'svid', 'revoke', 'workload', 'dev-ca'];
+const COMMANDS = ['run', 'demo', 'config', 'policy', 'id', 'svid', 'revoke', 'workload', 'audit', 'dev-ca'];
 
 describe('the command line', () => {
   it('names every command in its help', async () => {

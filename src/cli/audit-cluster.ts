@@ -1,0 +1,77 @@
+// `audit cluster`: every rule over everything that was given, as one report.
+
+import { InvalidArgumentError, type Command } from 'commander';
+import { assembleReport, evaluateRules, outcomeOf, type AuditTerms } from '../audit/audit.ts';
+import { parseBaseline } from '../audit/baseline.ts';
+import { buildCluster } from '../audit/cluster.ts';
+import { NO_EXCEPTIONS, parseExceptions } from '../audit/exceptions.ts';
+import { SEVERITIES, type Severity } from '../audit/finding.ts';
+import { ALL_RULES } from '../audit/rules.ts';
+import { systemClock } from '../core/clock.ts';
+import { EXIT } from './audit-error.ts';
+import { addFilterOptions, filterEvaluations, type FilterFlags } from './audit-filter.ts';
+import { AUDIT_DEFAULTS, INPUTS, readArgument, readInventory, runAuditCommand } from './audit-input.ts';
+import { FORMATS, OutputOptions, writeReport } from './audit-output.ts';
+import type { CommandIo } from './command-io.ts';
+import { readPolicy } from './policy-files.ts';
+
+interface ClusterFlags extends FilterFlags {
+  readonly policy?: string;
+  readonly severityThreshold?: Severity;
+  readonly baseline?: string;
+  readonly exceptions?: string;
+  readonly showUnknown: boolean;
+}
+
+export function registerClusterCommand(audit: Command, io: CommandIo): void {
+  const outputs = new OutputOptions();
+  const command = audit
+    .command('cluster')
+    .description('every rule; exit 1 when something failed, 3 when not everything could be judged')
+    .argument('<path...>', INPUTS)
+    .option('--policy <path>', 'the access matrix, a directory or a file')
+    .option('--format <format>', `${FORMATS.join(', ')}; repeatable, each with an --output`, outputs.addFormat)
+    .option('--output <file>', 'where the --format before it is written', outputs.addFile)
+    .option('--severity-threshold <severity>', `what counts: ${SEVERITIES.join(', ')}`, parseSeverity)
+    .option('--baseline <file>', 'an earlier report in JSON: only what is new counts')
+    .option('--exceptions <file>', 'what is lived with, for a reason and until a day (YAML)')
+    .option('--show-unknown', 'also list what could not be judged, one by one', false);
+  addFilterOptions(command).action(async (paths: readonly string[], flags: ClusterFlags) =>
+    runAuditCommand(io, async () => {
+      const targets = outputs.outputs;
+      const terms = await readTerms(flags);
+      const cluster = buildCluster(await readInventory(paths, io));
+      const evaluations = filterEvaluations(evaluateRules(cluster, terms), flags, cluster);
+      const report = assembleReport(cluster, evaluations, terms);
+      await writeReport(report, targets, { io, showUnknown: flags.showUnknown, nowMs: terms.context.nowMs });
+      return EXIT_OF_OUTCOME[outcomeOf(report, flags.severityThreshold ?? null)];
+    }),
+  );
+}
+
+const EXIT_OF_OUTCOME = {
+  clean: EXIT.clean,
+  findings: EXIT.findings,
+  unread: EXIT.incomplete,
+  unknown: EXIT.incomplete,
+  broken: EXIT.internal,
+} as const;
+
+async function readTerms({ policy, exceptions, baseline }: ClusterFlags): Promise<AuditTerms> {
+  return {
+    rules: ALL_RULES,
+    context: {
+      policy: policy === undefined ? null : await readPolicy(policy),
+      options: AUDIT_DEFAULTS,
+      nowMs: systemClock.wallMs(),
+    },
+    exceptions: exceptions === undefined ? NO_EXCEPTIONS : parseExceptions(await readArgument(exceptions), exceptions),
+    baseline: baseline === undefined ? null : parseBaseline(await readArgument(baseline), baseline),
+  };
+}
+
+function parseSeverity(text: string): Severity {
+  const severity = SEVERITIES.find((known) => known === text);
+  if (severity === undefined) throw new InvalidArgumentError(`expected one of ${SEVERITIES.join(', ')}.`);
+  return severity;
+}

@@ -1,0 +1,60 @@
+// `audit pods` and `audit mtls`: what the audit knows of each workload, as JSON, without a judgement.
+
+import { Option, type Command } from 'commander';
+import { buildCluster, type Cluster } from '../audit/cluster.ts';
+import { listMtls } from '../audit/mesh/list-mtls.ts';
+import { podSecurityRow } from '../audit/pods/standards.ts';
+import { addFilterOptions, type FilterFlags, keepsWorkload } from './audit-filter.ts';
+import { AUDIT_DEFAULTS, exitOfListing, INPUTS, readInventory, runAuditCommand } from './audit-input.ts';
+import type { CommandIo } from './command-io.ts';
+
+interface Listing {
+  readonly name: string;
+  readonly about: string;
+  /** Of workloads that `isKept` names by their reference. */
+  readonly list: (cluster: Cluster, isKept: (ref: string) => boolean) => Iterable<object>;
+}
+
+const LISTINGS: readonly Listing[] = [
+  {
+    name: 'pods',
+    about: 'the Pod Security Standards level of each pod template, and the controls that fail',
+    list: ({ workloads }, isKept) => workloads.filter(({ ref }) => isKept(ref)).map(podSecurityRow),
+  },
+  {
+    name: 'mtls',
+    about: 'whether each port of each workload insists on mutual TLS, and what says so',
+    list: (cluster, isKept) => listMtls(cluster, AUDIT_DEFAULTS).filter(({ workload }) => isKept(workload)),
+  },
+];
+
+export function registerListings(audit: Command, io: CommandIo): void {
+  for (const { name, about, list } of LISTINGS) {
+    const command = audit
+      .command(name)
+      .description(about)
+      .argument('<path...>', INPUTS)
+      .addOption(new Option('--format <format>', 'how it is written').choices(['json']).default('json'));
+    addFilterOptions(command).action(async (paths: readonly string[], flags: FilterFlags) =>
+      runAuditCommand(io, async () => {
+        const cluster = buildCluster(await readInventory(paths, io));
+        const kept = new Set(cluster.workloads.flatMap((each) => (keepsWorkload(flags, each) ? each.ref : [])));
+        writeRows(
+          list(cluster, (ref) => kept.has(ref)),
+          io,
+        );
+        return exitOfListing(cluster);
+      }),
+    );
+  }
+}
+
+/** One row a line: of ten thousand workloads there are as many pairs as make no string. */
+function writeRows(rows: Iterable<object>, io: CommandIo): void {
+  let separator = '[\n  ';
+  for (const row of rows) {
+    io.write(separator + JSON.stringify(row));
+    separator = ',\n  ';
+  }
+  io.write(separator === '[\n  ' ? '[]\n' : '\n]\n');
+}

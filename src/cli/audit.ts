@@ -1,0 +1,12 @@
+// `audit`: the zero-trust gaps of a platform that a proxy cannot close, from manifests or a dump of the cluster.
+
+import type { Command } from 'commander';
+import { registerClusterCommand } from './audit-cluster.ts';
+import { registerListings } from './audit-listing.ts';
+import type { CommandIo } from './command-io.ts';
+
+export function registerAuditCommand(program: Command, io: CommandIo): void {
+  const audit = program.command('audit').description('find the zero-trust gaps of a cluster, from its manifests');
+  registerClusterCommand(audit, io);
+  registerListings(audit, io);
+}
