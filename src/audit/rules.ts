@@ -1,8 +1,16 @@
 // The list of all rules: each area gives one array, and the report has them in this order.
 
+import { credentialRules } from './credentials/credential-rules.ts';
 import type { Rule } from './finding.ts';
 import { meshRules } from './mesh/mesh-rules.ts';
+import { networkRules } from './network/network-rules.ts';
 import { podRules } from './pods/pod-rules.ts';
 import { rdmaRules } from './rdma/rdma-rules.ts';
 
-export const ALL_RULES: readonly Rule[] = [...meshRules, ...podRules, ...rdmaRules];
+export const ALL_RULES: readonly Rule[] = [
+  ...networkRules,
+  ...meshRules,
+  ...podRules,
+  ...credentialRules,
+  ...rdmaRules,
+];
