@@ -1,9 +1,11 @@
 // What every audit command does with its arguments, and how it ends when that cannot be done.
 
 import { readFile } from 'node:fs/promises';
+import { Option } from 'commander';
 import type { Cluster } from '../audit/cluster.ts';
 import type { AuditOptions } from '../audit/finding.ts';
 import type { Inventory } from '../audit/inventory.ts';
+import { CNI_NAMES } from '../audit/network/cni.ts';
 import { SallyportError } from '../core/error.ts';
 import { quote } from '../core/quote.ts';
 import { nodeFileTree } from '../kube/file-tree.ts';
@@ -19,8 +21,21 @@ export const AUDIT_DEFAULTS: AuditOptions = {
   meshRootNamespace: 'istio-system',
 };
 
-export async function readInventory(paths: readonly string[], { stdin }: CommandIo): Promise<Inventory> {
-  return readManifests(paths, { tree: nodeFileTree, stdin, defaultNamespace: 'default', limits: MANIFEST_LIMITS });
+export async function readInventory(paths: readonly string[], io: CommandIo): Promise<Inventory> {
+  return readManifests(paths, {
+    tree: nodeFileTree,
+    // Opened by those who read it.
+    get stdin() {
+      return io.stdin;
+    },
+    defaultNamespace: 'default',
+    limits: MANIFEST_LIMITS,
+  });
+}
+
+/** Manifests seldom tell what enforces network policies. */
+export function cniOption(): Option {
+  return new Option('--cni <name>', 'what enforces network policies, where that cannot be seen').choices(CNI_NAMES);
 }
 
 /** @throws {AuditCommandError} */

@@ -1,18 +1,24 @@
-// `audit pods` and `audit mtls`: what the audit knows of each workload, as JSON, without a judgement.
+// `audit pods`, `audit mtls` and `audit connections`: what the audit knows of each workload, as JSON, without a judgement.
 
 import { Option, type Command } from 'commander';
 import { buildCluster, type Cluster } from '../audit/cluster.ts';
 import { listMtls } from '../audit/mesh/list-mtls.ts';
+import type { CniName } from '../audit/network/cni.ts';
+import { listConnections } from '../audit/network/connections.ts';
 import { podSecurityRow } from '../audit/pods/standards.ts';
 import { addFilterOptions, type FilterFlags, keepsWorkload } from './audit-filter.ts';
-import { AUDIT_DEFAULTS, exitOfListing, INPUTS, readInventory, runAuditCommand } from './audit-input.ts';
+import { AUDIT_DEFAULTS, cniOption, exitOfListing, INPUTS, readInventory, runAuditCommand } from './audit-input.ts';
 import type { CommandIo } from './command-io.ts';
 
 interface Listing {
   readonly name: string;
   readonly about: string;
   /** Of workloads that `isKept` names by their reference. */
-  readonly list: (cluster: Cluster, isKept: (ref: string) => boolean) => Iterable<object>;
+  readonly list: (cluster: Cluster, isKept: (ref: string) => boolean, flags: ListingFlags) => Iterable<object>;
+}
+
+interface ListingFlags extends FilterFlags {
+  readonly cni?: CniName;
 }
 
 const LISTINGS: readonly Listing[] = [
@@ -26,6 +32,12 @@ const LISTINGS: readonly Listing[] = [
     about: 'whether each port of each workload insists on mutual TLS, and what says so',
     list: (cluster, isKept) => listMtls(cluster, AUDIT_DEFAULTS).filter(({ workload }) => isKept(workload)),
   },
+  {
+    name: 'connections',
+    about: 'what each workload can connect to, and the outside, by the network policies',
+    list: (cluster, isKept, { cni }) =>
+      filter(listConnections(cluster, cni ?? null), ({ src, dst }) => isKept(src) || isKept(dst)),
+  },
 ];
 
 export function registerListings(audit: Command, io: CommandIo): void {
@@ -35,18 +47,23 @@ export function registerListings(audit: Command, io: CommandIo): void {
       .description(about)
       .argument('<path...>', INPUTS)
       .addOption(new Option('--format <format>', 'how it is written').choices(['json']).default('json'));
-    addFilterOptions(command).action(async (paths: readonly string[], flags: FilterFlags) =>
+    if (name === 'connections') command.addOption(cniOption());
+    addFilterOptions(command).action(async (paths: readonly string[], flags: ListingFlags) =>
       runAuditCommand(io, async () => {
         const cluster = buildCluster(await readInventory(paths, io));
         const kept = new Set(cluster.workloads.flatMap((each) => (keepsWorkload(flags, each) ? each.ref : [])));
         writeRows(
-          list(cluster, (ref) => kept.has(ref)),
+          list(cluster, (ref) => kept.has(ref), flags),
           io,
         );
         return exitOfListing(cluster);
       }),
     );
   }
+}
+
+function* filter<Row>(rows: Iterable<Row>, isKept: (row: Row) => boolean): Iterable<Row> {
+  for (const row of rows) if (isKept(row)) yield row;
 }
 
 /** One row a line: of ten thousand workloads there are as many pairs as make no string. */

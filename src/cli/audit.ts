@@ -3,10 +3,12 @@
 import type { Command } from 'commander';
 import { registerClusterCommand } from './audit-cluster.ts';
 import { registerListings } from './audit-listing.ts';
+import { registerReachCommand } from './audit-reach.ts';
 import type { CommandIo } from './command-io.ts';
 
 export function registerAuditCommand(program: Command, io: CommandIo): void {
   const audit = program.command('audit').description('find the zero-trust gaps of a cluster, from its manifests');
   registerClusterCommand(audit, io);
   registerListings(audit, io);
+  registerReachCommand(audit, io);
 }
