@@ -70,6 +70,7 @@ const EXTENDED_TOKEN: Rule = {
 **Fix:** set the flag after \`serviceaccount_stale_tokens_total\` has stayed at zero; meanwhile, mount tokens explicitly with an \`expirationSeconds\` of their own.`,
   }),
   *evaluate(cluster: Cluster): Iterable<Verdict> {
+    if (cluster.workloads.length === 0) return;
     const resource = refToCluster();
     const mounting = cluster.workloads.filter((workload) => {
       const account = accountOf(cluster, workload);
