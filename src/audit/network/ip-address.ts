@@ -71,7 +71,7 @@ function parseIpv4(text: string): IpAddress | null {
 function parseIpv6(text: string): IpAddress | null {
   const halves = text.split('::');
   if (halves.length > 2) return null;
-  const [head = [], tail = null] = halves.map(parseGroups);
+  const [head = [], tail = null] = halves.map((half, index) => parseGroups(half, index === halves.length - 1));
   if (head === null || (halves.length === 2 && tail === null)) return null;
   const given = head.length + (tail?.length ?? 0);
   // `::` stands for at least one group.
@@ -80,13 +80,14 @@ function parseIpv6(text: string): IpAddress | null {
   return { family: 6, value: groups.reduce((value, group) => (value << 16n) | BigInt(group), 0n) };
 }
 
-function parseGroups(text: string): readonly number[] | null {
+/** An IPv4 address may stand for the last two groups of all. */
+function parseGroups(text: string, isLast: boolean): readonly number[] | null {
   if (text === '') return [];
   const groups: number[] = [];
   const parts = text.split(':');
   for (const [index, part] of parts.entries()) {
     if (part.includes('.')) {
-      const embedded = index === parts.length - 1 ? parseIpv4(part) : null;
+      const embedded = isLast && index === parts.length - 1 ? parseIpv4(part) : null;
       if (embedded === null) return null;
       groups.push(Number(embedded.value >> 16n), Number(embedded.value & 0xffffn));
     } else {
