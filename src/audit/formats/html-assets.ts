@@ -20,7 +20,8 @@ pre { margin: .4rem 0; padding: .7rem .9rem; background: var(--paper); border: 1
 .fail { color: var(--fail); } .pass { color: var(--pass); } .unknown { color: var(--unknown); }
 .checks { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: .8rem; margin: 1.4rem 0 0; padding: 0; list-style: none; }
 .checks > li { padding: .8rem 1rem; background: var(--panel); border-radius: 8px; border-left: 5px solid currentColor; }
-.checks > li > * { color: var(--ink); }
+.checks > li > strong, .checks > li > ul { color: var(--ink); }
+.checks > li > .soft, .checks li .soft { color: var(--soft); }
 .checks strong { display: block; font-weight: 600; }
 .checks .word { font-weight: 700; text-transform: uppercase; font-size: .78rem; letter-spacing: .06em; }
 .checks .word.fail { color: var(--fail); } .checks .word.pass { color: var(--pass); } .checks .word.unknown { color: var(--unknown); }
@@ -44,7 +45,7 @@ form { position: sticky; top: 0; z-index: 1; display: flex; flex-wrap: wrap; gap
 form[hidden] { display: none; }
 form label { display: grid; font-size: .78rem; color: var(--soft); gap: .15rem; }
 form label.wide { flex: 1 1 12rem; }
-select, input { font: inherit; font-size: .92rem; padding: .3rem .5rem; border: 1px solid var(--line); border-radius: 6px; background: var(--panel);
+select, input { height: 2.1rem; font: inherit; font-size: .92rem; padding: .3rem .5rem; border: 1px solid var(--line); border-radius: 6px; background: var(--panel);
   color: var(--ink); max-width: 17rem; }
 .wide input { width: 100%; max-width: none; }
 output { font-size: .86rem; color: var(--soft); padding-bottom: .35rem; }

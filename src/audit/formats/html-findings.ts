@@ -2,7 +2,7 @@
 
 import { SEVERITIES } from '../finding.ts';
 import type { Finding } from '../report.ts';
-import { html, type Markup, NOTHING } from './markup.ts';
+import { html, type Markup, NOTHING, withCode } from './markup.ts';
 import { patchToYaml, toYaml } from './yaml-text.ts';
 
 /** Works where there is a script; without one everything is shown. */
@@ -23,7 +23,7 @@ export function findingDetails(finding: Finding): Markup {
   const state = stateOf(finding);
   const badge = state === 'fail' || state === 'unknown' ? NOTHING : html` <span class="badge soft">${state}</span>`;
   return html`<details class="finding" id="${anchorOf(finding)}" data-severity="${severity}" data-namespace="${namespaceOf(finding)}" data-rule="${rule.id}" data-state="${state}">
-<summary><span class="badge ${word}">${word}</span><span>${rule.title}${badge}<br><code>${resource.ref}</code>${inContainer(finding)} <span class="soft small">${detail}</span></span></summary>
+<summary><span class="badge ${word}">${word}</span><span>${rule.title}${badge}<br><code>${resource.ref}</code> <span class="soft small">${withCode(detail)}</span></span></summary>
 <div class="body">
 <dl><dt>Rule</dt><dd><a href="#rule-${rule.id}"><code>${rule.id}</code></a></dd>
 ${
@@ -31,7 +31,7 @@ ${
     ? NOTHING
     : html`<dt>Place</dt><dd><code>${location.file}:${location.line}:${location.column}</code></dd>
 `
-}${finding.reason === null ? NOTHING : html`<dt>Not judged</dt><dd>${finding.reason}</dd>\n`}${exceptionOf(finding)}<dt>Fingerprint</dt><dd><code>${fingerprint}</code></dd></dl>
+}${finding.reason === null ? NOTHING : html`<dt>Not judged</dt><dd>${finding.reason}</dd>\n`}${containerOf(finding)}${exceptionOf(finding)}<dt>Fingerprint</dt><dd><code>${fingerprint}</code></dd></dl>
 ${evidenceOf(finding)}${remediationOf(finding)}</div></details>
 `;
 }
@@ -54,8 +54,8 @@ function select(name: string, title: string, values: readonly string[]): Markup 
   return html`<label>${title}<select name="${name}"><option value="">all</option>${options}</select></label>`;
 }
 
-function inContainer({ resource: { container } }: Finding): Markup {
-  return container === null ? NOTHING : html` container <code>${container}</code>`;
+function containerOf({ resource: { container } }: Finding): Markup {
+  return container === null ? NOTHING : html`<dt>Container</dt><dd><code>${container}</code></dd>\n`;
 }
 
 function exceptionOf({ state }: Finding): Markup {
@@ -76,6 +76,6 @@ function remediationOf({ verdict, remediation, resource }: Finding): Markup {
   const kind = resource.kind.toLowerCase();
   const scope = resource.namespace === null ? '' : ` --namespace ${resource.namespace}`;
   const command = `# kubectl patch ${kind} ${resource.name}${scope} --type=json --patch-file patch.yaml\n`;
-  return html`<h4>What to do</h4><p>${text}</p>
+  return html`<h4>What to do</h4><p>${withCode(text)}</p>
 ${patch === null ? NOTHING : html`<pre>${command}${patchToYaml(patch)}</pre>\n`}${manifest === null ? NOTHING : html`<pre>${manifest}</pre>\n`}`;
 }

@@ -5,7 +5,7 @@ import { SEVERITIES } from '../finding.ts';
 import type { AuditReport, CheckSummary, Coverage, Finding, Summary } from '../report.ts';
 import { SCRIPT, STYLE } from './html-assets.ts';
 import { anchorOf, filterForm, findingDetails } from './html-findings.ts';
-import { html, Markup, NOTHING } from './markup.ts';
+import { html, Markup, NOTHING, withCode } from './markup.ts';
 
 export interface HtmlTerms {
   /** Of this program. */
@@ -163,12 +163,7 @@ ${told}`;
 
 /** Of the little markdown that rules are explained in: paragraphs, items, and code. */
 function paragraphs(markdown: string): readonly Markup[] {
-  return markdown.split(/\n\s*\n/).map((paragraph) => {
-    const parts = paragraph
-      .split('`')
-      .map((part, index) => (index % 2 === 0 ? html`${part.replaceAll('**', '')}` : html`<code>${part}</code>`));
-    return html`<p>${parts}</p>\n`;
-  });
+  return markdown.split(/\n\s*\n/).map((paragraph) => html`<p>${withCode(paragraph.replaceAll('**', ''))}</p>\n`);
 }
 
 function numbers(counts: readonly number[]): readonly Markup[] {

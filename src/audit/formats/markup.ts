@@ -1,6 +1,6 @@
 // HTML of which no part can be forgotten to be escaped: text becomes markup here only.
 
-/** Made by `html`, and by `trusted` of what we wrote ourselves. */
+/** Made by `html`; elsewhere only of what we wrote ourselves. */
 export class Markup {
   readonly text: string;
 
@@ -18,6 +18,11 @@ export function html(literals: TemplateStringsArray, ...parts: readonly Part[]):
 }
 
 export const NOTHING = new Markup('');
+
+/** Text in which backticks mark code. */
+export function withCode(text: string): readonly Markup[] {
+  return text.split('`').map((part, index) => (index % 2 === 0 ? html`${part}` : html`<code>${part}</code>`));
+}
 
 function toText(part: Part): string {
   if (part instanceof Markup) return part.text;

@@ -93,7 +93,8 @@ function formatFinding(finding: Finding, terms: TableTerms): readonly string[] {
   const { rule, verdict, severity, resource, detail, location, remediation } = finding;
   const word = verdict === 'fail' ? severity : verdict;
   const colour = verdict === 'fail' ? COLOURS[severity] : 'yellow';
-  const container = resource.container === null ? '' : ` container ${resource.container}`;
+  const isNamed = resource.container === null || detail.includes(`\`${resource.container}\``);
+  const container = isNamed ? '' : ` container ${resource.container}`;
   return [
     `${paint(word.padEnd(8), colour)}  ${paint(rule.id, 'bold')}`,
     ...paragraph(`${resource.ref}${container}`, terms),
