@@ -77,7 +77,7 @@ const OPERATORS = {
 } as const;
 
 /** As kubectl takes it. */
-export function parseSelector(text: string): Selector {
+function parseSelector(text: string): Selector {
   // Not the commas between brackets.
   return createSelector(
     text.split(/,(?![^(]*\))/).map((part) => parseRequirement(part.trim())),

@@ -130,8 +130,8 @@ function formatUnknown({ rules }: Coverage, terms: TableTerms): readonly string[
       known.rules += 1;
     }
   }
-  return [...byReason].flatMap(([reason, { count, rules: asked, example }]) =>
-    warning(`not judged: ${count} by ${asked} rule${asked === 1 ? '' : 's'} (${reason}), such as ${example}`, terms),
+  return [...byReason].flatMap(([reason, { count: unjudged, rules: asked, example }]) =>
+    warning(`not judged: ${unjudged} by ${count(asked, 'rule')} (${reason}), such as ${example}`, terms),
   );
 }
 
@@ -152,11 +152,13 @@ function warning(text: string, { paint, width }: TableTerms): readonly string[] 
 function formatTotals({ summary, coverage }: AuditReport, { paint, width }: TableTerms): readonly string[] {
   const { verdicts, severities, workloads, namespaces, excepted, inBaseline } = summary;
   const grave = Object.entries(severities)
-    .filter(([, count]) => count > 0)
-    .map(([severity, count]) => `${count} ${severity}`)
+    .filter(([, failed]) => failed > 0)
+    .map(([severity, failed]) => `${failed} ${severity}`)
     .join(', ');
   const counts = [
-    workloads === 0 ? 'no workload among what was given' : `${workloads} workloads in ${namespaces} namespaces`,
+    workloads === 0
+      ? 'no workload among what was given'
+      : `${count(workloads, 'workload')} in ${count(namespaces, 'namespace')}`,
     `${verdicts.unknown} unknown`,
     ...(excepted > 0 ? [`${excepted} excepted`] : []),
     ...(inBaseline > 0 ? [`${inBaseline} in the baseline`] : []),
@@ -166,4 +168,8 @@ function formatTotals({ summary, coverage }: AuditReport, { paint, width }: Tabl
     grave === '' ? paint('nothing failed', 'green') : paint(`failed: ${grave}`, 'red'),
     ...(coverage.isComplete ? [] : [paint('not everything could be judged', 'yellow')]),
   ];
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
