@@ -110,8 +110,15 @@ export const POWERS: readonly Power[] = [
     area: 'escalation',
     title: 'act as others',
     inCluster: 'critical',
+    inNamespace: null,
+    asks: [{ verbs: ['impersonate'], group: '', resources: ['users', 'groups'] }],
+  }),
+  namedPower({
+    area: 'escalation',
+    title: 'act as other service accounts',
+    inCluster: 'critical',
     inNamespace: 'high',
-    asks: [{ verbs: ['impersonate'], group: '', resources: ['users', 'groups', 'serviceaccounts'] }],
+    asks: [{ verbs: ['impersonate'], group: '', resources: ['serviceaccounts'] }],
   }),
   power({
     area: 'escalation',
