@@ -251,6 +251,11 @@ describe('AuthorizationPolicy', () => {
       [authorizationPolicy('ml/x', { rules: 'all' }), deny({})],
       'denied',
     ],
+    [
+      'does not know what is malformed: an action and a selector',
+      [authorizationPolicy('ml/x', { action: 'NO', selector: { matchLabels: { app: 1 } }, rules: [] })],
+      'unknown',
+    ],
     ['does not know trust domains', [allow(from({ trustDomains: ['ai.example'] }))], 'unknown'],
   ];
   it.each(CASES)('%s', (_name, policies, expected) => {
@@ -488,6 +493,20 @@ describe('who a caller is', () => {
       'none',
     ],
     [
+      'under a DestinationRule of another namespace that is for some',
+      [
+        ...front,
+        ...ml,
+        service('api'),
+        destination('ml/plain', {
+          host: 'api',
+          exportTo: ['back', 'front'],
+          trafficPolicy: { tls: { mode: 'DISABLE' } },
+        }),
+      ],
+      'none',
+    ],
+    [
       'under a DestinationRule for one port',
       [
         ...front,
@@ -649,6 +668,13 @@ describe('mesh-plaintext-passes-policy', () => {
   const RULE = 'mesh-plaintext-passes-policy';
   const ml = [namespace('ml', SIDECARS), deployment('api')];
   const strict = peerAuthentication('ml/default', { mode: 'STRICT' });
+
+  it('knows that ztunnel loses what a rule says of requests', () => {
+    const ambient = [namespace('ml', AMBIENT), deployment('api')];
+    const rule = deny({ ...from({ namespaces: ['front'] }), ...to({ paths: ['/admin'] }) });
+    expect(verdictsOf(RULE, [...ambient, rule]).map(({ verdict }) => verdict)).toEqual(['pass']);
+    expect(verdictsOf(RULE, [...ml, rule]).map(({ verdict }) => verdict)).toEqual(['fail']);
+  });
 
   it('finds a DENY by namespace that plaintext does not match', () => {
     expect(saidOf(RULE, [...ml, deny(from({ namespaces: ['front'] }))])).toEqual([

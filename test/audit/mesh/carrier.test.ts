@@ -478,6 +478,15 @@ describe('rows of audit mtls', () => {
     });
   });
 
+  it('have a port that a policy names although only UDP is declared there', () => {
+    const policy = peerAuthentication('ml/api', { selector: { app: 'api' }, ports: { 53: 'STRICT', 8080: 'STRICT' } });
+    const dns = deployment('api', { ports: [8080, { containerPort: 53, protocol: 'UDP' }] });
+    expect(modesOf([namespace('ml', SIDECARS), dns, policy])).toEqual({
+      [`${API}:53`]: 'STRICT',
+      [`${API}:8080`]: 'STRICT',
+    });
+  });
+
   it('say UNKNOWN of gateways that were set up by hand', () => {
     const router = { ...PROXY, args: ['proxy', 'router', '--domain', 'x'], ports: [{ containerPort: 8443 }] };
     const gateway = deployment('gateway', { annotations: INJECTED, containers: [router] });

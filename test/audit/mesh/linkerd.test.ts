@@ -286,6 +286,15 @@ describe('Linkerd', () => {
     expect(modesOf(linkerd(), { unreadable: [unreadable] })[`${API}:8080`]).toBe('UNKNOWN');
   });
 
+  it('finds a named port in whichever container has it', () => {
+    const containers = [
+      { name: 'a', image: 'a', ports: [{ name: 'http', containerPort: 8080 }] },
+      { name: 'b', image: 'b', ports: [{ name: 'grpc', containerPort: 9090 }] },
+    ];
+    const bodies = [namespace('ml', {}, INJECT), deployment('api', { containers }), server('grpc')];
+    expect(modesOf(bodies)).toEqual({ [`${API}:8080`]: 'PERMISSIVE', [`${API}:9090`]: 'STRICT' });
+  });
+
   it('names what decided', () => {
     expect(sourceOf(linkerd(), API)).toBe(
       'Linkerd, default inbound policy all-unauthenticated as Linkerd has it when nothing is said',
@@ -332,6 +341,8 @@ describe('mutual authentication of Cilium', () => {
     ['required of others', cilium([proof], { matchLabels: { app: 'other' } }), 'DISABLE'],
     ['required by labels with their source', cilium([proof], { matchLabels: { 'k8s:app': 'api' } }), 'STRICT'],
     ['required of all in the namespace', cilium([proof], {}), 'STRICT'],
+    ['required for a port that cannot be read', cilium([{ ...proof, toPorts: [{ ports: [{}] }] }]), 'UNKNOWN'],
+    ['required for a port by its name', cilium([{ ...proof, ...ports('http') }]), 'DISABLE'],
     ['required of who cannot be read', cilium([proof], { matchLabels: { app: 1 } }), 'UNKNOWN'],
     [
       'required for a range of ports',

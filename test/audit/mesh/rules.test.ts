@@ -447,6 +447,8 @@ describe('mesh-injection-conflict', () => {
       deployment('api', { labels: { [wish]: label }, annotations: { [wish]: annotation } });
     expect(outcomesOf(RULE, [both('false', 'true')])).toEqual([`fail ${API}`]);
     expect(outcomesOf(RULE, [both('true', 'true')])).toEqual([]);
+    expect(outcomesOf(RULE, [deployment('api', { labels: { [wish]: 'true' } })])).toEqual([]);
+    expect(outcomesOf(RULE, [deployment('api', { annotations: { [wish]: 'true' } })])).toEqual([]);
   });
 });
 

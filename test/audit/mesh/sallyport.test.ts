@@ -193,6 +193,15 @@ describe('ports that Sallyport guards', () => {
     ]);
   });
 
+  it('are told from ports of others where its configuration is not known', () => {
+    const bodies = [namespace('ml'), registry({ main: { ...LOOPBACK, ports: [{ containerPort: 7000 }] } })];
+    expect(modesOf(bodies)).toEqual({
+      [`${REGISTRY}:7000`]: 'DISABLE',
+      [`${REGISTRY}:8443`]: 'UNKNOWN',
+      [`${REGISTRY}:9902`]: 'UNKNOWN',
+    });
+  });
+
   it("are not taken for another program's that has a `run --config` too", () => {
     const caddy = deployment('web', {
       containers: [
@@ -334,6 +343,11 @@ describe('mesh-sallyport-bypass', () => {
     const probes = config(LISTENER, 'probes: { bind: 0.0.0.0:9902 }\n');
     const metrics = service('metrics', { selector: { app: 'registry' }, ports: [{ port: 9902 }] });
     expect(outcomesOf(RULE, [namespace('ml'), registry({ main }), probes, metrics])).toEqual([`pass ${REGISTRY}`]);
+  });
+
+  it('has nothing to say about UDP, which it does not forward', () => {
+    const main = { ...LOOPBACK, ports: [{ containerPort: 5000, protocol: 'UDP' }] };
+    expect(outcomesOf(RULE, [namespace('ml'), registry({ main }), config()])).toEqual([`pass ${REGISTRY}`]);
   });
 
   it('has nothing to say about a socket of the pod', () => {
