@@ -63,7 +63,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; mar
 dt { color: var(--soft); } dd { margin: 0; min-width: 0; overflow-wrap: anywhere; }
 .rule { padding: .5rem 0; border-bottom: 1px solid var(--line); }
 .rule:target, details.finding:target { outline: 2px solid var(--unknown); outline-offset: 4px; }
-@media (max-width: 40rem) { .body { padding-left: .8rem; } dl { grid-template-columns: 1fr; } .wider { display: none; } }
+@media (max-width: 40rem) { .body { padding-left: .8rem; } dl { grid-template-columns: 1fr; } }
 @media print { form { display: none; } body { max-width: none; } }
 `;
 

@@ -23,7 +23,7 @@ export function findingDetails(finding: Finding): Markup {
   const state = stateOf(finding);
   const badge = state === 'fail' || state === 'unknown' ? NOTHING : html` <span class="badge soft">${state}</span>`;
   return html`<details class="finding" id="${anchorOf(finding)}" data-severity="${severity}" data-namespace="${namespaceOf(finding)}" data-rule="${rule.id}" data-state="${state}">
-<summary><span class="badge ${word}">${word}</span><span>${rule.title}${badge}<br><code>${resource.ref}</code> <span class="soft small">${withCode(detail)}</span></span></summary>
+<summary><span class="badge ${word}">${word}</span><span>${titleOf(finding)}${badge}<br><code>${resource.ref}</code> <span class="soft small">${withCode(detail)}</span></span></summary>
 <div class="body">
 <dl><dt>Rule</dt><dd><a href="#rule-${rule.id}"><code>${rule.id}</code></a></dd>
 ${
@@ -42,6 +42,11 @@ export function anchorOf({ fingerprint }: Finding): string {
 
 function namespaceOf({ resource: { kind, name, namespace } }: Finding): string {
   return namespace ?? (kind === 'Namespace' ? name : '(cluster)');
+}
+
+/** Titles tell what is wrong, which of what is unknown nobody said. */
+export function titleOf({ rule: { title }, verdict }: Finding): Markup {
+  return verdict === 'unknown' ? html`<span class="soft">Not judged:</span> ${title}` : html`${title}`;
 }
 
 function stateOf({ verdict, state }: Finding): string {

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { SEVERITIES } from '../finding.ts';
 import type { AuditReport, CheckSummary, Coverage, Finding, Summary } from '../report.ts';
 import { SCRIPT, STYLE } from './html-assets.ts';
-import { anchorOf, filterForm, findingDetails } from './html-findings.ts';
+import { anchorOf, filterForm, findingDetails, titleOf } from './html-findings.ts';
 import { html, Markup, NOTHING, withCode } from './markup.ts';
 
 export interface HtmlTerms {
@@ -84,7 +84,7 @@ function checkCard(
     .slice(0, 3)
     .map(
       (finding) =>
-        html`<li><a href="#${anchorOf(finding)}">${finding.resource.ref}</a> <span class="soft">${finding.rule.title}</span></li>`,
+        html`<li><a href="#${anchorOf(finding)}">${finding.resource.ref}</a> <span class="soft">${titleOf(finding)}</span></li>`,
     );
   return html`<li class="${verdict}"><span class="word ${verdict}">${verdict}</span><strong>${title}</strong><span class="soft small">${pass} pass, ${fail} fail, ${unknown} unknown</span>${examples.length === 0 ? NOTHING : html`<ul>${examples}</ul>`}</li>
 `;

@@ -41,6 +41,7 @@ describe('a report as HTML', () => {
     expect(text).toContain('not read (malformed): no mapping');
     expect(text).toMatch(/Excepted<\/dt><dd>until 202[67]-\d\d-\d\d: known/);
     expect(text).toContain('<td>unused</td>');
+    expect(text.match(/Not judged:<\/span> A test/g)).toHaveLength(1);
     expect(text).toContain('Not everything could be judged');
     expect(markupOf(CLEAN)).not.toContain('Not everything could be judged');
     expect(markupOf(CLEAN)).toContain('Nothing failed, and nothing stayed unknown.');
