@@ -46,7 +46,8 @@ interface Terms {
 function expandValue({ value, path }: Place, terms: Terms): void {
   const { into } = terms;
   if (Array.isArray(value)) {
-    expandItems({ items: value, path, implied: null }, terms);
+    if (value.some(isObject)) expandItems({ items: value, path, implied: null }, terms);
+    else into.ignored += 1;
     return;
   }
   const kind = own(value, 'kind');
@@ -90,6 +91,10 @@ function expandItems({ items, path, implied }: Items, terms: Terms): void {
 
 function addObject({ value, path }: Place, terms: Terms): void {
   const { document, defaultNamespace, into } = terms;
+  if (groupOf(value) === KUSTOMIZE_GROUP) {
+    into.unreadable.push(malformed(path, 'a Kustomization; render it first: kubectl kustomize DIRECTORY', terms));
+    return;
+  }
   const reading = readKubeObject(value, {
     origin: 'file',
     defaultNamespace,
@@ -97,8 +102,6 @@ function addObject({ value, path }: Place, terms: Terms): void {
   });
   if (reading.kind === 'malformed') {
     into.unreadable.push({ ...malformed([...path, ...reading.at], reading.detail, terms), kind: keyOf(value) });
-  } else if (reading.object.group === KUSTOMIZE_GROUP) {
-    into.unreadable.push(malformed(path, 'a Kustomization; render it first: kubectl kustomize DIRECTORY', terms));
   } else {
     into.objects.push(reading.object);
   }

@@ -67,6 +67,8 @@ function kindOf(entry: Dirent): DirectoryEntry['kind'] {
   return entry.isSymbolicLink() ? 'link' : 'other';
 }
 
+export const NO_SUCH_FILE = 'no such file or directory';
+
 /** In words, with the name that the operating system has for it. */
 export function describeFailure(error: unknown): string {
   if (!(error instanceof Error && 'syscall' in error && 'code' in error)) throw error;
@@ -76,8 +78,8 @@ export function describeFailure(error: unknown): string {
 }
 
 const EXPLANATIONS: ReadonlyMap<string, string> = new Map([
-  ['ENOENT', 'no such file or directory'],
-  ['ENOTDIR', 'no such file or directory'],
+  ['ENOENT', NO_SUCH_FILE],
+  ['ENOTDIR', NO_SUCH_FILE],
   ['EACCES', 'this process may not read it'],
   ['EPERM', 'this process may not read it'],
   ['ELOOP', 'its symbolic links lead round in a circle'],

@@ -49,7 +49,7 @@ export function findJsonFault(text: string): JsonFault {
       expected = character === '{' ? 'key-or-end' : 'value-or-end';
     } else if (character === '"' && (isValue(expected) || isKey(expected))) {
       const end = stringEnd(text, at);
-      if (end.kind === 'broken') return end;
+      if (end.kind === 'broken') return end.fault;
       at = end.at;
       if (isKey(expected)) expected = 'colon';
       else expected = open.length === 0 ? 'nothing' : 'comma-or-end';
@@ -76,7 +76,7 @@ function isEnd(character: string, expected: Expected, open: string | undefined):
   return character === ']' && open === '[' && (expected === 'value-or-end' || expected === 'comma-or-end');
 }
 
-type StringEnd = { readonly kind: 'end'; readonly at: number } | ({ readonly kind: 'broken' } & JsonFault);
+type StringEnd = { readonly kind: 'end'; readonly at: number } | { readonly kind: 'broken'; readonly fault: JsonFault };
 
 function stringEnd(text: string, start: number): StringEnd {
   let at = start + 1;
@@ -84,16 +84,16 @@ function stringEnd(text: string, start: number): StringEnd {
     at += matchAt(STRING_PART, text, at);
     const character = text.charAt(at);
     if (character === '"') return { kind: 'end', at: at + 1 };
-    if (character === '') return { kind: 'broken', at: start, message: 'JSON with a string that does not end' };
+    if (character === '') return broken(start, 'JSON with a string that does not end');
     const escape = matchAt(ESCAPE, text, at);
     if (escape === 0)
-      return {
-        kind: 'broken',
-        at,
-        message: 'JSON with a character in a string that must be escaped, or an escape it does not have',
-      };
+      return broken(at, 'JSON with a character in a string that must be escaped, or an escape it does not have');
     at += escape;
   }
+}
+
+function broken(at: number, message: string): StringEnd {
+  return { kind: 'broken', fault: { at, message } };
 }
 
 function matchAt(pattern: RegExp, text: string, at: number): number {

@@ -25,15 +25,7 @@ export function readKustomization(body: unknown, isGiven: (resource: string) => 
 }
 
 /** An image of another tag or digest runs with the same rights. */
-const HARMLESS = new Set([
-  'apiVersion',
-  'kind',
-  'metadata',
-  'sortOptions',
-  'buildMetadata',
-  'openapi',
-  'commonAnnotations',
-]);
+const HARMLESS = new Set(['apiVersion', 'kind', 'metadata', 'sortOptions', 'buildMetadata', 'openapi', 'crds']);
 
 /** Fields that name files, and in which keys of their items. */
 const PART_FIELDS: readonly (readonly [string, readonly string[]])[] = [

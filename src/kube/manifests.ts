@@ -53,6 +53,15 @@ export async function readManifests(paths: readonly string[], options: ManifestO
   for (const file of found.files) if (!parts.has(normalize(file.path))) takeFile(file, reading);
   if (given.length < paths.length) await takeStdin(reading);
   const { objects, unreadable, ignored } = reading.expansion;
+  if (objects.length === 0 && unreadable.length === 0) {
+    unreadable.push(
+      unreadableFile(
+        paths.map((path) => (path === '-' ? STDIN_NAME : path)).join(' '),
+        'unreadable-file',
+        'there is no Kubernetes object in it',
+      ),
+    );
+  }
   return { objects, unreadable, completeKinds: 'as-given', files: reading.files, ignoredDocuments: ignored };
 }
 
@@ -81,7 +90,6 @@ async function takeStdin(reading: Reading): Promise<void> {
     bytes += chunk.length;
     if (bytes > limit) break;
   }
-  if (bytes === 0) reading.expansion.unreadable.push(unreadableFile(STDIN_NAME, 'not-given', 'nothing came from it'));
   const input = readBytes(STDIN_NAME, Buffer.concat(chunks), reading);
   if (input !== null) takeInput(input, reading);
 }
@@ -103,7 +111,7 @@ function takeKustomization(file: FoundFile, { files, kustomizations }: Found, re
   return input.documents.flatMap(({ value }) => {
     const { parts, changes } = readKustomization(value, (resource) => known.has(normalize(join(directory, resource))));
     if (changes.length > 0) {
-      const detail = `its ${changes.join(', ')} change what lies here; render it first: kubectl kustomize ${directory} | … -`;
+      const detail = `its ${changes.join(', ')} change what lies here; render it first: kubectl kustomize ${directory} | sallyport audit cluster -`;
       reading.expansion.unreadable.push(unreadableFile(file.path, 'malformed', detail));
     }
     return parts.map((part) => normalize(join(directory, part)));

@@ -2,7 +2,7 @@
 
 import { basename, join } from 'node:path';
 import type { Unreadable, UnreadableReason } from '../audit/inventory.ts';
-import { type DirectoryEntry, describeFailure, type FileLook, type FileTree } from './file-tree.ts';
+import { type DirectoryEntry, describeFailure, type FileLook, type FileTree, NO_SUCH_FILE } from './file-tree.ts';
 import { KUSTOMIZATION_NAMES } from './kustomization.ts';
 import { isPattern, parsePattern } from './path-pattern.ts';
 
@@ -59,7 +59,7 @@ interface Visit {
 
 const MANIFEST = /\.(?:ya?ml|json)$/i;
 const SKIPPED_DIRECTORIES = new Set(['node_modules', '.git']);
-const MAX_DEPTH = 64;
+const MAX_DEPTH = 128;
 
 function findGiven(path: string, walk: Walk): void {
   const look = isPattern(path) && !exists(path, walk.tree) ? null : lookAt(path, walk);
@@ -75,18 +75,31 @@ function findGiven(path: string, walk: Walk): void {
   const met = { files: 0 };
   if (rootLook.kind === 'directory') {
     const takes = pattern?.matches ?? ((file: string): boolean => MANIFEST.test(file) || isKustomization(file));
+    const above = ancestorsOf(root, walk);
     visit(root, rootLook.identity, {
       walk,
       takes,
       reaches: pattern?.reaches ?? always,
-      above: [],
+      above,
       seen: new Set(),
       met,
     });
   }
   if (met.files > 0) return;
   const detail = pattern === null ? 'there is no manifest in it (*.yaml, *.yml, *.json)' : 'no file matches';
-  walk.unreadable.push(unreadableFile(path, 'not-given', detail));
+  // Whoever names something that is not there has not been told that there is nothing to find.
+  walk.unreadable.push(unreadableFile(path, 'unreadable-file', detail));
+}
+
+/** A link to where the root lies leads round in a circle, too, and out of what was asked for. */
+function ancestorsOf(root: string, { tree }: Walk): readonly string[] {
+  const identities: string[] = [];
+  for (let path = join(root, '..'); identities.length < MAX_DEPTH; path = join(path, '..')) {
+    const look = peek(path, tree);
+    if (typeof look === 'string' || look.kind !== 'directory' || identities.includes(look.identity)) break;
+    identities.push(look.identity);
+  }
+  return identities;
 }
 
 function always(): boolean {
@@ -108,7 +121,7 @@ function visit(directory: string, identity: string, terms: Visit): void {
   const entries = entriesOf(directory, walk);
   if (entries.some(({ name }) => name === 'Chart.yaml') && entries.some(({ name }) => name === 'templates')) {
     met.files += 1;
-    const detail = `a Helm chart; render it first: helm template ${directory} | … -`;
+    const detail = `a Helm chart; render it first: helm template ${directory} | sallyport audit cluster -`;
     walk.unreadable.push(unreadableFile(directory, 'malformed', detail));
     return;
   }
@@ -169,20 +182,22 @@ function entriesOf(directory: string, walk: Walk): readonly DirectoryEntry[] {
 }
 
 function lookAt(path: string, walk: Walk): FileLook | 'unreadable' {
-  try {
-    return walk.tree.look(path);
-  } catch (error) {
-    walk.unreadable.push(unreadableFile(path, 'unreadable-file', describeFailure(error)));
-    return 'unreadable';
-  }
+  const look = peek(path, walk.tree);
+  if (typeof look !== 'string') return look;
+  walk.unreadable.push(unreadableFile(path, 'unreadable-file', look));
+  return 'unreadable';
 }
 
 /** What may not be looked at may exist. */
 function exists(path: string, tree: FileTree): boolean {
+  return peek(path, tree) !== NO_SUCH_FILE;
+}
+
+/** Or why there is nothing to be seen. */
+function peek(path: string, tree: FileTree): FileLook | string {
   try {
-    tree.look(path);
-    return true;
+    return tree.look(path);
   } catch (error) {
-    return !(error instanceof Error && 'code' in error && error.code === 'ENOENT');
+    return describeFailure(error);
   }
 }
