@@ -14,6 +14,7 @@ import {
   HASH,
   HYPHEN,
   isBlank,
+  isPlaceKept,
   keepsPlaces,
   leave,
   LF,
@@ -103,7 +104,7 @@ function readSequence(cursor: Cursor, column: number): readonly unknown[] {
     if (inside !== null && cursor.place !== null) inside.push(cursor.place);
     if (cursor.column > column) throw BEYOND;
   } while (cursor.column === column && isItem(cursor));
-  if (cursor.place !== null) cursor.place = { at, inside };
+  if (isPlaceKept(cursor)) cursor.place = { at, inside };
   leave(cursor);
   return items;
 }
@@ -131,7 +132,7 @@ function readMapping(cursor: Cursor, column: number, first: Key): Record<string,
     if (next === null) throw BEYOND;
     key = next;
   }
-  if (cursor.place !== null) cursor.place = { at: first.keyAt, inside };
+  if (isPlaceKept(cursor)) cursor.place = { at: first.keyAt, inside };
   leave(cursor);
   return mapping;
 }
@@ -157,7 +158,7 @@ function readNested(cursor: Cursor, column: number, { of, at }: Owner): unknown 
   if (cursor.column > column) return readBlock(cursor, column);
   // A sequence may stand in the column of the key that it belongs to.
   if (of === 'value' && cursor.column === column && isItem(cursor)) return readSequence(cursor, column);
-  if (cursor.place !== null) cursor.place = { at, inside: null };
+  if (keepsPlaces(cursor)) cursor.place = { at, inside: null };
   return null;
 }
 
@@ -173,7 +174,7 @@ function readInline(cursor: Cursor, parent: number): unknown {
   const character = cursor.text.charAt(at);
   if (BLOCK_SCALAR.test(character)) {
     const value = readBlockScalar(cursor, parent);
-    if (cursor.place !== null) cursor.place = { at, inside: null };
+    if (keepsPlaces(cursor)) cursor.place = { at, inside: null };
     return value;
   }
   if (character === '[' || character === '{') {
@@ -188,7 +189,7 @@ function readInline(cursor: Cursor, parent: number): unknown {
   } else {
     value = readPlain(cursor, parent);
   }
-  if (cursor.place !== null) cursor.place = { at, inside: null };
+  if (keepsPlaces(cursor)) cursor.place = { at, inside: null };
   return value;
 }
 

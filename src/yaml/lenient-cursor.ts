@@ -50,6 +50,11 @@ export function keepsPlaces({ place, placeDepth, depth }: Cursor): boolean {
   return place !== null && depth <= placeDepth;
 }
 
+/** Whether the place of the collection that was entered last is wanted by the one around it. */
+export function isPlaceKept({ place, placeDepth, depth }: Cursor): boolean {
+  return place !== null && depth - 1 <= placeDepth;
+}
+
 export function leave(cursor: Cursor): void {
   cursor.depth -= 1;
 }

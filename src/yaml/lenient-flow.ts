@@ -11,6 +11,7 @@ import {
   enter,
   HASH,
   isBlank,
+  isPlaceKept,
   keepsPlaces,
   leave,
   LF,
@@ -47,7 +48,7 @@ function readFlowSequence(cursor: Cursor): readonly unknown[] {
     finishFlowItem(cursor, CLOSING_BRACKET);
   }
   cursor.at += 1;
-  if (cursor.place !== null) cursor.place = { at: start, inside };
+  if (isPlaceKept(cursor)) cursor.place = { at: start, inside };
   return items;
 }
 
@@ -65,7 +66,7 @@ function readFlowMapping(cursor: Cursor): Record<string, unknown> {
     finishFlowItem(cursor, CLOSING_BRACE);
   }
   cursor.at += 1;
-  if (cursor.place !== null) cursor.place = { at: start, inside };
+  if (isPlaceKept(cursor)) cursor.place = { at: start, inside };
   return mapping;
 }
 
@@ -87,7 +88,7 @@ function readFlowEntryValue(cursor: Cursor, keyAt: number): unknown {
     const next = skipFlowSpace(cursor);
     if (next !== COMMA && next !== CLOSING_BRACE) return readFlowValue(cursor);
   }
-  if (cursor.place !== null) cursor.place = { at: keyAt, inside: null };
+  if (keepsPlaces(cursor)) cursor.place = { at: keyAt, inside: null };
   return null;
 }
 
@@ -96,7 +97,7 @@ function readFlowValue(cursor: Cursor): unknown {
   const code = codeAt(cursor, at);
   if (code === OPENING_BRACKET || code === OPENING_BRACE) return readFlow(cursor);
   const value = isQuote(code) ? readQuoted(cursor) : readFlowPlain(cursor);
-  if (cursor.place !== null) cursor.place = { at, inside: null };
+  if (keepsPlaces(cursor)) cursor.place = { at, inside: null };
   return value;
 }
 
