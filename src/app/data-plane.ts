@@ -79,9 +79,9 @@ export class DataPlane {
       },
       authentication: toAuthentication(authenticate),
       policy: materials.policy,
-      onAnonymous: (reason, detail) => {
+      onAnonymous: (reason, detail, remoteAddress) => {
         if (!this.#anonymousLines.admits(reason, clock.monotonicMs())) return;
-        log.info({ listener: name, reason, detail }, 'peer not authenticated');
+        log.info({ listener: name, reason, detail, remoteAddress }, 'peer not authenticated');
       },
       onRefusedToken: (reason, detail) => {
         if (!this.#anonymousLines.admits(reason, clock.monotonicMs())) return;

@@ -65,7 +65,7 @@ function count(number: number, one: string, many: string): string {
 }
 
 function formatLeft(seconds: number): string {
-  return seconds > 0 ? `${formatAge(seconds)} left` : `expired ${formatAge(-seconds)} ago`;
+  return seconds >= 0 ? `${formatAge(seconds)} left` : `expired ${formatAge(-seconds)} ago`;
 }
 
 function formatAge(seconds: number): string {

@@ -51,6 +51,7 @@ class AgentReport {
   #reason = '';
   #jwt = '';
   #identityEpoch = 1;
+  #spiffeId: string | null = null;
 
   constructor(materials: Materials, parts: SourceReportParts) {
     this.#materials = materials;
@@ -66,7 +67,14 @@ class AgentReport {
     const { epoch, value } = this.#materials.identity.current;
     if (epoch === this.#identityEpoch) return;
     this.#identityEpoch = epoch;
-    if (value !== null) this.#parts.log.info(describeMaterial(this.#materials, 'identity'), 'own SVID received');
+    if (value !== null) {
+      const fields = describeMaterial(this.#materials, 'identity');
+      const before = this.#spiffeId;
+      this.#spiffeId = value.svid.id;
+      if (before === null || before === value.svid.id) this.#parts.log.info(fields, 'own SVID received');
+      // Without `spiffeId` or `hint` it is the agent that says who we are, by the order of its list.
+      else this.#parts.log.warn({ ...fields, before }, 'own SVID received, of another SPIFFE ID than before');
+    }
     this.#parts.onIdentity();
   }
 
@@ -146,7 +154,11 @@ function keyCount(document: FederationState['document']): number {
 function tellFederation(state: FederationState, log: Logger): void {
   const { trustDomain, document, failure, expired } = state;
   const fields = { trustDomain, sequence: document?.sequence?.toString() ?? null, keys: keyCount(document) };
-  if (expired) log.error(fields, 'the bundle of a federated trust domain is too old, it is not used any more');
+  if (expired)
+    log.error(
+      { ...fields, reason: failure?.reason ?? null },
+      'the bundle of a federated trust domain is too old, it is not used any more',
+    );
   else if (failure !== null) {
     log.warn({ ...fields, reason: failure.reason }, 'fetching the bundle of a federated trust domain failed');
   } else log.info(fields, 'the bundle of a federated trust domain is in force');

@@ -3,6 +3,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { TrustFigures } from '../telemetry/trust-metrics.ts';
 import type { FederationState } from '../federation/bundle-refresher.ts';
+import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { TrustBundle } from '../spiffe/trust-bundle.ts';
 import type { WorkloadMaterials, WorkloadState } from '../workload-api/source.ts';
 import type { Config } from './config.ts';
@@ -79,7 +80,8 @@ type Shown = Pick<
   | 'redis'
   | 'fileFailures'
   | 'listedInFile'
-  | 'loadedSecondsAgo'
+  | 'revocationsLoadedSecondsAgo'
+  | 'bundleFile'
 >;
 
 export function reportTrust(config: Config, materials: Shown, clock: Clock): TrustReport {
@@ -163,9 +165,9 @@ function reportTrustDomains(config: Config, materials: Shown, clock: Clock): rea
       origin: nameOrigin(origin, config),
       ...describeBundle(bundles.get(trustDomain)),
       sequence: state?.document?.sequence?.toString() ?? null,
-      ageSeconds: ageOfBundle(origin, state, { materials, clock }),
+      ageSeconds: ageOfBundle(trustDomain, state, { materials, clock }),
       fetchedFrom: state?.fetchedFrom ?? null,
-      problem: problemOfBundle(origin, state, { materials, isKnown: bundles.has(trustDomain) }),
+      problem: problemOfBundle(trustDomain, state, { materials, isKnown: bundles.has(trustDomain) }),
     };
   });
 }
@@ -188,14 +190,15 @@ interface Situation {
 }
 
 function ageOfBundle(
-  origin: TrustOrigin,
+  trustDomain: TrustDomain,
   state: FederationState | null,
   { materials, clock }: Situation & { readonly clock: Clock },
 ): number | null {
   if (state !== null) return ageOfFetch(state, clock);
   const { agent } = materials;
-  if (origin === 'bundle-file' || agent === null) return materials.loadedSecondsAgo('trust-bundle');
-  return 'receivedMs' in agent ? secondsSince(agent.receivedMs, clock) : null;
+  const file = materials.bundleFile(trustDomain);
+  if (file !== null) return file.loadedSecondsAgo;
+  return agent !== null && 'receivedMs' in agent ? secondsSince(agent.receivedMs, clock) : null;
 }
 
 /** As its maximum age is judged: monotonic time stands still while the machine is asleep. */
@@ -205,16 +208,16 @@ function ageOfFetch({ fetchedMs, fetchedWallMs }: FederationState, clock: Clock)
 }
 
 function problemOfBundle(
-  origin: TrustOrigin,
+  trustDomain: TrustDomain,
   state: FederationState | null,
   { materials, isKnown }: Situation & { readonly isKnown: boolean },
 ): string | null {
-  if (state?.expired === true) return 'past its maximum age, not in force';
-  if (state?.failure !== null && state !== null) return state.failure.reason;
+  const failed = state?.failure?.reason ?? null;
+  if (state?.expired === true) return `past its maximum age, not in force${failed === null ? '' : `: ${failed}`}`;
+  if (failed !== null) return failed;
   if (!isKnown) return 'no bundle, so that everybody of this trust domain is refused';
-  const failure = materials.fileFailures.get('trust-bundle') ?? null;
-  const isFromFile = origin === 'bundle-file' || (origin === 'identity' && materials.agent === null);
-  return isFromFile && failure !== null ? messageOf(failure) : null;
+  const failure = materials.bundleFile(trustDomain)?.failure ?? null;
+  return failure === null ? null : messageOf(failure);
 }
 
 function reportRevocation(config: Config, materials: Shown, clock: Clock): readonly RevocationReport[] {
@@ -227,7 +230,7 @@ function reportRevocation(config: Config, materials: Shown, clock: Clock): reado
       list: 'file',
       entries: materials.listedInFile,
       isCurrent: failure === null,
-      ageSeconds: materials.loadedSecondsAgo('revocation'),
+      ageSeconds: materials.revocationsLoadedSecondsAgo,
       problem: failure === null ? null : messageOf(failure),
     });
   }

@@ -9,7 +9,7 @@ import {
   redisAuthoritiesOrigin,
   redisPasswordOrigin,
   revocationOrigin,
-  trustOrigin,
+  trustOrigins,
   webAuthoritiesOrigin,
   webCredentialOrigin,
 } from '../app/materials/file-origins.ts';
@@ -24,7 +24,8 @@ import type { CompiledPolicy } from '../policy/matrix.ts';
 import type { Revocation } from '../revocation/revocation.ts';
 import { compileRevocations } from '../revocation/revocations.ts';
 import type { OwnIdentity } from '../spiffe/own-identity.ts';
-import type { TrustBundles } from '../spiffe/trust-bundle.ts';
+import type { TrustDomain } from '../spiffe/spiffe-id.ts';
+import type { TrustBundle, TrustBundles } from '../spiffe/trust-bundle.ts';
 import { verifyX509Svid } from '../spiffe/x509-svid.ts';
 import { formatEndpointAddress } from '../workload-api/endpoint-address.ts';
 import { readPolicy } from './policy-files.ts';
@@ -116,8 +117,14 @@ class Check {
 }
 
 async function checkTrustBundles(check: Check): Promise<TrustBundles | null> {
-  const origin = trustOrigin(check.config);
-  return origin === null ? new Map() : check.files(origin);
+  const bundles = new Map<TrustDomain, TrustBundle>();
+  let isWhole = true;
+  for (const origin of trustOrigins(check.config).values()) {
+    const found = await check.files(origin);
+    if (found === null) isWhole = false;
+    for (const [trustDomain, bundle] of found ?? []) bundles.set(trustDomain, bundle);
+  }
+  return isWhole ? bundles : null;
 }
 
 async function checkFederation(check: Check): Promise<void> {

@@ -66,6 +66,8 @@ interface Held extends Predecessor {
 
 // A timer beyond 2^31 ms would fire at once.
 const MAX_TIMER_MS = 86_400_000;
+/** However soon a bundle is too old. */
+const MIN_DELAY_MS = 1_000;
 
 export class BundleRefresher {
   readonly #relationship: FederatedTrustDomain;
@@ -191,10 +193,13 @@ export class BundleRefresher {
   #wait(): void {
     const { clock, schedule, timing, random } = this.#ports;
     const hintMs = this.#held?.document.refreshHintMs ?? null;
-    const delayMs =
+    const plannedMs =
       this.#failure === null
         ? refreshDelayMs(hintMs, timing, random())
         : retryDelayMs(this.#failure.attempts, hintMs, { timing, random: random() });
+    // A healthy partner must not be dropped because it is asked less often than its bundle may grow old.
+    const { maxAgeMs } = this.#relationship;
+    const delayMs = maxAgeMs === null ? plannedMs : Math.min(plannedMs, Math.max(MIN_DELAY_MS, maxAgeMs / 3));
     const cancel = schedule(delayMs, () => void this.#attempt());
     this.#phase = { kind: 'waiting', nextAttemptMs: clock.monotonicMs() + delayMs, cancel };
   }

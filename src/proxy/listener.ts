@@ -23,7 +23,7 @@ export interface ListenerOptions {
   readonly authentication: Authentication;
   readonly policy: SnapshotView<CompiledPolicy>;
   /** Told of every connection whose peer could not be authenticated. */
-  readonly onAnonymous: (reason: AnonymousReason, detail: string) => void;
+  readonly onAnonymous: (reason: AnonymousReason, detail: string, remoteAddress: string) => void;
   /** Told of every token that was not accepted. */
   readonly onRefusedToken: (reason: string, detail: string) => void;
 }
@@ -169,7 +169,7 @@ export class Listener implements SessionHost {
     const admission = this.#admit(socket);
     if (admission?.kind === 'anonymous') {
       recorder.handshake('refused', admission.reason);
-      this.#options.onAnonymous(admission.reason, admission.detail);
+      this.#options.onAnonymous(admission.reason, admission.detail, socket.remoteAddress ?? 'unknown');
       return this.#refuse(socket, { refusal: 'no-identity', principal: null });
     }
     recorder.handshake('accepted', admission === null ? 'no-certificate' : 'svid');

@@ -141,7 +141,8 @@ describe('the age of what a partner gave', () => {
         redis: null,
         fileFailures: new Map(),
         listedInFile: 0,
-        loadedSecondsAgo: () => null,
+        revocationsLoadedSecondsAgo: null,
+        bundleFile: () => null,
       },
       { wallMs: () => 1_000_000 + 28_800_000, monotonicMs: () => 61_000 },
     );

@@ -194,6 +194,12 @@ describe('WA-164 an endpoint that is down', () => {
     expect(setting.state).toMatchObject({ failure: null, fetchedMs: setting.time.clock.monotonicMs() });
   });
 
+  it('is asked well before its bundle is too old, however seldom it wants to be asked', async () => {
+    const setting = await started({ maxAgeMs: 60_000 });
+    const { nextAttemptMs, fetchedMs } = setting.state;
+    expect((nextAttemptMs ?? Infinity) - (fetchedMs ?? 0)).toBeLessThanOrEqual(20_000);
+  });
+
   it('makes its bundle unused at the maximum age, to the moment, and comes back by itself', async () => {
     const setting = await started({ maxAgeMs: HOUR_MS });
     const bundle = setting.client.bundles.get(parseTrustDomain(PARTNER));

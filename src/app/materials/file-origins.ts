@@ -7,6 +7,7 @@ import {
   ownIdentityGroup,
   parseOwnIdentityFiles,
   parseTrustBundleFiles,
+  type TrustBundleFiles,
   trustBundleGroup,
 } from '../../files/identity-files.ts';
 import { parsePasswordFile } from '../../files/password-file.ts';
@@ -19,6 +20,7 @@ import type { CompiledPolicy } from '../../policy/matrix.ts';
 import type { Revocation } from '../../revocation/revocation.ts';
 import type { BundleDocument } from '../../spiffe/bundle-document.ts';
 import type { OwnIdentity } from '../../spiffe/own-identity.ts';
+import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
 import type { TrustBundles } from '../../spiffe/trust-bundle.ts';
 import { parseBundleFile } from '../../spiffe/trust-bundle-file.ts';
 import type { FederationConfig } from '../config-trust.ts';
@@ -36,9 +38,13 @@ export function identityOrigin({ identity: files, trustDomain }: Config): FileOr
   };
 }
 
-export function trustOrigin({ identity, trust }: Config): FileOrigin<TrustBundles> | null {
-  const files = new Map([...(identity.kind === 'files' ? identity.trustBundles : []), ...trust.bundles]);
-  if (files.size === 0) return null;
+/** Each by itself: a partner's broken bundle must not keep an authority of ours in force that was taken out, nor a new one out. */
+export function trustOrigins({ identity, trust }: Config): ReadonlyMap<TrustDomain, FileOrigin<TrustBundles>> {
+  const files = [...(identity.kind === 'files' ? identity.trustBundles : []), ...trust.bundles];
+  return new Map(files.map(([trustDomain, path]) => [trustDomain, trustOrigin(new Map([[trustDomain, path]]))]));
+}
+
+function trustOrigin(files: TrustBundleFiles): FileOrigin<TrustBundles> {
   return {
     group: trustBundleGroup(files),
     parse: (reading) => ({ value: parseTrustBundleFiles(reading, files), warnings: reading.warnings }),

@@ -10,7 +10,7 @@ import type { CompiledPolicy } from '../../policy/matrix.ts';
 import type { Revocations } from '../../revocation/revocations.ts';
 import type { OwnIdentity } from '../../spiffe/own-identity.ts';
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
-import type { TrustBundle, TrustBundles } from '../../spiffe/trust-bundle.ts';
+import type { TrustBundle } from '../../spiffe/trust-bundle.ts';
 import type { RevocationStore, RevocationStoreState } from '../../store/revocation-store.ts';
 import type { WorkloadReport } from '../../workload-api/agent-stream.ts';
 import type { WorkloadApiSource, WorkloadState } from '../../workload-api/source.ts';
@@ -97,7 +97,7 @@ export class Materials {
     this.#identity = new SnapshotCell<OwnIdentity | null>(files.identity?.current ?? null);
     this.#policy = new SnapshotCell(files.policy.current);
     this.#webCredential = files.webCredential === null ? null : new SnapshotCell(files.webCredential.current);
-    if (files.trust !== null) this.#takeBundleFiles(files.trust.current);
+    this.#takeBundleFiles();
     if (files.revocation !== null) this.#revocations.giveList('file', files.revocation.current);
     if (remote.federation !== null) trust.give('federation', remote.federation.bundles);
   }
@@ -140,7 +140,9 @@ export class Materials {
 
   /** The files there are, and the failure of the last reload of each, or null. */
   get fileFailures(): ReadonlyMap<WatchedMaterial, unknown> {
-    return new Map(this.#fileMaterials.map(({ name, failure }) => [name, failure]));
+    const failures = new Map<WatchedMaterial, unknown>();
+    for (const { name, failure } of this.#fileMaterials) failures.set(name, failures.get(name) ?? failure);
+    return failures;
   }
 
   /** Entries of the revocation file. */
@@ -148,17 +150,23 @@ export class Materials {
     return this.#files.revocation?.current.length ?? 0;
   }
 
-  /** Null when there are no such files. */
-  loadedSecondsAgo(what: WatchedMaterial): number | null {
-    const material = this.#fileMaterials.find(({ name }) => name === what);
-    return material === undefined ? null : Math.floor((this.#clock.monotonicMs() - material.loadedMs) / 1000);
+  /** Since the revocation file was last read and found to be something else; null when there is none. */
+  get revocationsLoadedSecondsAgo(): number | null {
+    return this.#files.revocation === null ? null : this.#secondsSince(this.#files.revocation.loadedMs);
+  }
+
+  /** The bundle file of a trust domain; null when its bundle comes from elsewhere. */
+  bundleFile(trustDomain: TrustDomain): { readonly failure: unknown; readonly loadedSecondsAgo: number } | null {
+    const material = this.#files.trust.get(trustDomain);
+    if (material === undefined) return null;
+    return { failure: material.failure, loadedSecondsAgo: this.#secondsSince(material.loadedMs) };
   }
 
   /** Keeps everything up to date from now on; nothing has been told before this. To be called once. */
   follow(events: MaterialEvents): void {
     const { identity, trust, policy, revocation, redisPassword, redisAuthorities, webCredential } = this.#files;
     identity?.follow((value) => this.#identity.swap(value), events);
-    trust?.follow((value) => this.#takeBundleFiles(value), events);
+    for (const bundle of trust.values()) bundle.follow(() => this.#takeBundleFiles(), events);
     policy.follow((value) => this.#policy.swap(value), events);
     revocation?.follow((value) => this.#revocations.giveList('file', value), events);
     redisPassword?.follow(() => undefined, events);
@@ -193,7 +201,8 @@ export class Materials {
   }
 
   get #fileMaterials(): readonly FileMaterial<unknown>[] {
-    return Object.values(this.#files).filter((material) => material !== null);
+    const { identity, trust, ...others } = this.#files;
+    return [identity, ...trust.values(), ...Object.values(others)].filter((material) => material !== null);
   }
 
   #followRemote(events: MaterialEvents): void {
@@ -228,7 +237,12 @@ export class Materials {
     if (this.#identity.current.value?.certificatePem !== identity.certificatePem) this.#identity.swap(identity);
   }
 
-  #takeBundleFiles(bundles: TrustBundles): void {
+  #secondsSince(ms: number): number {
+    return Math.floor((this.#clock.monotonicMs() - ms) / 1000);
+  }
+
+  #takeBundleFiles(): void {
+    const bundles = [...this.#files.trust.values()].flatMap(({ current }) => [...current]);
     const own = new Map<TrustDomain, TrustBundle>();
     const others = new Map<TrustDomain, TrustBundle>();
     for (const [trustDomain, bundle] of bundles) {

@@ -20,7 +20,7 @@ import {
   redisAuthoritiesOrigin,
   redisPasswordOrigin,
   revocationOrigin,
-  trustOrigin,
+  trustOrigins,
   webAuthoritiesOrigin,
   webCredentialOrigin,
 } from './file-origins.ts';
@@ -29,7 +29,7 @@ import {
 export interface WatchedFiles {
   readonly identity: FileMaterial<OwnIdentity> | null;
   /** Of our own trust domain, if it is in a file, and of others. */
-  readonly trust: FileMaterial<TrustBundles> | null;
+  readonly trust: ReadonlyMap<TrustDomain, FileMaterial<TrustBundles>>;
   readonly policy: FileMaterial<CompiledPolicy>;
   readonly revocation: FileMaterial<readonly Revocation[]> | null;
   readonly redisPassword: FileMaterial<string> | null;
@@ -59,7 +59,6 @@ export interface FilePlaces {
 export async function openFiles(config: Config, from: FilePlaces): Promise<OpenedFiles> {
   const opening = [
     openIfNamed(from, 'identity', identityOrigin(config)),
-    openIfNamed(from, 'trust-bundle', trustOrigin(config)),
     openFileMaterial('policy', policyOrigin(config, from.builtinProtocols), from.port),
     openIfNamed(from, 'revocation', revocationOrigin(config)),
     openIfNamed(from, 'redis-password', redisPasswordOrigin(config)),
@@ -67,12 +66,17 @@ export async function openFiles(config: Config, from: FilePlaces): Promise<Opene
     openIfNamed(from, 'bundle-endpoint', webCredentialOrigin(config)),
     Promise.all(config.trust.federation.map(async (domain) => readFederationFiles(domain, from.port))),
   ] as const;
-  const lines = (await Promise.allSettled(opening)).flatMap((outcome) =>
+  const openingBundles = Array.from(
+    trustOrigins(config),
+    async ([name, origin]) => [name, await openFileMaterial('trust-bundle', origin, from.port)] as const,
+  );
+  const lines = (await Promise.allSettled([opening[0], ...openingBundles, ...opening.slice(1)])).flatMap((outcome) =>
     outcome.status === 'rejected' ? describeLoadFailure(outcome.reason, config) : [],
   );
   if (lines.length > 0) throw new StartError(lines);
-  const [identity, trust, policy, revocation, redisPassword, redisAuthorities, webCredential, federation] =
+  const [identity, policy, revocation, redisPassword, redisAuthorities, webCredential, federation] =
     await Promise.all(opening);
+  const trust = new Map(await Promise.all(openingBundles));
   return {
     watched: { identity, trust, policy, revocation, redisPassword, redisAuthorities, webCredential },
     federation: new Map(federation),
