@@ -14,7 +14,7 @@ export const TENETS: ReadonlyMap<Tenet, string> = new Map([
   ['T7', 'What is learned of assets, networks and communication improves the posture'],
 ]);
 
-export const CHECKS: ReadonlyMap<ComplianceCheck, string> = new Map([
+const CHECKS: ReadonlyMap<ComplianceCheck, string> = new Map([
   ['default-deny', 'Network access is denied by default'],
   ['mesh-mtls', 'Workloads speak mutual TLS only'],
   ['token-projection', 'Service account tokens are short-lived and projected'],

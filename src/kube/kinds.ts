@@ -136,7 +136,7 @@ const KINDS_BY_GROUP: readonly (readonly [group: string, kinds: readonly string[
   ['argoproj.io', ['Workflow', 'CronWorkflow', 'WorkflowTemplate', 'ClusterWorkflowTemplate', 'Rollout']],
 ];
 
-export const LISTED_KINDS: readonly ListedKind[] = KINDS_BY_GROUP.flatMap(([group, kinds]) =>
+const LISTED_KINDS: readonly ListedKind[] = KINDS_BY_GROUP.flatMap(([group, kinds]) =>
   kinds.map((kind) => ({ key: kindKey(group, kind), group, kind })),
 );
 
@@ -145,6 +145,3 @@ const LISTED = new Set(LISTED_KINDS.map(({ key }) => key));
 export function isListed(group: string, kind: string): boolean {
   return LISTED.has(kindKey(group, kind));
 }
-
-/** Of a group that shows the same objects under another name: where the first is served, the second is not asked. */
-export const SAME_OBJECTS: ReadonlyMap<string, string> = new Map([['crd.projectcalico.org', 'projectcalico.org']]);

@@ -11,7 +11,7 @@ export interface KubernetesYaml {
   remove(): void;
 }
 
-export const BUILT_WITHIN_MS = 120_000;
+const BUILT_WITHIN_MS = 120_000;
 
 /** Null where there is no Go, or no network to have the library from. */
 export function buildKubernetesYaml(): KubernetesYaml | null {

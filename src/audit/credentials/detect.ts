@@ -12,7 +12,7 @@ import { TOKEN_FORMATS } from './token-formats.ts';
 import { isPlaceholder } from './value-shape.ts';
 
 /** Of a text that is longer only the beginning is looked at; whoever has a bigger file gives it in pieces that overlap. */
-export const MAX_TEXT = 16 * 1024 * 1024;
+const MAX_TEXT = 16 * 1024 * 1024;
 
 /**
  * Credentials in `value`, in their order. `name` is that of the variable, key or flag it belongs to, or of the file whose content it is.

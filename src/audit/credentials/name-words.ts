@@ -33,7 +33,7 @@ export function readName(name: string): NameReading {
 }
 
 /** `HF_TOKEN`, `clientSecret`, `APIKey`, `--api-key`: hf token, client secret, api key. */
-export function wordsOf(name: string): readonly string[] {
+function wordsOf(name: string): readonly string[] {
   return name
     .replaceAll(/([a-z0-9])([A-Z])/g, '$1 $2')
     .replaceAll(/([A-Z])([A-Z][a-z])/g, '$1 $2')

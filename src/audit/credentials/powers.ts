@@ -30,7 +30,7 @@ const RBAC = 'rbac.authorization.k8s.io';
 const CHANGE = ['create', 'update', 'patch'];
 const WEBHOOKS = ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations'];
 
-export const POWERS: readonly Power[] = [
+const POWERS: readonly Power[] = [
   {
     area: 'admin',
     title: 'do everything',

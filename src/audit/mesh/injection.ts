@@ -45,7 +45,7 @@ export function decideInjection(workload: Workload, namespace: Namespace, settin
 }
 
 /** Annotations count for less than labels, which the webhook can select by. */
-export function ownWish({ labels, annotations }: Pick<Workload, 'labels' | 'annotations'>): 'yes' | 'no' | null {
+function ownWish({ labels, annotations }: Pick<Workload, 'labels' | 'annotations'>): 'yes' | 'no' | null {
   const wish = labels.get(INJECT) ?? annotations.get(INJECT) ?? '';
   if (wish === '') return null;
   return TRUE.has(wish.toLowerCase()) ? 'yes' : 'no';

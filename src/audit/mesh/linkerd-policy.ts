@@ -46,7 +46,7 @@ const ROUTES = [
   ['gateway.networking.k8s.io', 'HTTPRoute'],
   ['gateway.networking.k8s.io', 'GRPCRoute'],
 ] as const;
-export const DEFAULT_INBOUND_POLICY = 'config.linkerd.io/default-inbound-policy';
+const DEFAULT_INBOUND_POLICY = 'config.linkerd.io/default-inbound-policy';
 const REQUIRE_IDENTITY = 'config.linkerd.io/proxy-require-identity-inbound-ports';
 
 export class LinkerdPolicies {

@@ -35,10 +35,6 @@ export function meshOf(cluster: Cluster, { meshRootNamespace }: MeshOptions): Me
   return mesh;
 }
 
-export function mtlsMode(mesh: Mesh, workload: Workload, port: number | null): MtlsMode {
-  return mesh.mtlsMode(workload, port);
-}
-
 /** Whether nobody gets an answer at a port without proving who it is. */
 export function requiresIdentity(mesh: Mesh, workload: Workload, port: number | null): 'yes' | 'no' | 'unknown' {
   const { mode, assumption } = mesh.mtlsMode(workload, port);

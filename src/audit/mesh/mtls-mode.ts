@@ -130,7 +130,7 @@ function istioMode(
   };
 }
 
-export function hasIstioPolicies(cluster: Cluster): boolean {
+function hasIstioPolicies(cluster: Cluster): boolean {
   return ['PeerAuthentication', 'AuthorizationPolicy'].some(
     (kind) => cluster.byKind('security.istio.io', kind).length > 0,
   );

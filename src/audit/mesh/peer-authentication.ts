@@ -143,7 +143,7 @@ interface Candidate {
   readonly match: Exclude<Match, 'no'>;
 }
 
-export function readPeerAuthentication(cluster: Cluster, object: KubeObject): PeerAuthentication {
+function readPeerAuthentication(cluster: Cluster, object: KubeObject): PeerAuthentication {
   const spec = cluster.field(object, 'spec');
   const selector = spec.get('selector');
   const compiled = compileEquality(selector.get('matchLabels'));

@@ -56,7 +56,7 @@ export function findSallyport(cluster: Cluster, workload: Workload): Sallyport |
   return null;
 }
 
-export function isSallyportImage(image: string | null): boolean {
+function isSallyportImage(image: string | null): boolean {
   return image !== null && /(?:^|[/-])sallyport$/.test(repositoryOf(image));
 }
 

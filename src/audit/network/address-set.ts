@@ -5,7 +5,6 @@ import { type AddressRange, type Family, formatRange, lastAddress } from './ip-a
 /** Immutable: ranges in order, IPv4 first, apart from each other. */
 export type AddressSet = readonly AddressRange[];
 
-export const NO_ADDRESSES: AddressSet = [];
 export const ALL_ADDRESSES: AddressSet = [
   { family: 4, first: 0n, last: lastAddress(4) },
   { family: 6, first: 0n, last: lastAddress(6) },

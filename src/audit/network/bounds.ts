@@ -17,12 +17,7 @@ export interface Bounds {
 }
 
 export const ALL_BOUNDS: Bounds = { certain: ALL_CONNECTIONS, possible: ALL_CONNECTIONS };
-export const NO_BOUNDS: Bounds = { certain: NO_CONNECTIONS, possible: NO_CONNECTIONS };
 export const UNKNOWN_BOUNDS: Bounds = { certain: NO_CONNECTIONS, possible: ALL_CONNECTIONS };
-
-export function exactly(connections: ConnectionSet): Bounds {
-  return { certain: connections, possible: connections };
-}
 
 /** What both let through. */
 export function meet(left: Bounds, right: Bounds): Bounds {

@@ -105,7 +105,7 @@ function readNets(field: Field, toTest: (addresses: AddressSet) => PeerTest): Pe
 }
 
 /** Null when one of them is no network. */
-export function readNetworks(nets: readonly Field[]): AddressSet | null {
+function readNetworks(nets: readonly Field[]): AddressSet | null {
   const ranges: AddressRange[] = [];
   let isMalformed = false;
   for (const net of nets) {

@@ -198,6 +198,6 @@ function readAction(field: Field): Action | 'log' | null {
 }
 
 /** Whatever it says. */
-export function doubtfulRules({ path }: Field, reason: Doubt): readonly PolicyRule[] {
+function doubtfulRules({ path }: Field, reason: Doubt): readonly PolicyRule[] {
   return (['allow', 'deny', 'pass'] as const).map((action) => doubtfulRule(action, path, reason));
 }

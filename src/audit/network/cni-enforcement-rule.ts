@@ -92,11 +92,7 @@ function staged(object: KubeObject): Verdict {
   });
 }
 
-export const STAGED_KINDS = [
-  'StagedNetworkPolicy',
-  'StagedGlobalNetworkPolicy',
-  'StagedKubernetesNetworkPolicy',
-] as const;
+const STAGED_KINDS = ['StagedNetworkPolicy', 'StagedGlobalNetworkPolicy', 'StagedKubernetesNetworkPolicy'] as const;
 
 function policiesOf(cluster: Cluster): readonly { readonly object: KubeObject; readonly kind: PolicyKind }[] {
   const ofKind = (group: string, name: string, kind: PolicyKind) =>

@@ -3,7 +3,7 @@
 export const PROTOCOLS = ['TCP', 'UDP', 'SCTP'] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
-export const MIN_PORT = 1;
+const MIN_PORT = 1;
 export const MAX_PORT = 65_535;
 
 /** Inclusive. */

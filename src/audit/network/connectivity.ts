@@ -12,7 +12,7 @@ import { createEngine, type Engine } from './engine.ts';
 import { detectEnforcement, type Enforcement, type EnforcementTerms, UNDETECTED } from './enforcement.ts';
 import { parseAddress } from './ip-address.ts';
 import type { Outside } from './outside.ts';
-import { factsOf, type PodClass } from './pod-class.ts';
+import type { PodClass } from './pod-class.ts';
 import { explainProgram, type Reason } from './reason.ts';
 import { caseOfClass, caseOfPart, type Row } from './row.ts';
 import type { Direction, TrafficPolicy } from './traffic-policy.ts';
@@ -58,7 +58,7 @@ export interface Connectivity {
   readonly policies: readonly TrafficPolicy[];
 }
 
-export const DEFAULT_TERMS: EnforcementTerms = { cni: null, undetected: 'unknown' };
+const DEFAULT_TERMS: EnforcementTerms = { cni: null, undetected: 'unknown' };
 
 export function connectivity(cluster: Cluster, terms: EnforcementTerms = DEFAULT_TERMS): Connectivity {
   const enforcement = detectEnforcement(cluster, terms);
@@ -296,9 +296,4 @@ function transpose(rows: readonly Row[], classes: number): readonly (readonly (r
 
 function policiesOf({ enforced }: Engine): readonly TrafficPolicy[] {
   return enforced.flatMap(({ tiers }) => tiers.flatMap(({ ranks }) => ranks).flat(2));
-}
-
-/** What policies ask of the pods of a workload. */
-export function endpointOf(workload: Workload, cluster: Cluster): Endpoint {
-  return workload.isHostNetwork ? OTHER_NODE : { kind: 'pod', pod: factsOf(workload, cluster) };
 }

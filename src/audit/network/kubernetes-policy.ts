@@ -216,6 +216,6 @@ function readProtocol(field: Field): Protocol | null {
 }
 
 /** An IANA service name: at most 15 lower-case letters, digits and hyphens, of which at least one letter. */
-export function isPortName(text: string): boolean {
+function isPortName(text: string): boolean {
   return /^(?=.*[a-z])(?!.*--)[a-z0-9](?:[a-z0-9-]{0,13}[a-z0-9])?$/.test(text);
 }

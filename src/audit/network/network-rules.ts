@@ -10,7 +10,7 @@ import { internetEgressRule } from './internet-egress-rule.ts';
 import { metadataEgressRule } from './metadata-egress-rule.ts';
 
 /** For a CNI that somebody names, instead of the one that the cluster shows. */
-export function networkRulesFor(cni: CniName | null): readonly Rule[] {
+function networkRulesFor(cni: CniName | null): readonly Rule[] {
   return [
     defaultDenyRule('ingress', cni),
     defaultDenyRule('egress', cni),

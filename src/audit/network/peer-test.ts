@@ -65,7 +65,7 @@ export function addressesOnly(addresses: AddressSet, matching: AddressMatching):
 }
 
 /** Whether `addresses` cover one inside the cluster that is not known. */
-export function compareWith(addresses: AddressSet, matching: 'compared' | 'never' | 'unknown'): Answer {
+function compareWith(addresses: AddressSet, matching: 'compared' | 'never' | 'unknown'): Answer {
   if (addresses.length === 0 || matching === 'never') return false;
   return matching === 'compared' && isEveryAddress(addresses) ? true : UNKNOWN_ADDRESS;
 }

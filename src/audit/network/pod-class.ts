@@ -40,7 +40,7 @@ export function factsOf(workload: Workload, cluster: Cluster): PodFacts {
   };
 }
 
-export function namespaceFacts(cluster: Cluster, name: string): NamespaceFacts {
+function namespaceFacts(cluster: Cluster, name: string): NamespaceFacts {
   return cluster.namespaces.get(name) ?? { name, labels: new Map(), isImplied: true };
 }
 

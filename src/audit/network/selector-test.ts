@@ -41,7 +41,7 @@ function askNamespace(selector: Selector | null, namespace: NamespaceFacts): Ans
   return selector === null ? true : ask(selector, namespace, NAMESPACE_DOUBT);
 }
 
-export function askPod(selector: Selector | null, labels: KnownLabels): Answer {
+function askPod(selector: Selector | null, labels: KnownLabels): Answer {
   return selector === null ? true : ask(selector, labels, POD_DOUBT);
 }
 

@@ -37,7 +37,7 @@ export interface PodTerms {
 }
 
 /** Port 8080, unless others are given. */
-export function podSpec(terms: PodTerms): Body {
+function podSpec(terms: PodTerms): Body {
   const { ports = [8080], containers, initContainers, volumes, hostNetwork, serviceAccountName } = terms;
   const main = {
     name: 'main',
@@ -145,7 +145,7 @@ export function custom(apiVersion: string, kind: string, place: string, spec: un
   return { apiVersion, kind, metadata: { namespace, name }, spec };
 }
 
-export function clusterWith(bodies: readonly Body[], terms: Partial<Inventory> = {}): Cluster {
+function clusterWith(bodies: readonly Body[], terms: Partial<Inventory> = {}): Cluster {
   return buildCluster(
     inventoryOf(
       bodies.map((body) => objectOf(body)),

@@ -32,7 +32,7 @@ export function failedOverPlain(account: PlainAccount): Judgement {
   });
 }
 
-export function severityOf(detection: Detection, nowMs: number): Severity {
+function severityOf(detection: Detection, nowMs: number): Severity {
   if (isExpired(detection, nowMs)) return 'low';
   if (detection.isLimited || PUBLIC_HALVES.has(detection.kind) || detection.kind === 'high-entropy') return 'medium';
   return detection.basis === 'format' && !CHOSEN.has(detection.kind) ? 'critical' : 'high';

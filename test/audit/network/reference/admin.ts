@@ -86,7 +86,7 @@ export function kubernetesTier(bodies: readonly Body[], question: Question, bloc
   return { ranks: [[[steps]]], isIsolated: policies.length > 0, atEnd: 'deny' };
 }
 
-export function adminTiers(bodies: readonly Body[], question: Question, between: RefTier): readonly RefTier[] {
+function adminTiers(bodies: readonly Body[], question: Question, between: RefTier): readonly RefTier[] {
   const placed = placedPolicies(bodies, question);
   return [tierOf(placed, 'Admin'), between, tierOf(placed, 'Baseline')];
 }

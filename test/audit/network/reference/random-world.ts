@@ -9,7 +9,7 @@ export const NAMESPACES: Readonly<Record<string, Labels>> = {
   web: { team: 'web', env: 'prod' },
   dev: { team: 'ml' },
 };
-export const ADDRESSES = ['10.1.2.3', '10.1.200.1', '192.0.2.1', '169.254.169.254'] as const;
+const ADDRESSES = ['10.1.2.3', '10.1.200.1', '192.0.2.1', '169.254.169.254'] as const;
 export const POINTS = [
   { protocol: 'TCP', port: 80 },
   { protocol: 'TCP', port: 8080 },
@@ -19,7 +19,7 @@ export const POINTS = [
   { protocol: 'SCTP', port: 80 },
 ] as const;
 
-export const labels: fc.Arbitrary<Labels> = fc
+const labels: fc.Arbitrary<Labels> = fc
   .record({ app: fc.constantFrom('a', 'b', 'c'), role: fc.constantFrom('x', 'y') }, { requiredKeys: [] })
   .map((record) => ({ ...record }));
 
