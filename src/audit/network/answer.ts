@@ -11,6 +11,8 @@ export type DoubtCode =
   | 'named-port'
   /** Names that stand for addresses which change. */
   | 'domain-name'
+  /** A pattern that is met by every name. */
+  | 'any-domain-name'
   /** Pods of a node's network are on the same node or on another one. */
   | 'node'
   /** Two policies of one rank say different things. */
@@ -45,9 +47,11 @@ export function and(left: Answer, right: Answer): Answer {
   return left === true ? right : left;
 }
 
+/** Of two doubts, that about an address is the lesser: it is about addresses that somebody wrote down. */
 export function or(left: Answer, right: Answer): Answer {
   if (left === true || right === true) return true;
-  return left === false ? right : left;
+  if (left === false || right === false) return left === false ? right : left;
+  return left.code === 'address' ? right : left;
 }
 
 export function not(answer: Answer): Answer {

@@ -26,7 +26,7 @@ export function askPeer({ pods, nodes, outside }: PeerTest, endpoint: Endpoint):
 const NO_MATCH: RuleMatch = { certain: NO_CONNECTIONS, possible: NO_CONNECTIONS };
 
 /** What a rule matches, once it is known whether it is about `peer`. */
-export function matchRule({ rule, applies }: BoundRule, answer: Answer, destination: Endpoint): RuleMatch {
+function matchRule({ rule, applies }: BoundRule, answer: Answer, destination: Endpoint): RuleMatch {
   if (answer === false) return NO_MATCH;
   const { bounds } = resolvePorts(rule.ports, destination);
   const isCertain = answer === true && applies === true && rule.doubt === null;
@@ -37,14 +37,25 @@ export function destinationOf(program: Program, peer: Endpoint): Endpoint {
   return program.direction === 'egress' ? peer : { kind: 'pod', pod: program.pod };
 }
 
-/** What all enforcers let through. */
-export function askProgram(program: Program, peer: Endpoint, trace?: Trace): Bounds {
+/** Whether a rule is about the peer that is asked about. */
+export type AnswerOf = (bound: BoundRule) => Answer;
+
+export function aboutPeer(peer: Endpoint): AnswerOf {
+  return ({ rule }) => askPeer(rule.peer, peer);
+}
+
+/** What all enforcers let through. `peer` says what names of ports mean, `answerOf` which rules are about it. */
+export function askProgram(
+  program: Program,
+  { peer, answerOf }: { readonly peer: Endpoint; readonly answerOf: AnswerOf },
+  trace?: Trace,
+): Bounds {
   const destination = destinationOf(program, peer);
   return program.enforcers.reduce<Bounds>(
     (bounds, tiers) =>
       meet(
         bounds,
-        evaluate(tiers, (bound) => matchRule(bound, askPeer(bound.rule.peer, peer), destination), trace),
+        evaluate(tiers, (bound) => matchRule(bound, answerOf(bound), destination), trace),
       ),
     ALL_BOUNDS,
   );

@@ -70,12 +70,17 @@ export function compileCalicoPolicy(object: KubeObject, context: CalicoContext):
       ingress: isReadable ? readSection(spec, { direction: 'ingress', applies: types.ingress, context }) : unreadable,
       egress: isReadable ? readSection(spec, { direction: 'egress', applies: types.egress, context }) : unreadable,
     },
-    tier: spec.get('tier').asText() ?? DEFAULT_TIER,
+    tier: readTier(spec.get('tier')),
     order: readOrder(spec.get('order')),
     // Those of one kind and order are asked by name.
     chain: object.kind,
     name: object.name,
   };
+}
+
+/** One that cannot be read is none that anybody knows, and so its place among the others is unknown. */
+function readTier(field: Field): string {
+  return field.isPresent ? (field.asText() ?? '') : DEFAULT_TIER;
 }
 
 /** After all others when absent. */

@@ -53,7 +53,9 @@ function toRow(src: string, dst: string, { connection, reasons }: RowContext): C
   return { src, dst, connections: formatBounds(connection.bounds), why: reasons.of(connection) };
 }
 
-/** Most of the many rows have reasons in common. */
+const MAX_REMEMBERED = 20_000;
+
+/** Most of the many rows have reasons in common with others near them. */
 class ReasonTexts {
   readonly #byKey = new Map<string, readonly string[]>();
   readonly #assumption: readonly string[];
@@ -66,6 +68,7 @@ class ReasonTexts {
     const known = this.#byKey.get(connection.key);
     if (known !== undefined) return known;
     const texts = [...connection.why.map(formatReason), ...this.#assumption];
+    if (this.#byKey.size === MAX_REMEMBERED) this.#byKey.clear();
     this.#byKey.set(connection.key, texts);
     return texts;
   }

@@ -3,7 +3,7 @@
 import type { Cluster } from '../cluster.ts';
 import type { Workload } from '../workload.ts';
 import { type Doubt, doubt, isDoubt } from './answer.ts';
-import { askProgram } from './ask-program.ts';
+import { aboutPeer, askProgram } from './ask-program.ts';
 import type { Program } from './binding.ts';
 import { ALL_BOUNDS, type Bounds, eitherOf, isExact, meet, UNKNOWN_BOUNDS } from './bounds.ts';
 import { ALL_CONNECTIONS, type ConnectionSet } from './connection-set.ts';
@@ -53,7 +53,9 @@ export interface Connectivity {
   /** Between endpoints that need not exist, at least one of which is a pod. */
   probe(from: Endpoint, to: Endpoint): Connection;
   /** What decides about one direction of a pod that need not exist. */
-  programOf(pod: PodFacts, direction: Direction): Program;
+  readonly programOf: (pod: PodFacts, direction: Direction) => Program;
+  /** What the program of one end lets through to, or from, a class. */
+  towards(program: Program, peer: PodClass): Bounds;
   /** All that have an effect, or perhaps one, in the order in which they are asked. */
   readonly policies: readonly TrafficPolicy[];
 }
@@ -81,6 +83,7 @@ export function connectivity(cluster: Cluster, terms: EnforcementTerms = DEFAULT
     eachPair: (visit) => eachPair(context, visit),
     probe: (from, to) => probe(context, from, to),
     programOf: (pod, direction) => engine.programOfPod(pod, direction),
+    towards: (program, peer) => caseOfClass(engine.rowOf(program), peer.id).bounds,
     policies: policiesOf(engine),
   };
 }
@@ -251,7 +254,7 @@ function probeSide(
     return { bounds: ALL_BOUNDS, why: () => [beyond('no policy is applied', direction)] };
   }
   const program = engine.programOfPod(own.pod, direction);
-  return { bounds: askProgram(program, peer), why: () => explainProgram(program, peer) };
+  return { bounds: askProgram(program, { peer, answerOf: aboutPeer(peer) }), why: () => explainProgram(program, peer) };
 }
 
 function boundsOfClasses(engine: Engine, from: number, to: number): Bounds {

@@ -13,7 +13,7 @@ import { defaultDenyManifest } from './generated-policy.ts';
 import { factsOf, type PodClass } from './pod-class.ts';
 import { formatReason } from './reason.ts';
 import { sharedConnectivity } from './shared-connectivity.ts';
-import { askStranger, type Openness } from './stranger.ts';
+import { askStranger, type Openness, withoutUnnamedPorts } from './stranger.ts';
 import { findUnreadInput } from './unread-input.ts';
 
 export function crossNamespaceRule(cni: CniName | null): Rule {
@@ -36,15 +36,16 @@ export function crossNamespaceRule(cni: CniName | null): Rule {
 }
 
 function* judge(cluster: Cluster, found: Connectivity): Iterable<Verdict> {
-  const byNamespace = Map.groupBy(found.classes, ({ pod }) => pod.namespace.name);
+  const sources = groupSources(found);
   const known = new Map<Program, Openness>();
   for (const workload of cluster.workloads) {
     const target = found.classOf(workload);
     if (target === null) continue;
-    const program = found.programOf(factsOf(workload, cluster), 'ingress');
+    const program = found.programOf(withoutUnnamedPorts(factsOf(workload, cluster)), 'ingress');
     const openness = known.get(program) ?? askStranger(program);
     known.set(program, openness);
-    yield judgeWorkload(workload, { openness, witnesses: witnessesOf(target, byNamespace, found) }, { cluster, found });
+    const witnesses = openness.width === 'wide' ? witnessesOf(target, sources, found) : [];
+    yield judgeWorkload(workload, { openness, witnesses }, { cluster, found });
   }
 }
 
@@ -60,25 +61,43 @@ interface Facts {
 
 const MAX_WITNESSES = 10;
 
+/** By namespace, and there by the policies that decide about egress. */
+type Sources = ReadonlyMap<string, ReadonlyMap<Program, readonly PodClass[]>>;
+
+function groupSources({ classes, programOf }: Connectivity): Sources {
+  const byNamespace = Map.groupBy(classes, ({ pod }) => pod.namespace.name);
+  return new Map(
+    [...byNamespace].map(([name, members]) => [name, Map.groupBy(members, ({ pod }) => programOf(pod, 'egress'))]),
+  );
+}
+
 /** One of each namespace that gets there. */
-function witnessesOf(
-  target: PodClass,
-  byNamespace: ReadonlyMap<string, readonly PodClass[]>,
-  found: Connectivity,
-): readonly Witness[] {
+function witnessesOf(target: PodClass, sources: Sources, found: Connectivity): readonly Witness[] {
   const witnesses: Witness[] = [];
-  for (const [namespace, classes] of byNamespace) {
+  for (const [namespace, groups] of sources) {
     if (namespace === target.pod.namespace.name) continue;
-    for (const source of classes) {
-      const bounds = found.betweenClasses(source, target);
-      const [from] = source.workloads;
-      if (isNone(bounds.certain) || from === undefined) continue;
-      witnesses.push({ from, bounds });
-      break;
-    }
+    const witness = findWitness(target, groups, found);
+    if (witness !== null) witnesses.push(witness);
     if (witnesses.length === MAX_WITNESSES) break;
   }
   return witnesses;
+}
+
+function findWitness(
+  target: PodClass,
+  groups: ReadonlyMap<Program, readonly PodClass[]>,
+  found: Connectivity,
+): Witness | null {
+  for (const [program, classes] of groups) {
+    // Whoever may not leave need not be asked for one by one.
+    if (isNone(found.towards(program, target).certain)) continue;
+    for (const source of classes) {
+      const bounds = found.betweenClasses(source, target);
+      const [from] = source.workloads;
+      if (!isNone(bounds.certain) && from !== undefined) return { from, bounds };
+    }
+  }
+  return null;
 }
 
 function judgeWorkload(

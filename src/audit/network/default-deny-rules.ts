@@ -13,7 +13,7 @@ import { defaultDenyManifest } from './generated-policy.ts';
 import { factsOf } from './pod-class.ts';
 import { formatReason } from './reason.ts';
 import { sharedConnectivity } from './shared-connectivity.ts';
-import { futurePod, opennessOf, type Openness } from './stranger.ts';
+import { futurePod, opennessOf, type Openness, withoutUnnamedPorts } from './stranger.ts';
 import type { Direction } from './traffic-policy.ts';
 import { findUnreadInput } from './unread-input.ts';
 
@@ -61,7 +61,7 @@ function* judge(context: Context): Iterable<Verdict> {
       yield onNode(workload, direction);
       continue;
     }
-    const program = found.programOf(factsOf(workload, cluster), direction);
+    const program = found.programOf(withoutUnnamedPorts(factsOf(workload, cluster)), direction);
     const openness = known.get(program) ?? opennessOf(program, found);
     known.set(program, openness);
     yield judgeWorkload(workload, openness, context);

@@ -8,6 +8,7 @@ import type { PeerTest } from './traffic-policy.ts';
 
 /** Addresses a name may come to have. That of the instance metadata is not among them unless the name is one of its own. */
 export function domainName(name: string): PeerTest {
-  const reason = doubt('domain-name', `\`${name}\` stands for addresses that are not known here`);
+  const code = /^[*.]+$/.test(name) ? 'any-domain-name' : 'domain-name';
+  const reason = doubt(code, `\`${name}\` stands for addresses that are not known here`);
   return outsideOnly(someOutside(mayNameMetadata(name) ? ALL_ADDRESSES : ALL_BUT_METADATA, reason));
 }

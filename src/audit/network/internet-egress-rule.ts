@@ -4,7 +4,7 @@ import type { Cluster } from '../cluster.ts';
 import { type Json, refToWorkload, type Rule, type Verdict } from '../finding.ts';
 import { failed, passed, unknown } from '../verdict.ts';
 import type { Workload } from '../workload.ts';
-import { type Doubt } from './answer.ts';
+import type { Doubt } from './answer.ts';
 import { formatBounds } from './bounds.ts';
 import type { CniName } from './cni.ts';
 import { isNone } from './connection-set.ts';
@@ -103,9 +103,8 @@ function summarise(holdings: readonly string[]): string {
   return holdings.length <= MAX_NAMED ? named : `${named} and ${holdings.length - MAX_NAMED} more`;
 }
 
-/** A name, or a pattern within a domain: not the whole internet. */
-function isOneName({ code, detail }: Doubt): boolean {
-  return code === 'domain-name' && !/^`[*.]+`/.test(detail);
+function isOneName({ code }: Doubt): boolean {
+  return code === 'domain-name';
 }
 
 function evidenceOf({ holdings }: Asked, { bounds, why }: PlacedConnection): Readonly<Record<string, Json>> {

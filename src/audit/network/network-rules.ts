@@ -10,7 +10,7 @@ import { internetEgressRule } from './internet-egress-rule.ts';
 import { metadataEgressRule } from './metadata-egress-rule.ts';
 
 /** For a CNI that somebody names, instead of the one that the cluster shows. */
-function networkRulesFor(cni: CniName | null): readonly Rule[] {
+export function networkRulesFor(cni: CniName | null): readonly Rule[] {
   return [
     defaultDenyRule('ingress', cni),
     defaultDenyRule('egress', cni),

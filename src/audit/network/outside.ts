@@ -16,8 +16,8 @@ export interface Outside {
 export interface OutsideMap {
   readonly parts: readonly Outside[];
   /** The parts that lie in `addresses`, which must be one of the sets that the world was cut along. */
-  partsIn(addresses: AddressSet): readonly Outside[];
-  partAt(address: IpAddress): Outside | null;
+  readonly partsIn: (addresses: AddressSet) => readonly Outside[];
+  readonly partAt: (address: IpAddress) => Outside | null;
 }
 
 export function cutOutside(sets: Iterable<AddressSet>): OutsideMap {

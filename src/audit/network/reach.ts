@@ -26,7 +26,7 @@ import { OUTSIDE } from './outside-groups.ts';
 import { largestPart } from './outside.ts';
 import { formatReason, locateReason, type Reason } from './reason.ts';
 
-class ReachError extends SallyportError<'unknown-place' | 'invalid-port'> {}
+export class ReachError extends SallyportError<'unknown-place' | 'invalid-port'> {}
 
 export interface ReachPort {
   readonly protocol: Protocol;

@@ -4,7 +4,7 @@ import { formatPosition } from '../../core/source-position.ts';
 import type { Path } from '../path.ts';
 import { formatPath } from '../path.ts';
 import { type Answer, type Doubt, isDoubt } from './answer.ts';
-import { askPeer, destinationOf, askProgram } from './ask-program.ts';
+import { aboutPeer, askProgram, destinationOf, type AnswerOf } from './ask-program.ts';
 import type { Program } from './binding.ts';
 import { type ConnectionSet, formatConnections, isNone } from './connection-set.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -43,13 +43,21 @@ export interface Reason {
 const MAX_ISOLATING = 8;
 
 /** What the program says of `peer`, rule by rule. */
-export function explainProgram(program: Program, peer: Endpoint): readonly Reason[] {
+export function explainProgram(
+  program: Program,
+  peer: Endpoint,
+  answerOf: AnswerOf = aboutPeer(peer),
+): readonly Reason[] {
   const { direction } = program;
   const reasons: Reason[] = [];
-  askProgram(program, peer, {
-    rule: (bound, connections) => reasons.push(reasonOfRule(bound, connections, { program, peer })),
-    tierEnd: (tier, connections) => reasons.push(...reasonsOfEnd(tier, connections, direction)),
-  });
+  askProgram(
+    program,
+    { peer, answerOf },
+    {
+      rule: (bound, connections) => reasons.push(reasonOfRule(bound, connections, { program, peer, answerOf })),
+      tierEnd: (tier, connections) => reasons.push(...reasonsOfEnd(tier, connections, direction)),
+    },
+  );
   if (reasons.length > 0) return reasons;
   const detail =
     program.rules.length === 0 && program.enforcers.every((tiers) => tiers.length === 0)
@@ -61,7 +69,7 @@ export function explainProgram(program: Program, peer: Endpoint): readonly Reaso
 /** `ingress: ml/web[NetworkPolicy] spec.ingress[0] allows TCP 80`. */
 export function formatReason({ direction, effect, policy, path, connections, doubt, detail }: Reason): string {
   const place = [policy?.title, formatPath(path)].filter((part) => part !== undefined && part !== '').join(' ');
-  const what = connections === null ? '' : ` ${formatConnections(connections)}`;
+  const what = connections === null || effect === 'isolates' ? '' : ` ${formatConnections(connections)}`;
   const sentence = SENTENCES[effect];
   const text = policy === null ? detail : `${place} ${sentence}${what}${detail === '' ? '' : ` (${detail})`}`;
   const certainty = doubt === null ? text : `${text}, perhaps: ${doubt.detail}`;
@@ -79,7 +87,7 @@ const SENTENCES: Readonly<Record<Effect, string>> = {
   allows: 'allows',
   denies: 'denies',
   passes: 'leaves to the next tier',
-  isolates: 'isolates the pod, and no rule decides',
+  isolates: 'isolates the pod from what no rule allows',
   'beyond-policy': 'is not applied',
   'not-enforced': 'is not enforced',
   unknown: 'leaves unknown',
@@ -90,9 +98,10 @@ const EFFECTS = { allow: 'allows', deny: 'denies', pass: 'passes' } as const;
 interface RuleContext {
   readonly program: Program;
   readonly peer: Endpoint;
+  readonly answerOf: AnswerOf;
 }
 
-function reasonOfRule(bound: BoundRule, connections: ConnectionSet, { program, peer }: RuleContext): Reason {
+function reasonOfRule(bound: BoundRule, connections: ConnectionSet, { program, peer, answerOf }: RuleContext): Reason {
   const { rule, policy, applies } = bound;
   const ports = resolvePorts(rule.ports, destinationOf(program, peer));
   return {
@@ -101,7 +110,7 @@ function reasonOfRule(bound: BoundRule, connections: ConnectionSet, { program, p
     policy,
     path: rule.path,
     connections,
-    doubt: firstDoubt([applies, rule.doubt ?? true, askPeer(rule.peer, peer), ports.doubt ?? true]),
+    doubt: firstDoubt([applies, rule.doubt ?? true, answerOf(bound), ports.doubt ?? true]),
     detail: rule.remarks.length === 0 ? '' : `narrowed by ${rule.remarks.join(', ')}`,
   };
 }

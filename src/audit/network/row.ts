@@ -1,11 +1,10 @@
 // The answers of one program about every endpoint at once: one evaluation for all that its rules do not tell apart.
 
 import type { Answer } from './answer.ts';
-import { destinationOf, matchRule } from './ask-program.ts';
+import { type AnswerOf, askProgram } from './ask-program.ts';
 import type { Program } from './binding.ts';
-import { ALL_BOUNDS, type Bounds, meet } from './bounds.ts';
+import type { Bounds } from './bounds.ts';
 import { type Endpoint, OTHER_NODE, SAME_NODE } from './endpoint.ts';
-import { type BoundRule, evaluate } from './evaluate.ts';
 import type { Matcher } from './matcher.ts';
 import { hasNames, keyOfName } from './port-test.ts';
 
@@ -32,18 +31,7 @@ export interface Row {
 export type MakeCase = (bounds: Bounds) => Case;
 
 export function buildRow(program: Program, matcher: Matcher, makeCase: MakeCase): Row {
-  const evaluateCase = (endpoint: Endpoint, answerOf: (bound: BoundRule) => Answer): Case => {
-    const destination = destinationOf(program, endpoint);
-    const bounds = program.enforcers.reduce<Bounds>(
-      (met, tiers) =>
-        meet(
-          met,
-          evaluate(tiers, (bound) => matchRule(bound, answerOf(bound), destination)),
-        ),
-      ALL_BOUNDS,
-    );
-    return makeCase(bounds);
-  };
+  const evaluateCase = (peer: Endpoint, answerOf: AnswerOf): Case => makeCase(askProgram(program, { peer, answerOf }));
   const pods = matchPods(program, matcher);
   const parts = matchParts(program, matcher);
   return {
@@ -136,7 +124,7 @@ function matchParts({ rules }: Program, matcher: Matcher): Matches {
 function casesOf(
   { defaults, paths }: Matches,
   endpointOf: (id: number) => Endpoint,
-  evaluateCase: (endpoint: Endpoint, answerOf: (bound: BoundRule) => Answer) => Case,
+  evaluateCase: (peer: Endpoint, answerOf: AnswerOf) => Case,
 ): ReadonlyMap<number, Case> {
   const byNode = new Map<PathNode, Case>();
   const cases = new Map<number, Case>();

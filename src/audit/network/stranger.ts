@@ -1,8 +1,8 @@
 // What policies say of pods and addresses that nobody had in mind when writing them.
 
 import type { KnownLabels } from '../selector.ts';
-import type { Doubt } from './answer.ts';
-import { askProgram } from './ask-program.ts';
+import { type Doubt, type DoubtCode, isDoubt } from './answer.ts';
+import { type AnswerOf, askPeer, askProgram } from './ask-program.ts';
 import type { Program } from './binding.ts';
 import type { Bounds } from './bounds.ts';
 import { type ConnectionSet, countPorts, MAX_PORT, PROTOCOLS } from './connection-set.ts';
@@ -41,8 +41,13 @@ export function futurePod(namespace: NamespaceFacts): PodFacts {
     serviceAccount: null,
     serviceAccountLabels: anyLabels,
     ports: new Map(),
-    otherPorts: 'unknown',
+    otherPorts: 'none',
   };
+}
+
+/** The same pod, for which a name of a port that it does not have is none: however it is read, a name stands for few ports. */
+export function withoutUnnamedPorts(pod: PodFacts): PodFacts {
+  return { ...pod, otherPorts: 'none' };
 }
 
 /** More than half of the ports of a protocol: what is allowed is not a list of ports any more. */
@@ -74,13 +79,20 @@ export function askStranger(program: Program): Openness {
   return ask(program, STRANGER, 'pods');
 }
 
+/** Rules that write down addresses or names do not mean a stranger. */
 function ask(program: Program, endpoint: Endpoint, peer: Openness['peer']): Openness {
-  const bounds = askProgram(program, endpoint);
+  const answerOf: AnswerOf = ({ rule }) => {
+    const answer = askPeer(rule.peer, endpoint);
+    return isDoubt(answer) && NAMED.has(answer.code) ? false : answer;
+  };
+  // Names of ports are those of a stranger, wherever he is.
+  const bounds = askProgram(program, { peer: STRANGER, answerOf });
   const width = widthOf(bounds);
-  const why = (): readonly Reason[] => explainProgram(program, endpoint);
+  const why = (): readonly Reason[] => explainProgram(program, STRANGER, answerOf);
   return { peer, bounds, width, why, doubts: width === 'perhaps' ? doubtsOf(why()) : [] };
 }
 
+const NAMED: ReadonlySet<DoubtCode> = new Set(['address', 'domain-name']);
 const WIDTHS: readonly Openness['width'][] = ['wide', 'perhaps', 'narrow'];
 
 /** One of each family, such as no policy names. */
