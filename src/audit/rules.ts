@@ -1,6 +1,7 @@
 // The list of all rules: each area gives one array, and the report has them in this order.
 
 import { credentialRules } from './credentials/credential-rules.ts';
+import { exposureRules } from './exposure/exposure-rules.ts';
 import type { Rule } from './finding.ts';
 import { meshRules } from './mesh/mesh-rules.ts';
 import { networkRules } from './network/network-rules.ts';
@@ -12,5 +13,6 @@ export const ALL_RULES: readonly Rule[] = [
   ...meshRules,
   ...podRules,
   ...credentialRules,
+  ...exposureRules,
   ...rdmaRules,
 ];
