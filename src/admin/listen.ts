@@ -1,15 +1,14 @@
 // From a server to a listening one: free ports, sockets only their owner may open, and what a crash left behind.
 
 import { lstatSync, unlinkSync } from 'node:fs';
-import { createConnection, type Server } from 'node:net';
+import type { Server } from 'node:net';
 import { SallyportError } from '../core/error.ts';
+import { isSocketAbandoned, startListening, startListeningAtPath } from '../files/unix-socket.ts';
 import { type BindAddress, formatBindAddress } from './bind-address.ts';
 
 export class ListenError extends SallyportError<'cannot-listen'> {}
 
-const CONNECT_TIMEOUT_MS = 1_000;
-/** Leaves read and write for the owner: on Linux connecting needs write permission. */
-const SOCKET_UMASK = 0o177;
+const OWNER_ONLY = 0o600;
 
 /** Listens, and gives the address with the port that was found free. Throws ListenError. */
 export async function listen(server: Server, bind: BindAddress): Promise<BindAddress> {
@@ -42,43 +41,11 @@ const EXPLANATIONS: ReadonlyMap<string, string> = new Map([
 
 async function listenUnix(server: Server, path: string): Promise<void> {
   await removeStaleSocket(path);
-  await startListening(server, () => {
-    // The socket appears inside this call: narrowing its mode afterwards would leave a moment in which anybody could connect.
-    const previous = process.umask(SOCKET_UMASK);
-    try {
-      server.listen(path);
-    } finally {
-      process.umask(previous);
-    }
-  });
-}
-
-function startListening(server: Server, start: () => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.once('listening', () => {
-      server.off('error', reject);
-      resolve();
-    });
-    start();
-  });
+  await startListeningAtPath(server, path, OWNER_ONLY);
 }
 
 /** Removes a socket nobody listens on; leaves every other thing, which then keeps us from listening. */
 async function removeStaleSocket(path: string): Promise<void> {
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return;
-  if (await isRefused(path)) unlinkSync(path);
-}
-
-function isRefused(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection(path);
-    const settle = (refused: boolean): void => {
-      socket.destroy();
-      resolve(refused);
-    };
-    socket.setTimeout(CONNECT_TIMEOUT_MS, () => settle(false));
-    socket.once('connect', () => settle(false));
-    socket.once('error', (error: NodeJS.ErrnoException) => settle(error.code === 'ECONNREFUSED'));
-  });
+  if (await isSocketAbandoned(path)) unlinkSync(path);
 }

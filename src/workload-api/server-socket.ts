@@ -2,11 +2,12 @@
 // SPIFFE_Workload_Endpoint.md §3, §4
 
 import { existsSync, lstatSync, unlinkSync } from 'node:fs';
-import { createConnection, type Server } from 'node:net';
+import type { Server } from 'node:net';
 import { dirname } from 'node:path';
 import { isLoopbackHost } from '../core/loopback.ts';
 import { SallyportError } from '../core/error.ts';
 import { quote } from '../core/quote.ts';
+import { isSocketAbandoned, startListening, startListeningAtPath } from '../files/unix-socket.ts';
 import { type EndpointAddress, formatEndpointAddress } from './endpoint-address.ts';
 
 export type AgentSocketErrorCode =
@@ -28,8 +29,6 @@ export interface AgentSocket {
   readonly mode: number;
 }
 
-const CONNECT_TIMEOUT_MS = 1_000;
-const ALL_PERMISSIONS = 0o777;
 /** unix(7): 108 bytes with the NUL at the end; macOS has four less. */
 const MAX_PATH_BYTES = process.platform === 'linux' ? 107 : 103;
 
@@ -39,46 +38,35 @@ const MAX_PATH_BYTES = process.platform === 'linux' ? 107 : 103;
  */
 export async function listenForWorkloads(server: Server, socket: AgentSocket): Promise<EndpointAddress> {
   const { address, mode } = socket;
-  if (address.kind === 'tcp') {
-    if (!isLoopbackHost(address.host)) {
-      const message = `${quote(formatEndpointAddress(address))}: keys are handed out here, so only this machine may connect; use 127.0.0.1`;
-      throw new AgentSocketError('not-loopback', message);
-    }
-    const { host, port } = address;
-    await started(server, address, () => server.listen({ host, port }));
-    const found = server.address();
-    return { ...address, port: found === null || typeof found === 'string' ? port : found.port };
+  if (address.kind === 'unix') {
+    await clearPath(address.path);
+    await explained(startListeningAtPath(server, address.path, mode), address);
+    return address;
   }
-  await clearPath(address.path);
-  await started(server, address, () => {
-    // The socket appears inside this call: setting its mode afterwards would leave a moment in which others could connect.
-    const previous = process.umask(ALL_PERMISSIONS & ~mode);
-    try {
-      server.listen(address.path);
-    } finally {
-      process.umask(previous);
-    }
-  });
-  return address;
+  if (!isLoopbackHost(address.host)) {
+    const message = `${quote(formatEndpointAddress(address))}: keys are handed out here, so only this machine may connect; use 127.0.0.1`;
+    throw new AgentSocketError('not-loopback', message);
+  }
+  const { host, port } = address;
+  await explained(
+    startListening(server, () => server.listen({ host, port })),
+    address,
+  );
+  const found = server.address();
+  return { ...address, port: found === null || typeof found === 'string' ? port : found.port };
 }
 
-function started(server: Server, address: EndpointAddress, start: () => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const fail = (error: NodeJS.ErrnoException): void => {
-      // libuv tells a missing directory as a missing permission.
-      const isHomeless = address.kind === 'unix' && !existsSync(dirname(address.path));
-      const code = isHomeless ? 'ENOENT' : (error.code ?? '');
-      const why = EXPLANATIONS.get(code) ?? error.message;
-      const message = `cannot listen on ${quote(formatEndpointAddress(address))}: ${why}`;
-      reject(new AgentSocketError('cannot-listen', message, { cause: error }));
-    };
-    server.once('error', fail);
-    server.once('listening', () => {
-      server.off('error', fail);
-      resolve();
-    });
-    start();
-  });
+async function explained(started: Promise<void>, address: EndpointAddress): Promise<void> {
+  try {
+    await started;
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    // libuv tells a missing directory as a missing permission.
+    const isHomeless = address.kind === 'unix' && !existsSync(dirname(address.path));
+    const why = EXPLANATIONS.get(isHomeless ? 'ENOENT' : String(error.code)) ?? error.message;
+    const message = `cannot listen on ${quote(formatEndpointAddress(address))}: ${why}`;
+    throw new AgentSocketError('cannot-listen', message, { cause: error });
+  }
 }
 
 const EXPLANATIONS: ReadonlyMap<string, string> = new Map([
@@ -101,22 +89,9 @@ async function clearPath(path: string): Promise<void> {
       `${quote(path)} is there already and is not a socket; choose another name`,
     );
   }
-  if (!(await isRefused(path))) {
+  if (!(await isSocketAbandoned(path))) {
     const message = `an agent answers at ${quote(path)} already; stop it, or choose another socket`;
     throw new AgentSocketError('socket-in-use', message);
   }
   unlinkSync(path);
-}
-
-function isRefused(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const connection = createConnection(path);
-    const settle = (refused: boolean): void => {
-      connection.destroy();
-      resolve(refused);
-    };
-    connection.setTimeout(CONNECT_TIMEOUT_MS, () => settle(false));
-    connection.once('connect', () => settle(false));
-    connection.once('error', (error: NodeJS.ErrnoException) => settle(error.code === 'ECONNREFUSED'));
-  });
 }
