@@ -4,12 +4,13 @@
 import { hash } from 'node:crypto';
 import { CertificateError } from './certificate-error.ts';
 import { DerError } from './der-error.ts';
-import { contextTag, DerReader, TAG } from './der-reader.ts';
+import { contextTag, type DerReader, TAG } from './der-reader.ts';
 import { readTime } from './der-time.ts';
 import { readName } from './distinguished-name.ts';
 import { type CertificateExtensions, NO_EXTENSIONS, readExtensions, toSerialNumber } from './extensions.ts';
 import { readPublicKey, type SubjectPublicKey } from './public-key.ts';
-import { readSignatureAlgorithm, type SignatureAlgorithm } from './signature-algorithm.ts';
+import type { SignatureAlgorithm } from './signature-algorithm.ts';
+import { readSignedObject } from './signed-object.ts';
 
 export interface Certificate {
   readonly der: Buffer;
@@ -58,21 +59,10 @@ export function parseCertificate(der: Uint8Array): Certificate {
 }
 
 function readCertificate(der: Buffer): Certificate {
-  const file = new DerReader(der);
-  const outer = file.enter(TAG.sequence);
-  file.finish();
-  const signedStart = outer.offset;
-  const signed = outer.enter(TAG.sequence);
-  const signedBytes = der.subarray(signedStart, outer.offset);
-  const outerAlgorithmStart = outer.offset;
-  const signatureAlgorithm = readSignatureAlgorithm(outer);
-  const outerAlgorithm = der.subarray(outerAlgorithmStart, outer.offset);
-  const signature = outer.readBitStringOctets();
-  outer.finish();
-
+  const { content: signed, signedBytes, signature, algorithm, algorithmDer } = readSignedObject(der);
   readVersion(signed);
   const serialNumber = readSerialNumber(signed);
-  readInnerAlgorithm(signed, outerAlgorithm);
+  readInnerAlgorithm(signed, algorithmDer);
   const issuerStart = signed.offset;
   const issuer = readName(signed);
   // §4.1.2.4: the issuer is never empty; an empty one would match the empty subject of any certificate.
@@ -88,7 +78,7 @@ function readCertificate(der: Buffer): Certificate {
     der,
     sha256,
     serialNumber,
-    signatureAlgorithm,
+    signatureAlgorithm: algorithm,
     issuer,
     subject,
     ...validity,

@@ -5,11 +5,12 @@ import { hash } from 'node:crypto';
 import { CrlError } from './crl-error.ts';
 import { readCrlExtensions, readEntryReason } from './crl-extensions.ts';
 import { DerError } from './der-error.ts';
-import { contextTag, DerReader, TAG } from './der-reader.ts';
+import { contextTag, type DerReader, TAG } from './der-reader.ts';
 import { readTime } from './der-time.ts';
 import { readName } from './distinguished-name.ts';
 import { toSerialNumber } from './extensions.ts';
-import { formatSignatureAlgorithm, readSignatureAlgorithm, type SignatureAlgorithm } from './signature-algorithm.ts';
+import { formatSignatureAlgorithm, type SignatureAlgorithm } from './signature-algorithm.ts';
+import { readSignedObject } from './signed-object.ts';
 
 export interface RevokedSerial {
   readonly revokedMs: number;
@@ -58,25 +59,14 @@ export function parseCrl(der: Uint8Array): Crl {
 }
 
 function readCrl(der: Buffer): Crl {
-  const file = new DerReader(der);
-  const outer = file.enter(TAG.sequence);
-  file.finish();
-  const signedStart = outer.offset;
-  const signed = outer.enter(TAG.sequence);
-  const signedBytes = der.subarray(signedStart, outer.offset);
-  const algorithmStart = outer.offset;
-  const signatureAlgorithm = readSignatureAlgorithm(outer);
-  const outerAlgorithm = der.subarray(algorithmStart, outer.offset);
+  const { content: signed, signedBytes, signature, algorithm, algorithmDer, algorithmOffset } = readSignedObject(der);
   // A list that nobody can prove would be no list at all, and that silently.
-  if (signatureAlgorithm.kind === 'refused') {
-    const message = `the list is signed with ${formatSignatureAlgorithm(signatureAlgorithm)}, which proves nothing`;
-    throw new CrlError('signature-algorithm', message, { offset: algorithmStart });
+  if (algorithm.kind === 'refused') {
+    const message = `the list is signed with ${formatSignatureAlgorithm(algorithm)}, which proves nothing`;
+    throw new CrlError('signature-algorithm', message, { offset: algorithmOffset });
   }
-  const signature = outer.readBitStringOctets();
-  outer.finish();
-
   const hasVersion2 = readVersion(signed);
-  readInnerAlgorithm(signed, outerAlgorithm);
+  readInnerAlgorithm(signed, algorithmDer);
   const issuerStart = signed.offset;
   const issuer = readName(signed);
   if (issuer.length === 2) throw new DerError('invalid-content', 'an empty issuer', issuerStart);
@@ -91,7 +81,7 @@ function readCrl(der: Buffer): Crl {
   signed.finish();
 
   const sha256 = hash('sha256', der, 'hex');
-  return { der, sha256, signatureAlgorithm, issuer, ...updates, revokedSerials, signedBytes, signature };
+  return { der, sha256, signatureAlgorithm: algorithm, issuer, ...updates, revokedSerials, signedBytes, signature };
 }
 
 function readVersion(signed: DerReader): boolean {
