@@ -3,12 +3,13 @@
 
 import type { Field } from '../fields.ts';
 import { formatObject, type KubeObject } from '../kube-object.ts';
-import { type Answer, doubt, type Doubt, or } from './answer.ts';
+import { type Answer, doubt, type Doubt } from './answer.ts';
 import { type CalicoContext, ownNamespace, ownSideOf, readEntity, restrictToFamily } from './calico-entity.ts';
 import { namespaceTestOf, podTestOf, readCalicoSelector, serviceAccountTestOf } from './calico-labels.ts';
 import { readCalicoPorts } from './calico-ports.ts';
 import { hasOnly, isNoList } from './known-keys.ts';
 import { allPodTests } from './pod-test.ts';
+import { type PolicyTypes, readPolicyTypes } from './policy-types.ts';
 import type { TieredPolicy } from './tier-order.ts';
 import {
   EVERY_POD,
@@ -48,7 +49,6 @@ const RULE_KEYS = [
   'metadata',
 ];
 const MALFORMED_RULE = doubt('malformed', 'the rule cannot be read');
-const MALFORMED_TYPES = doubt('malformed', 'the types of the policy cannot be read');
 const SOURCE_PORT = doubt('unmodelled', 'the rule asks for source ports, which connections choose freely');
 export const DEFAULT_TIER = 'default';
 
@@ -102,27 +102,12 @@ function readSubjects(spec: Field, { namespace, vocabulary }: CalicoContext): Po
 }
 
 /** When absent, ingress unless there are rules for egress only; egress when there are rules for it. */
-function readTypes(spec: Field): Readonly<Record<Direction, Answer>> {
-  const field = spec.get('types');
-  const types = field.asList();
-  if (isNoList(field)) return { ingress: MALFORMED_TYPES, egress: MALFORMED_TYPES };
-  if (types.length === 0) {
-    const ingress = hasRules(spec.get('ingress'));
-    const egress = hasRules(spec.get('egress'));
-    return { ingress: egress === true ? ingress : true, egress };
-  }
-  const answers: Record<Direction, Answer> = { ingress: false, egress: false };
-  for (const type of types) {
-    const text = type.requireText();
-    if (text === 'Ingress') answers.ingress = true;
-    else if (text === 'Egress') answers.egress = true;
-    else {
-      if (text !== null) type.noteWrong('Ingress or Egress');
-      answers.ingress = or(answers.ingress, MALFORMED_TYPES);
-      answers.egress = or(answers.egress, MALFORMED_TYPES);
-    }
-  }
-  return answers;
+function readTypes(spec: Field): PolicyTypes {
+  const types = readPolicyTypes(spec.get('types'));
+  if (types !== null) return types;
+  const ingress = hasRules(spec.get('ingress'));
+  const egress = hasRules(spec.get('egress'));
+  return { ingress: egress === true ? ingress : true, egress };
 }
 
 function hasRules(field: Field): Answer {

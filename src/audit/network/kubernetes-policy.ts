@@ -4,11 +4,12 @@
 import type { Field } from '../fields.ts';
 import { formatObject, type KubeObject } from '../kube-object.ts';
 import { addressesIn, withoutAddresses } from './address-set.ts';
-import { type Answer, doubt, or } from './answer.ts';
+import { type Answer, doubt } from './answer.ts';
 import { connectionsOf, connectionsTo, isPort, isProtocol, type Protocol } from './connection-set.ts';
 import { type AddressRange, parseBlock } from './ip-address.ts';
 import { hasOnly, isNoList } from './known-keys.ts';
 import { addressesOnly, anyOf, anything, EVERYTHING, podsOnly } from './peer-test.ts';
+import { type PolicyTypes, readPolicyTypes } from './policy-types.ts';
 import { ALL_PORTS, joinPorts, malformedPorts, namedPort, portsOf, somePortsOf } from './port-test.ts';
 import type { PolicyReader } from './reader.ts';
 import { readSelector, selectPods } from './selector-test.ts';
@@ -25,7 +26,6 @@ import type {
 
 const MALFORMED_RULE = doubt('malformed', 'the rule cannot be read');
 const MALFORMED_PEER = doubt('malformed', 'the peer cannot be read');
-const MALFORMED_TYPES = doubt('malformed', 'the policy types cannot be read');
 
 export function compileKubernetesPolicy(object: KubeObject, reader: PolicyReader): TrafficPolicy {
   const spec = reader.cluster.field(object, 'spec');
@@ -50,26 +50,11 @@ export function compileKubernetesPolicy(object: KubeObject, reader: PolicyReader
 }
 
 /** Absent or empty means ingress, and egress as well where there are rules for it. */
-function readTypes(spec: Field): Readonly<Record<Direction, Answer>> {
-  const field = spec.get('policyTypes');
+function readTypes(spec: Field): PolicyTypes {
+  const types = readPolicyTypes(spec.get('policyTypes'));
+  if (types !== null) return types;
   const egress = spec.get('egress');
-  const types = field.asList();
-  if (isNoList(field)) return { ingress: MALFORMED_TYPES, egress: MALFORMED_TYPES };
-  if (types.length === 0) {
-    return { ingress: true, egress: isNoList(egress) ? MALFORMED_TYPES : egress.asList().length > 0 };
-  }
-  const answers: Record<Direction, Answer> = { ingress: false, egress: false };
-  for (const type of types) {
-    const text = type.requireText();
-    if (text === 'Ingress') answers.ingress = true;
-    else if (text === 'Egress') answers.egress = true;
-    else {
-      if (text !== null) type.noteWrong('Ingress or Egress');
-      answers.ingress = or(answers.ingress, MALFORMED_TYPES);
-      answers.egress = or(answers.egress, MALFORMED_TYPES);
-    }
-  }
-  return answers;
+  return { ingress: true, egress: isNoList(egress) ? MALFORMED_RULE : egress.asList().length > 0 };
 }
 
 interface SectionContext {
