@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { afterAll, beforeAll, beforeEach } from 'vitest';
 
 export type GoProgram =
   | { readonly kind: 'built'; readonly path: string; readonly remove: () => void }
@@ -39,4 +40,22 @@ export async function buildGoProgram(folder: '.' | './peer'): Promise<GoProgram>
   }
   remove();
   return { kind: 'missing', reason };
+}
+
+/** Builds it for all tests of a file, which are skipped by name where it is missing. @returns its path, for use in a test. */
+export function useGoProgram(folder: '.' | './peer'): () => string {
+  let program: GoProgram = { kind: 'missing', reason: 'not built' };
+  beforeAll(async () => {
+    program = await buildGoProgram(folder);
+  }, GO_BUILDS_WITHIN_MS);
+  beforeEach(({ skip }) => {
+    if (program.kind === 'missing') skip(program.reason);
+  });
+  afterAll(() => {
+    if (program.kind === 'built') program.remove();
+  });
+  return () => {
+    if (program.kind === 'missing') throw new Error(program.reason);
+    return program.path;
+  };
 }

@@ -2,7 +2,7 @@
 
 import { generateKeyPairSync, hash, type KeyObject } from 'node:crypto';
 import * as fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   type BundleDocument,
   BundleDocumentError,
@@ -12,7 +12,7 @@ import {
 import { parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
 import { parseTrustBundleDer } from '../../src/spiffe/trust-bundle.ts';
 import { issueAuthority, selfSigned, type TestCertificate } from '../support/certificate-builder.ts';
-import { buildGoProgram, GO_BUILDS_WITHIN_MS, type GoProgram } from './go-program.ts';
+import { useGoProgram } from './go-program.ts';
 import { askOracle } from './oracle.ts';
 
 const AI = parseTrustDomain('ai.example');
@@ -58,24 +58,11 @@ function ours(document: string): object | null {
   }
 }
 
-let oracle: GoProgram = { kind: 'missing', reason: 'not built' };
-
-beforeAll(async () => {
-  oracle = await buildGoProgram('.');
-}, GO_BUILDS_WITHIN_MS);
-
-afterAll(() => {
-  if (oracle.kind === 'built') oracle.remove();
-});
-
-beforeEach(({ skip }) => {
-  if (oracle.kind === 'missing') skip(oracle.reason);
-});
+const oracle = useGoProgram('.');
 
 function theirs(documents: readonly string[]): readonly (object | null)[] {
-  if (oracle.kind === 'missing') return [];
   const questions = documents.map((document) => ({ document }));
-  return askOracle(oracle.path, questions).map(({ ok, contents }): object | null => (ok ? JSON.parse(contents) : null));
+  return askOracle(oracle(), questions).map(({ ok, contents }): object | null => (ok ? JSON.parse(contents) : null));
 }
 
 const documents = fc

@@ -2,13 +2,13 @@
 
 import { type KeyObject, constants, createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import * as fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parseJwtBundle } from '../../src/spiffe/bundle-document.ts';
 import { verifyJwtSvid } from '../../src/spiffe/jwt-svid.ts';
 import { JwtSvidError, type JwtSvidErrorCode } from '../../src/spiffe/jwt-svid-error.ts';
 import { parseTrustDomain, type TrustDomain } from '../../src/spiffe/spiffe-id.ts';
 import type { TrustBundle } from '../../src/spiffe/trust-bundle.ts';
-import { buildGoProgram, GO_BUILDS_WITHIN_MS, type GoProgram } from './go-program.ts';
+import { useGoProgram } from './go-program.ts';
 import { askOracle } from './oracle.ts';
 
 const AUDIENCE = 'spiffe://ai.example/registry';
@@ -223,24 +223,11 @@ function ours(token: string): Ours {
   }
 }
 
-let oracle: GoProgram = { kind: 'missing', reason: 'not built' };
-
-beforeAll(async () => {
-  oracle = await buildGoProgram('.');
-}, GO_BUILDS_WITHIN_MS);
-
-afterAll(() => {
-  if (oracle.kind === 'built') oracle.remove();
-});
-
-beforeEach(({ skip }) => {
-  if (oracle.kind === 'missing') skip(oracle.reason);
-});
+const oracle = useGoProgram('.');
 
 function theirs(tokens: readonly string[]): readonly (string | null)[] {
-  if (oracle.kind === 'missing') return [];
   const questions = tokens.map((token) => ({ token, audience: AUDIENCE, jwtBundles: JWKS }));
-  return askOracle(oracle.path, questions).map(({ ok, trustDomain, path }) =>
+  return askOracle(oracle(), questions).map(({ ok, trustDomain, path }) =>
     ok ? `spiffe://${trustDomain}${path}` : null,
   );
 }

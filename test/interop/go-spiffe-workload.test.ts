@@ -4,7 +4,7 @@ import { createHash, createPrivateKey, webcrypto } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { connect } from 'node:tls';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { DevelopmentAuthority } from '../../src/devca/authority.ts';
 import { issueSvid } from '../../src/devca/svid.ts';
 import { formatPem } from '../../src/pki/pem.ts';
@@ -16,30 +16,16 @@ import { type ProxyFixture, ScriptedUpstream, startProxy } from '../support/prox
 import { entry, partnerBundle, temporaryDirectory, testAgent } from '../workload-api/server-agent-fixture.ts';
 import { ExternalProcess } from './external-process.ts';
 import { type Change, startClient, startJwt, startServer, startWatcher, type Watcher } from './go-peer.ts';
-import { buildGoProgram, GO_BUILDS_WITHIN_MS, type GoProgram } from './go-program.ts';
+import { useGoProgram } from './go-program.ts';
 
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
 const SALLYPORT = 'spiffe://ai.example/registry/proxy';
 const TRAINING = 'spiffe://ai.example/training/job';
 const trustDomain = parseTrustDomain('ai.example');
-let peer: GoProgram = { kind: 'missing', reason: 'not built' };
-let program = '';
-
-beforeAll(async () => {
-  peer = await buildGoProgram('./peer');
-  if (peer.kind === 'built') program = peer.path;
-}, GO_BUILDS_WITHIN_MS);
-
-afterAll(() => {
-  if (peer.kind === 'built') peer.remove();
-});
-
-beforeEach(({ skip }) => {
-  if (peer.kind === 'missing') skip(peer.reason);
-});
+const program = useGoProgram('./peer');
 
 function watch(socket: string): Watcher {
-  const watcher = startWatcher(program, socket);
+  const watcher = startWatcher(program(), socket);
   onTestFinished(() => watcher.close());
   return watcher;
 }
@@ -121,7 +107,7 @@ describe('go-spiffe as a workload of the development agent (skipped without Go o
   it('gets JWT-SVIDs, which both it and the agent accept for their audience alone', async () => {
     const { agent } = await testAgent([entry('/training/job'), entry('/training/other')]);
     await agent.start();
-    const jwt = startJwt(program, agent.endpoint);
+    const jwt = startJwt(program(), agent.endpoint);
     onTestFinished(() => jwt.close());
     const { id, token } = await jwt.fetch({ fetch: 'registry', subject: 'spiffe://ai.example/training/other' });
     expect(id).toBe('spiffe://ai.example/training/other');
@@ -140,7 +126,7 @@ describe('go-spiffe and Sallyport (skipped without Go or its module)', () => {
     const { agent, authority } = await testAgent([entry('/training/job')]);
     await agent.start();
     const proxy = await startSallyport(authority);
-    const client = await startClient(program, agent.endpoint, SALLYPORT);
+    const client = await startClient(program(), agent.endpoint, SALLYPORT);
     onTestFinished(() => client.close());
     const url = `https://127.0.0.1:${proxy.port}/models`;
     expect(await client.send({ url })).toMatchObject({ status: 200, body: 'done', peer: SALLYPORT, reused: false });
@@ -159,12 +145,12 @@ describe('go-spiffe and Sallyport (skipped without Go or its module)', () => {
     await agent.removeEntry(parseSpiffeId(TRAINING));
     const url = `https://127.0.0.1:${proxy.port}/models`;
 
-    const billing = await startClient(program, agent.endpoint, SALLYPORT);
+    const billing = await startClient(program(), agent.endpoint, SALLYPORT);
     onTestFinished(() => billing.close());
     expect(await billing.send({ url })).toMatchObject({ status: 403 });
 
     // It does not know Sallyport's authority either.
-    const stranger = await startClient(program, impostor.agent.endpoint, SALLYPORT);
+    const stranger = await startClient(program(), impostor.agent.endpoint, SALLYPORT);
     onTestFinished(() => stranger.close());
     expect(await stranger.send({ url })).toMatchObject({ status: 0, error: expect.stringContaining('verif') });
     expect(proxy.recorder.requests.map(({ status }) => status)).toEqual([403]);
@@ -174,7 +160,7 @@ describe('go-spiffe and Sallyport (skipped without Go or its module)', () => {
     const { agent, authority } = await testAgent([entry('/training/job')]);
     await agent.start();
     const proxy = await startSallyport(authority);
-    const client = await startClient(program, agent.endpoint, 'spiffe://ai.example/feature-store/proxy');
+    const client = await startClient(program(), agent.endpoint, 'spiffe://ai.example/feature-store/proxy');
     onTestFinished(() => client.close());
     const answer = await client.send({ url: `https://127.0.0.1:${proxy.port}/models` });
     expect(answer).toMatchObject({ status: 0, error: expect.stringContaining('unexpected ID') });
@@ -183,7 +169,7 @@ describe('go-spiffe and Sallyport (skipped without Go or its module)', () => {
   it('serves a client that presents a SVID of ours, and proves to us who it is', async () => {
     const { agent, authority } = await testAgent([entry('/training/job')]);
     await agent.start();
-    const server = await startServer(program, agent.endpoint, SALLYPORT);
+    const server = await startServer(program(), agent.endpoint, SALLYPORT);
     onTestFinished(() => server.close());
     const { certificatePem, privateKeyPem } = await ownIdentity(authority);
     const ca = formatPem('CERTIFICATE', Buffer.from(authority.root.rawData));

@@ -1,31 +1,19 @@
 // SPIFFE IDs and X.509-SVIDs beside the SPIFFE project's own Go library: same answers, or a stricter one of ours that is named here.
 
 import * as fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parseSpiffeId, pathOf, SpiffeIdError, trustDomainOf } from '../../src/spiffe/spiffe-id.ts';
 import { TrustBundleError } from '../../src/spiffe/trust-bundle.ts';
 import { verifyX509Svid } from '../../src/spiffe/x509-svid.ts';
 import { X509SvidError } from '../../src/spiffe/x509-svid-error.ts';
 import { chainPlan, makeChain, type PresentedChain } from '../support/random-chains.ts';
 import { bundlesOf } from '../support/trust.ts';
-import { buildGoProgram, GO_BUILDS_WITHIN_MS, type GoProgram } from './go-program.ts';
+import { useGoProgram } from './go-program.ts';
 import { askOracle, type OracleAnswer } from './oracle.ts';
 
 const now = Math.floor(Date.now() / 1000) * 1000;
-let oracle: GoProgram = { kind: 'missing', reason: 'not built' };
-
-beforeAll(async () => {
-  oracle = await buildGoProgram('.');
-}, GO_BUILDS_WITHIN_MS);
-
-afterAll(() => {
-  if (oracle.kind === 'built') oracle.remove();
-});
-
-function ask(questions: readonly object[], { skip }: Pick<TestContext, 'skip'>): readonly OracleAnswer[] {
-  if (oracle.kind === 'missing') return skip(oracle.reason);
-  return askOracle(oracle.path, questions);
-}
+const oracle = useGoProgram('.');
+const ask = (questions: readonly object[]): readonly OracleAnswer[] => askOracle(oracle(), questions);
 
 /** [trust domain, path], or null for a refusal. */
 function ours(text: string): readonly [string, string] | null {
@@ -39,7 +27,7 @@ function ours(text: string): readonly [string, string] | null {
 }
 
 describe('beside go-spiffe (skipped without Go or its module)', () => {
-  it('SPIFFE IDs are the same, and have the same parts', (context) => {
+  it('SPIFFE IDs are the same, and have the same parts', () => {
     const atom = fc.constantFrom(
       'a',
       'Z',
@@ -72,10 +60,7 @@ describe('beside go-spiffe (skipped without Go or its module)', () => {
       .map(([scheme, trustDomain, atoms]) => `${scheme}${trustDomain}${atoms.join('')}`);
     const right = fc.stringMatching(/^spiffe:\/\/[a-z0-9._-]{1,20}(?:\/[a-zA-Z0-9._-]{1,8}){0,4}$/);
     const texts = fc.sample(fc.oneof(built, right, fc.string({ unit: 'binary' }), fc.webUrl()), 5000);
-    const answers = ask(
-      texts.map((id) => ({ id })),
-      context,
-    );
+    const answers = ask(texts.map((id) => ({ id })));
     const differences = texts.flatMap((text, index) => {
       const theirs = answers[index];
       const same =
@@ -86,18 +71,13 @@ describe('beside go-spiffe (skipped without Go or its module)', () => {
     expect(answers.filter(({ ok }) => ok).length).toBeGreaterThan(500);
   });
 
-  it('ID-18 only we bound their length', (context) => {
+  it('ID-18 only we bound their length', () => {
     const texts = [`spiffe://td/${'x'.repeat(2037)}`, `spiffe://${'t'.repeat(256)}/x`];
     expect(texts.map(ours)).toEqual([null, null]);
-    expect(
-      ask(
-        texts.map((id) => ({ id })),
-        context,
-      ).map(({ ok }) => ok),
-    ).toEqual([true, true]);
+    expect(ask(texts.map((id) => ({ id }))).map(({ ok }) => ok)).toEqual([true, true]);
   });
 
-  it('X.509-SVIDs that we accept, it accepts, with the same ID', (context) => {
+  it('X.509-SVIDs that we accept, it accepts, with the same ID', () => {
     const chains = fc.sample(chainPlan(now), 300).map(makeChain);
     const accepted = chains.flatMap((chain) => {
       const id = accept(chain);
@@ -108,7 +88,7 @@ describe('beside go-spiffe (skipped without Go or its module)', () => {
       bundles: { 'ai.example': authorities.map(({ der }) => der.toString('base64')) },
       at: now / 1000,
     }));
-    const answers = ask(questions, context).map(({ ok, message, trustDomain, path }) =>
+    const answers = ask(questions).map(({ ok, message, trustDomain, path }) =>
       ok ? `spiffe://${trustDomain}${path}` : message,
     );
     expect(answers).toEqual(accepted.map(({ id }) => id));
