@@ -4,7 +4,7 @@ import type { Cluster } from '../../cluster.ts';
 import { refToObject, type AuditContext, type Json, type ResourceRef, type Rule, type Verdict } from '../../finding.ts';
 import { failed, passed, unknown } from '../../verdict.ts';
 import type { Workload } from '../../workload.ts';
-import { componentOf } from '../component.ts';
+import { componentOf } from '../../component.ts';
 import { readReferences } from '../references.ts';
 import { findServiceAccounts, refToAccount } from '../service-accounts.ts';
 import { ACCOUNTS, credentialRuleInfo } from './credential-rule-info.ts';
