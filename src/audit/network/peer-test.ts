@@ -1,7 +1,15 @@
 // Questions about the other end of a connection, put together from smaller ones.
 
-import { type AddressSet, addressesIn, ALL_ADDRESSES, intersectAddresses, isEveryAddress } from './address-set.ts';
+import {
+  type AddressSet,
+  addressesIn,
+  ALL_ADDRESSES,
+  containsRange,
+  intersectAddresses,
+  isEveryAddress,
+} from './address-set.ts';
 import { type Answer, and, doubt, type Doubt, or } from './answer.ts';
+import { METADATA } from './metadata-address.ts';
 import { allPodTests, anyPodTest } from './pod-test.ts';
 import { EVERY_POD, type OutsideTest, type PeerTest, type PodTest } from './traffic-policy.ts';
 
@@ -66,8 +74,10 @@ export function addressesOnly(addresses: AddressSet, matching: AddressMatching):
 
 /** Whether `addresses` cover one inside the cluster that is not known. */
 function compareWith(addresses: AddressSet, matching: 'compared' | 'never' | 'unknown'): Answer {
-  if (addresses.length === 0 || matching === 'never') return false;
-  return matching === 'compared' && isEveryAddress(addresses) ? true : UNKNOWN_ADDRESS;
+  // Neither pod nor node has the address at which the cloud answers.
+  if (matching === 'never' || addresses.every((range) => containsRange(METADATA, range))) return false;
+  const isEvery = matching === 'compared' && isEveryAddress(addressesIn([...addresses, ...METADATA]));
+  return isEvery ? true : UNKNOWN_ADDRESS;
 }
 
 export function anyOf(tests: readonly PeerTest[]): PeerTest {

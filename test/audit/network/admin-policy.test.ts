@@ -168,6 +168,16 @@ describe('AdminNetworkPolicy', () => {
       { [`ml/db > ${OUT}`]: 'None', 'ml/db > other/web': 'None' },
     ],
     [
+      'the address of instance metadata is that of no pod and no node',
+      { networks: ['169.254.169.254/32', 'fd00:ec2::254/128'] },
+      {
+        'ml/db > 169.254.169.254': 'None',
+        'ml/db > other/web': 'All',
+        'ml/db > other/host': 'All',
+        [`ml/db > ${OUT}`]: 'All',
+      },
+    ],
+    [
       'nodes are not told apart',
       { nodes: { matchLabels: { a: 'b' } } },
       { 'ml/db > other/host': 'Unknown', 'ml/db > other/web': 'All', [`ml/db > ${OUT}`]: 'All' },

@@ -7,6 +7,7 @@ import {
   all,
   any,
   is,
+  blocksOfPod,
   isInBlock,
   MAYBE,
   NO,
@@ -146,7 +147,7 @@ function stepOf(rule: AdminRule, { direction, own, peer, point }: Question): Ste
 
 function peerMatches({ namespaces, pods, networks }: AdminPeer, peer: RefPlace): Outcome {
   if (networks !== undefined) {
-    return peer.kind === 'pod' ? MAYBE : is(networks.some((block) => isInBlock(peer.text, block)));
+    return peer.kind === 'pod' ? blocksOfPod(networks) : is(networks.some((block) => isInBlock(peer.text, block)));
   }
   if (peer.kind !== 'pod') return NO;
   return is(pods === undefined ? isInNamespaces(namespaces, peer) : isAmong(pods, peer));

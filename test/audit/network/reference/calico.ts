@@ -8,6 +8,7 @@ import {
   all,
   any,
   is,
+  blocksOfPod,
   isInBlock,
   MAYBE,
   negate,
@@ -238,7 +239,7 @@ function entityMatches(entity: Entity, { world, namespace }: PolicyContext, plac
 }
 
 function inNets(nets: readonly string[], place: RefPlace): Outcome {
-  return place.kind === 'pod' ? MAYBE : is(nets.some((net) => isInBlock(place.text, net)));
+  return place.kind === 'pod' ? blocksOfPod(nets) : is(nets.some((net) => isInBlock(place.text, net)));
 }
 
 interface SetContext {

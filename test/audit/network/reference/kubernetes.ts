@@ -5,6 +5,7 @@ import {
   all,
   any,
   is,
+  blocksOfPod,
   isInBlock,
   MAYBE,
   NO,
@@ -114,7 +115,7 @@ function peerMatches(
   blockOfPod: BlockOfPod,
 ): Outcome {
   if (ipBlock !== undefined) {
-    if (peer.kind === 'pod') return blockOfPod;
+    if (peer.kind === 'pod') return blocksOfPod([ipBlock.cidr], blockOfPod);
     const { cidr, except = [] } = ipBlock;
     return is(isInBlock(peer.text, cidr) && !except.some((block) => isInBlock(peer.text, block)));
   }

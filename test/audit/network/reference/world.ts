@@ -102,6 +102,11 @@ export function isInBlock(address: string, block: string): boolean {
   return Math.floor(toNumber(address) / size) === Math.floor(toNumber(network) / size);
 }
 
+/** What blocks say of a pod whose address is not known; nobody but the cloud has that of its metadata. */
+export function blocksOfPod(blocks: readonly string[], answer: Outcome = MAYBE): Outcome {
+  return blocks.every((block) => block === '169.254.169.254/32') ? NO : answer;
+}
+
 /** A number, a range, or a name that the target resolves; a name it does not have may be any port of the protocol. */
 export function portMatches(
   port: { readonly number?: number; readonly last?: number; readonly name?: string; readonly protocol: string | null },
