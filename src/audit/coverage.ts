@@ -8,7 +8,8 @@ import type { Coverage, CoverageNote, RuleCoverage } from './report.ts';
 
 export function describeCoverage(cluster: Cluster | null, evaluations: readonly Evaluation[]): Coverage {
   const rules = evaluations.map(describeRule);
-  const unreadable = cluster?.inventory.unreadable ?? [];
+  // A kind that the server does not have is no gap.
+  const unreadable = (cluster?.inventory.unreadable ?? []).filter(({ reason }) => reason !== 'absent-kind');
   const malformed = cluster === null ? [] : describeMalformed(cluster);
   const unseen = (cluster?.unseen ?? []).map(({ object, ref, at, detail }) => ({
     ref,

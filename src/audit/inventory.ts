@@ -16,6 +16,8 @@ export type UnreadableReason =
   | 'too-large'
   /** A file or directory that may not be read, or that leads round in a circle. */
   | 'unreadable-file'
+  /** It was read, over a connection that does not prove where from. */
+  | 'unverified'
   /** Nothing of the kind is among the given files, which need not be all there is. */
   | 'not-given';
 

@@ -10,12 +10,19 @@ import { ALL_RULES } from '../audit/rules.ts';
 import { systemClock } from '../core/clock.ts';
 import { EXIT } from './audit-error.ts';
 import { addFilterOptions, filterEvaluations, type FilterFlags } from './audit-filter.ts';
-import { AUDIT_DEFAULTS, INPUTS, readArgument, readInventory, runAuditCommand } from './audit-input.ts';
+import {
+  addSourceOptions,
+  AUDIT_DEFAULTS,
+  readArgument,
+  readInventory,
+  runAuditCommand,
+  type SourceFlags,
+} from './audit-input.ts';
 import { FORMATS, OutputOptions, writeReport } from './audit-output.ts';
 import type { CommandIo } from './command-io.ts';
 import { readPolicy } from './policy-files.ts';
 
-interface ClusterFlags extends FilterFlags {
+interface ClusterFlags extends FilterFlags, SourceFlags {
   readonly policy?: string;
   readonly severityThreshold?: Severity;
   readonly baseline?: string;
@@ -25,10 +32,8 @@ interface ClusterFlags extends FilterFlags {
 
 export function registerClusterCommand(audit: Command, io: CommandIo): void {
   const outputs = new OutputOptions();
-  const command = audit
-    .command('cluster')
+  const command = addSourceOptions(audit.command('cluster'))
     .description('every rule; exit 1 when something failed, 3 when not everything could be judged')
-    .argument('<path...>', INPUTS)
     .option('--policy <path>', 'the access matrix, a directory or a file')
     .option('--format <format>', `${FORMATS.join(', ')}; repeatable, each with an --output`, outputs.addFormat)
     .option('--output <file>', 'where the --format before it is written', outputs.addFile)
@@ -40,7 +45,7 @@ export function registerClusterCommand(audit: Command, io: CommandIo): void {
     runAuditCommand(io, async () => {
       const targets = outputs.outputs;
       const terms = await readTerms(flags);
-      const cluster = buildCluster(await readInventory(paths, io));
+      const cluster = buildCluster(await readInventory(paths, flags, io));
       const evaluations = filterEvaluations(evaluateRules(cluster, terms), flags, cluster);
       const report = assembleReport(cluster, evaluations, terms);
       await writeReport(report, targets, { io, showUnknown: flags.showUnknown, nowMs: terms.context.nowMs });

@@ -7,7 +7,16 @@ import type { CniName } from '../audit/network/cni.ts';
 import { listConnections } from '../audit/network/connections.ts';
 import { podSecurityRow } from '../audit/pods/standards.ts';
 import { addFilterOptions, type FilterFlags, keepsWorkload } from './audit-filter.ts';
-import { AUDIT_DEFAULTS, cniOption, exitOfListing, INPUTS, readInventory, runAuditCommand } from './audit-input.ts';
+import {
+  addSourceOptions,
+  AUDIT_DEFAULTS,
+  cniOption,
+  exitOfListing,
+  readInventory,
+  runAuditCommand,
+  type SourceFlags,
+} from './audit-input.ts';
+import { inBatches } from './batches.ts';
 import type { CommandIo } from './command-io.ts';
 
 interface Listing {
@@ -17,7 +26,7 @@ interface Listing {
   readonly list: (cluster: Cluster, isKept: (ref: string) => boolean, flags: ListingFlags) => Iterable<object>;
 }
 
-interface ListingFlags extends FilterFlags {
+interface ListingFlags extends FilterFlags, SourceFlags {
   readonly cni?: CniName;
 }
 
@@ -42,20 +51,16 @@ const LISTINGS: readonly Listing[] = [
 
 export function registerListings(audit: Command, io: CommandIo): void {
   for (const { name, about, list } of LISTINGS) {
-    const command = audit
-      .command(name)
+    const command = addSourceOptions(audit.command(name))
       .description(about)
-      .argument('<path...>', INPUTS)
       .addOption(new Option('--format <format>', 'how it is written').choices(['json']).default('json'));
     if (name === 'connections') command.addOption(cniOption());
     addFilterOptions(command).action(async (paths: readonly string[], flags: ListingFlags) =>
       runAuditCommand(io, async () => {
-        const cluster = buildCluster(await readInventory(paths, io));
+        const cluster = buildCluster(await readInventory(paths, flags, io));
         const kept = new Set(cluster.workloads.flatMap((each) => (keepsWorkload(flags, each) ? each.ref : [])));
-        writeRows(
-          list(cluster, (ref) => kept.has(ref), flags),
-          io,
-        );
+        const rows = list(cluster, (ref) => kept.has(ref), flags);
+        for (const batch of inBatches(formatRows(rows))) io.write(batch);
         return exitOfListing(cluster);
       }),
     );
@@ -67,11 +72,11 @@ function* filter<Row>(rows: Iterable<Row>, isKept: (row: Row) => boolean): Itera
 }
 
 /** One row a line: of ten thousand workloads there are as many pairs as make no string. */
-function writeRows(rows: Iterable<object>, io: CommandIo): void {
+function* formatRows(rows: Iterable<object>): Iterable<string> {
   let separator = '[\n  ';
   for (const row of rows) {
-    io.write(separator + JSON.stringify(row));
+    yield separator + JSON.stringify(row);
     separator = ',\n  ';
   }
-  io.write(separator === '[\n  ' ? '[]\n' : '\n]\n');
+  yield separator === '[\n  ' ? '[]\n' : '\n]\n';
 }

@@ -6,10 +6,17 @@ import { printable } from '../audit/formats/printable.ts';
 import type { CniName } from '../audit/network/cni.ts';
 import { formatReach, parseReachPort, reach, reachToJson } from '../audit/network/reach.ts';
 import { EXIT } from './audit-error.ts';
-import { cniOption, exitOfListing, INPUTS, readInventory, runAuditCommand } from './audit-input.ts';
+import {
+  addSourceOptions,
+  cniOption,
+  exitOfListing,
+  readInventory,
+  runAuditCommand,
+  type SourceFlags,
+} from './audit-input.ts';
 import type { CommandIo } from './command-io.ts';
 
-interface ReachFlags {
+interface ReachFlags extends SourceFlags {
   readonly from: string;
   readonly to: string;
   readonly port?: string;
@@ -19,19 +26,18 @@ interface ReachFlags {
 
 export function registerReachCommand(audit: Command, io: CommandIo): void {
   const place = 'namespace/name, an IP address, outside, or metadata';
-  audit
-    .command('reach')
+  addSourceOptions(audit.command('reach'))
     .description('whether one workload can reach another, and why; exit 3 when that is not known')
-    .argument('<path...>', INPUTS)
     .requiredOption('--from <place>', place)
     .requiredOption('--to <place>', place)
     .option('--port <port>', '80, TCP/80 or UDP/53; every port by default')
     .addOption(cniOption())
     .addOption(new Option('--format <format>', 'how it is written').choices(['text', 'json']).default('text'))
-    .action(async (paths: readonly string[], { from, to, port, cni, format }: ReachFlags) =>
+    .action(async (paths: readonly string[], flags: ReachFlags) =>
       runAuditCommand(io, async () => {
+        const { from, to, port, cni, format } = flags;
         const asked = port === undefined ? null : parseReachPort(port);
-        const cluster = buildCluster(await readInventory(paths, io));
+        const cluster = buildCluster(await readInventory(paths, flags, io));
         const answers = reach(cluster, { from, to, port: asked, cni: cni ?? null });
         if (format === 'json') io.write(`${JSON.stringify(answers.map(reachToJson), null, 2)}\n`);
         else

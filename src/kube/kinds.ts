@@ -45,6 +45,8 @@ const KINDS_BY_GROUP: readonly (readonly [group: string, kinds: readonly string[
   ['apps', ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet']],
   ['batch', ['Job', 'CronJob']],
   ['networking.k8s.io', ['NetworkPolicy', 'Ingress', 'IngressClass']],
+  ['extensions', ['Ingress']],
+  ['storage.k8s.io', ['StorageClass']],
   ['policy.networking.k8s.io', ['AdminNetworkPolicy', 'BaselineAdminNetworkPolicy', 'ClusterNetworkPolicy']],
   ['rbac.authorization.k8s.io', ['Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding']],
   ['apiextensions.k8s.io', ['CustomResourceDefinition']],
@@ -82,14 +84,19 @@ const KINDS_BY_GROUP: readonly (readonly [group: string, kinds: readonly string[
   ],
   [
     'gateway.networking.k8s.io',
-    ['Gateway', 'GatewayClass', 'HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute'],
+    ['Gateway', 'GatewayClass', 'HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute', 'ReferenceGrant'],
   ],
+  ['gateway.envoyproxy.io', ['SecurityPolicy']],
+  ['elbv2.k8s.aws', ['IngressClassParams']],
   ['route.openshift.io', ['Route']],
   ['config.openshift.io', ['Network']],
-  ['operator.openshift.io', ['Network']],
+  ['operator.openshift.io', ['Network', 'IngressController']],
   ['apps.openshift.io', ['DeploymentConfig']],
   ['security.openshift.io', ['SecurityContextConstraints']],
-  ['networking.gke.io', ['Network', 'GKENetworkParamSet']],
+  ['network.openshift.io', ['EgressNetworkPolicy']],
+  ['vpcresources.k8s.aws', ['SecurityGroupPolicy']],
+  ['networking.k8s.aws', ['ClusterNetworkPolicy', 'ApplicationNetworkPolicy']],
+  ['networking.gke.io', ['Network', 'GKENetworkParamSet', 'FQDNNetworkPolicy']],
   ['k8s.cni.cncf.io', ['NetworkAttachmentDefinition']],
   ['sriovnetwork.openshift.io', ['SriovNetwork', 'SriovIBNetwork', 'OVSNetwork', 'SriovNetworkNodePolicy']],
   ['mellanox.com', ['NicClusterPolicy', 'HostDeviceNetwork', 'MacvlanNetwork', 'IPoIBNetwork']],
@@ -136,9 +143,22 @@ const KINDS_BY_GROUP: readonly (readonly [group: string, kinds: readonly string[
   ['argoproj.io', ['Workflow', 'CronWorkflow', 'WorkflowTemplate', 'ClusterWorkflowTemplate', 'Rollout']],
 ];
 
-const LISTED_KINDS: readonly ListedKind[] = KINDS_BY_GROUP.flatMap(([group, kinds]) =>
+export const LISTED_KINDS: readonly ListedKind[] = KINDS_BY_GROUP.flatMap(([group, kinds]) =>
   kinds.map((kind) => ({ key: kindKey(group, kind), group, kind })),
 );
+
+/** Groups of which another, where it is served, has the same objects. */
+export const SAME_OBJECTS: ReadonlyMap<string, string> = new Map([
+  ['crd.projectcalico.org', 'projectcalico.org'],
+  ['extensions', 'networking.k8s.io'],
+]);
+
+/** Served by every cluster: a server that does not name them has not told everything. */
+export function isAlwaysServed({ group, kind }: ListedKind): boolean {
+  return ALWAYS_SERVED.has(group) || kindKey(group, kind) === 'NetworkPolicy.networking.k8s.io';
+}
+
+const ALWAYS_SERVED: ReadonlySet<string> = new Set(['', 'apps', 'batch', 'rbac.authorization.k8s.io']);
 
 const LISTED = new Set(LISTED_KINDS.map(({ key }) => key));
 

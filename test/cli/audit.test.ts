@@ -57,7 +57,7 @@ describe('audit cluster', () => {
   });
 
   it.each<[string, readonly string[], string]>([
-    ['no path', [], "missing required argument 'path'"],
+    ['no path', [], 'nothing to audit: give files'],
     ['an unknown format', ['x', '--format', 'xml'], 'expected one of table, json, sarif, junit, html, csv'],
     ['an --output without a --format', ['x', '--output', 'y'], 'it belongs behind the --format'],
     ['two formats on standard output', ['x', '--format', 'json', '--format', 'csv'], 'two formats on standard output'],
