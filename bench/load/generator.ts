@@ -1,0 +1,169 @@
+// A process of the load generator. Usage: node bench/load/generator.ts PLAN; writes `start` when the measurement begins and a line of
+// JSON, a LoadOutcome, when it is over.
+
+import type { SecureContext } from 'node:tls';
+import { fail, LoadConnection, loadClients } from './connection.ts';
+import { LatencyHistogram } from './histogram.ts';
+import type { LoadOutcome, LoadPlan } from './plan.ts';
+import { ArrivalSchedule } from './schedule.ts';
+
+const plan = JSON.parse(process.argv[2] ?? '{}') as LoadPlan;
+const contexts = loadClients(plan);
+const [beforePath, afterPath] =
+  `GET ${plan.path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\nAccept-Encoding: gzip\r\nX-Request-Id: 0123456789abcdef\r\n\r\n`.split(
+    '#',
+  );
+const latency = new LatencyHistogram();
+const lateness = new LatencyHistogram();
+let done = 0;
+let opened = 0;
+let unique = 0;
+let isMeasuring = false;
+const connections: LoadConnection[] = [];
+
+switch (plan.kind) {
+  case 'closed':
+    await openAll((connection) => {
+      count(connection);
+      ask(connection, nowNs());
+    });
+    for (const connection of connections) ask(connection, nowNs());
+    await measure();
+    break;
+  case 'open':
+    await driveOpenLoop(plan.ratePerSecond);
+    break;
+  case 'connect':
+    for (let index = 0; index < plan.connections; index += 1) connectAgain();
+    await measure();
+    break;
+  case 'idle':
+    await openAll(() => {
+      done += 1;
+      if (done === plan.connections) tell('start');
+    });
+    for (const connection of connections) ask(connection, nowNs());
+    process.stdin.on('end', () => process.exit(0)).resume();
+    break;
+}
+
+function nowNs(): number {
+  return performance.now() * 1e6;
+}
+
+function requestText(): string {
+  if (afterPath === undefined) return beforePath ?? '';
+  unique += 1;
+  return `${beforePath}${process.pid.toString(36)}-${unique.toString().padStart(8, '0')}${afterPath}`;
+}
+
+function ask(connection: LoadConnection, intendedNs: number): void {
+  connection.intendedNs = intendedNs;
+  connection.ask(requestText());
+}
+
+function count(connection: LoadConnection): void {
+  if (!isMeasuring) return;
+  done += 1;
+  latency.record(nowNs() - connection.intendedNs);
+}
+
+/** A few at a time, so that no queue of handshakes outlives anyone's patience. */
+async function openAll(onAnswer: (connection: LoadConnection) => void): Promise<void> {
+  const batch = 32;
+  while (connections.length < plan.connections) {
+    const wanted = Math.min(batch, plan.connections - connections.length);
+    await Promise.all(
+      Array.from(
+        { length: wanted },
+        () =>
+          new Promise<void>((resolve) => {
+            connections.push(
+              new LoadConnection(plan, contextFor(connections.length), {
+                open: () => resolve(),
+                answer: onAnswer,
+              }),
+            );
+          }),
+      ),
+    );
+  }
+}
+
+function contextFor(index: number): SecureContext {
+  return contexts[index % contexts.length] ?? fail('there is no client');
+}
+
+function connectAgain(): void {
+  opened += 1;
+  const intendedNs = nowNs();
+  const connection = new LoadConnection(plan, contextFor(opened), {
+    open: () => ask(connection, intendedNs),
+    answer: () => {
+      count(connection);
+      connection.finish();
+      connectAgain();
+    },
+  });
+}
+
+async function driveOpenLoop(ratePerSecond: number): Promise<void> {
+  const free: LoadConnection[] = [];
+  await openAll((connection) => {
+    count(connection);
+    free.push(connection);
+  });
+  free.push(...connections);
+  const schedule = new ArrivalSchedule(nowNs(), ratePerSecond);
+  // Since when a connection has been waiting for something to be due; what is late beyond that is our own doing.
+  let readyNs = nowNs();
+  const turn = (): void => {
+    for (;;) {
+      const connection = free.at(-1);
+      if (connection === undefined) {
+        readyNs = Number.NaN;
+        break;
+      }
+      const now = nowNs();
+      if (Number.isNaN(readyNs)) readyNs = now;
+      const due = schedule.take(now);
+      if (Number.isNaN(due)) break;
+      free.pop();
+      if (isMeasuring) lateness.record(now - Math.max(due, readyNs));
+      ask(connection, due);
+    }
+    // Timers are a millisecond wide, ten requests at ten thousand a second; so time is looked at in every turn of the loop.
+    setImmediate(turn);
+  };
+  turn();
+  await measure();
+}
+
+async function measure(): Promise<never> {
+  await new Promise((resolve) => setTimeout(resolve, plan.warmupMs));
+  tell('start');
+  isMeasuring = true;
+  const startMs = performance.now();
+  const bytesBefore = bytesSoFar();
+  const cpuBefore = process.cpuUsage();
+  await new Promise((resolve) => setTimeout(resolve, plan.measureMs));
+  const cpu = process.cpuUsage(cpuBefore);
+  const outcome: LoadOutcome = {
+    done,
+    elapsedMs: performance.now() - startMs,
+    bytes: bytesSoFar() - bytesBefore,
+    cpuMs: (cpu.user + cpu.system) / 1000,
+    latency: latency.toCells(),
+    lateness: lateness.toCells(),
+  };
+  tell(JSON.stringify(outcome));
+  process.exit(0);
+}
+
+function bytesSoFar(): number {
+  return connections.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+function tell(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

@@ -1,0 +1,60 @@
+// The command line of the bench.
+
+import { parseArgs } from 'node:util';
+import { PROXY_PARTS, type ProxyPart } from './proxy/compare.ts';
+
+export const PARTS = ['proxy', 'decide', 'codec', 'profile'] as const;
+
+export type Part = (typeof PARTS)[number];
+
+export interface BenchOptions {
+  readonly isQuick: boolean;
+  /** Without any on the command line, all but `profile`. */
+  readonly parts: readonly Part[];
+  readonly proxyParts: readonly ProxyPart[];
+  /** Empty is everybody. */
+  readonly contenders: readonly string[];
+  readonly rounds: number | null;
+  readonly processes: number;
+}
+
+export const USAGE = `npm run bench -- [${PARTS.join('|')}…] [--quick] [--only ${PROXY_PARTS.join(',')}]
+    [--contenders nginx,enforce,…] [--rounds N] [--processes N]`;
+
+/** @throws {Error} with the usage. */
+export function parseOptions(args: readonly string[]): BenchOptions {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      contenders: { type: 'string' },
+      rounds: { type: 'string' },
+      processes: { type: 'string', default: '1' },
+    },
+  });
+  const parts = positionals.map((text) => oneOf(PARTS, text));
+  return {
+    isQuick: values.quick,
+    parts: parts.length > 0 ? parts : PARTS.filter((part) => part !== 'profile'),
+    proxyParts:
+      values.only === undefined ? PROXY_PARTS : values.only.split(',').map((text) => oneOf(PROXY_PARTS, text)),
+    contenders: values.contenders?.split(',') ?? [],
+    rounds: values.rounds === undefined ? null : toCount(values.rounds),
+    processes: toCount(values.processes),
+  };
+}
+
+function oneOf<Name extends string>(names: readonly Name[], text: string): Name {
+  const found = names.find((name) => name === text);
+  if (found === undefined) throw new Error(`\`${text}\` is none of ${names.join(', ')}\n${USAGE}`);
+  return found;
+}
+
+function toCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1)
+    throw new Error(`\`${text}\` is no number of rounds or processes\n${USAGE}`);
+  return count;
+}

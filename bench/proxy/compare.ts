@@ -1,0 +1,202 @@
+// The proxies side by side: same upstream, same certificates, same load; rounds taken in turn, so that whatever else the machine does
+// falls on all alike.
+
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Figure, Samples } from '../samples.ts';
+import { bundleSallyport } from './bundle.ts';
+import { CADDY } from './caddy.ts';
+import { CLIENTS, type Contender } from './contender.ts';
+import { writeCredentials } from './credentials.ts';
+import type { ProxyEffort } from './effort.ts';
+import { HAPROXY } from './haproxy.ts';
+import {
+  type Bench,
+  measureHandshakes,
+  measureIdleConnections,
+  measureLatency,
+  measureRequests,
+  measureStart,
+  measureStreaming,
+  type Running,
+} from './measurements.ts';
+import { NGINX, NGINX_NEEDS, startUpstream } from './nginx.ts';
+import { findVersion, freePort, type Program } from './programs.ts';
+import { sallyportContenders } from './sallyport.ts';
+
+export const PROXY_PARTS = ['requests', 'saturation', 'latency', 'handshakes', 'streaming', 'idle', 'start'] as const;
+
+export type ProxyPart = (typeof PROXY_PARTS)[number];
+
+export interface ProxyChoice {
+  readonly effort: ProxyEffort;
+  readonly parts: readonly ProxyPart[];
+  /** Part of a contender's name; empty is everybody. */
+  readonly contenders: readonly string[];
+  /** Processes of the load generator. */
+  readonly processes: number;
+}
+
+export interface ProxyFigures {
+  readonly figures: readonly Figure[];
+  readonly versions: Readonly<Record<string, string>>;
+  /** Who could not be measured, and what would make it so. */
+  readonly missing: readonly string[];
+}
+
+type Progress = (line: string) => void;
+
+const STREAM_BYTES = 1024 ** 3;
+export const RATES = [1_000, 5_000, 10_000];
+export const MANY_CONNECTIONS = 512;
+const PROGRAMS_NEEDED = [
+  NGINX_NEEDS,
+  { program: 'taskset', versionArgs: ['--version'], install: 'apt-get install util-linux' },
+];
+/** Where the modes of Sallyport are the same code doing the same, one stands for all. */
+const SINGLE_MODE = 'Sallyport enforce';
+
+export async function compareProxies(choice: ProxyChoice, progress: Progress): Promise<ProxyFigures> {
+  const missing = PROGRAMS_NEEDED.filter(({ program, versionArgs }) => findVersion(program, versionArgs) === null).map(
+    ({ program, install }) => `no proxy: ${program} is not installed (${install})`,
+  );
+  if (missing.length > 0) return { figures: [], versions: {}, missing };
+  progress('bundling Sallyport, with and without its decision');
+  const everybody = [NGINX, HAPROXY, CADDY, ...sallyportContenders(await bundleSallyport())];
+  const versions: Record<string, string> = {};
+  const contenders = everybody.filter((contender) => {
+    if (!isChosen(contender, choice)) return false;
+    if (contender.needs === null) return true;
+    const { program, versionArgs, install } = contender.needs;
+    const version = findVersion(program, versionArgs);
+    if (version !== null) versions[contender.name] = version;
+    else missing.push(`${contender.name}: not measured, ${program} is not installed (${install})`);
+    return version !== null;
+  });
+  return { figures: await measureAll(contenders, choice, progress), versions, missing };
+}
+
+function isChosen({ name }: Contender, { contenders }: ProxyChoice): boolean {
+  return contenders.length === 0 || contenders.some((part) => name === part || name === `Sallyport ${part}`);
+}
+
+async function measureAll(
+  contenders: readonly Contender[],
+  { effort, parts, processes }: ProxyChoice,
+  progress: Progress,
+): Promise<readonly Figure[]> {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-bench-'));
+  const samples = new Samples();
+  const programs: Program[] = [];
+  try {
+    await writeCredentials(directory, CLIENTS);
+    const upstream = await startUpstream(directory, STREAM_BYTES);
+    programs.push(upstream.program);
+    const bench: Bench = { site: { directory, upstreamPort: upstream.port }, samples, processes };
+    const run = new Rounds(bench, programs, progress);
+    const running = parts.some((part) => part !== 'idle' && part !== 'start') ? await run.startAll(contenders) : [];
+    const withoutModes = running.filter(({ contender }) => hasOwnData(contender));
+    for (const part of parts) {
+      switch (part) {
+        case 'requests':
+          await run.take(effort.requests.rounds, running, (each) =>
+            measureRequests(bench, each, { ...effort.requests, connections: 64 }),
+          );
+          break;
+        case 'saturation':
+          for (const connections of [1, MANY_CONNECTIONS])
+            await run.take(effort.saturation.rounds, running, (each) =>
+              measureRequests(bench, each, { ...effort.saturation, connections }),
+            );
+          break;
+        case 'latency':
+          for (const ratePerSecond of RATES)
+            await run.take(effort.latency.rounds, running, (each) =>
+              measureLatency(bench, each, { ...effort.latency, ratePerSecond }),
+            );
+          break;
+        case 'handshakes':
+          await run.take(effort.handshakes.rounds, withoutModes, (each) =>
+            measureHandshakes(bench, each, effort.handshakes),
+          );
+          break;
+        case 'streaming':
+          await run.take(effort.streaming.rounds, withoutModes, (each) =>
+            measureStreaming(bench, each, effort.streaming),
+          );
+          break;
+        case 'idle':
+          await run.takeFresh(effort.idle.rounds, contenders.filter(hasOwnData), (each) =>
+            measureIdleConnections(bench, each, effort.idle),
+          );
+          break;
+        case 'start':
+          await run.takeFresh(effort.start.rounds, contenders.filter(hasOwnData), (each) =>
+            measureStart(bench, each, effort.start),
+          );
+          break;
+      }
+    }
+  } finally {
+    await Promise.all(programs.map((program) => program.stop()));
+    rmSync(directory, { recursive: true, force: true });
+  }
+  return samples.toFigures(NGINX.name);
+}
+
+function hasOwnData({ name }: Contender): boolean {
+  return !name.startsWith('Sallyport ') || name === SINGLE_MODE;
+}
+
+class Rounds {
+  readonly #bench: Bench;
+  /** Whatever was started, for whoever has to stop it. */
+  readonly #programs: Program[];
+  readonly #progress: Progress;
+  #started = 0;
+
+  constructor(bench: Bench, programs: Program[], progress: Progress) {
+    this.#bench = bench;
+    this.#programs = programs;
+    this.#progress = progress;
+  }
+
+  async startAll(contenders: readonly Contender[]): Promise<readonly Running[]> {
+    const running: Running[] = [];
+    for (const contender of contenders) running.push(await this.#start(contender));
+    return running;
+  }
+
+  async take(rounds: number, running: readonly Running[], measure: (each: Running) => Promise<string>): Promise<void> {
+    for (let round = 1; round <= rounds; round += 1) {
+      for (const each of running) this.#progress(`${round}/${rounds} ${each.contender.name}: ${await measure(each)}`);
+    }
+  }
+
+  /** Each in a process of its own, which ends with the measurement. */
+  async takeFresh(
+    rounds: number,
+    contenders: readonly Contender[],
+    measure: (each: Running) => Promise<string>,
+  ): Promise<void> {
+    for (let round = 1; round <= rounds; round += 1) {
+      for (const contender of contenders) {
+        const running = await this.#start(contender);
+        this.#progress(`${round}/${rounds} ${contender.name}: ${await measure(running)}`);
+        await running.program.stop();
+      }
+    }
+  }
+
+  async #start(contender: Contender): Promise<Running> {
+    const { site } = this.#bench;
+    this.#started += 1;
+    const directory = join(site.directory, `proxy-${this.#started}`);
+    mkdirSync(directory);
+    const port = await freePort();
+    const program = await contender.start(site, { directory, port });
+    this.#programs.push(program);
+    return { contender, port, program };
+  }
+}

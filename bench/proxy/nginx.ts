@@ -1,0 +1,75 @@
+// nginx as upstream and as contender.
+
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type Contender, LOAD_CPU, PROXY_CPU, SMALL_PATH, STREAM_PATH } from './contender.ts';
+import { freePort, type Program, startProgram } from './programs.ts';
+
+export const NGINX_NEEDS = { program: 'nginx', versionArgs: ['-v'], install: 'apt-get install nginx-light' };
+
+const BODY = '{"model":"bert","version":3,"stage":"production"}\\n';
+
+/** Serves a small JSON body wherever it is asked, and `streamBytes` zeros at STREAM_PATH. */
+export async function startUpstream(
+  runDirectory: string,
+  streamBytes: number,
+): Promise<{ readonly port: number; readonly program: Program }> {
+  const port = await freePort();
+  const directory = join(runDirectory, 'upstream');
+  const file = join(directory, STREAM_PATH);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, '');
+  truncateSync(file, streamBytes);
+  const program = await startNginx(
+    `server {
+  listen 127.0.0.1:${port}; default_type application/json; sendfile on;
+  location / { return 200 '${BODY}'; }
+  location = ${STREAM_PATH} { root ${directory}; }
+}`,
+    { directory, port, cpu: LOAD_CPU },
+  );
+  return { port, program };
+}
+
+export const NGINX: Contender = {
+  name: 'nginx',
+  needs: NGINX_NEEDS,
+  path: SMALL_PATH,
+  start: (site, { directory, port }) =>
+    startNginx(
+      `upstream service { server 127.0.0.1:${site.upstreamPort}; keepalive 512; keepalive_requests 1000000000; }
+server {
+  listen 127.0.0.1:${port} ssl backlog=4096;
+  ssl_certificate ${site.directory}/server.pem; ssl_certificate_key ${site.directory}/server.key;
+  ssl_client_certificate ${site.directory}/bundle.pem; ssl_verify_client on;
+  ssl_protocols TLSv1.2 TLSv1.3; ssl_session_tickets off; ssl_session_cache off;
+  client_max_body_size 0; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
+  proxy_set_header X-Forwarded-Client-Cert $ssl_client_fingerprint; proxy_set_header X-Forwarded-For $remote_addr;
+  location / { proxy_pass http://service; }
+  location = ${STREAM_PATH} { proxy_pass http://service; proxy_buffers 16 64k; proxy_buffer_size 64k; proxy_busy_buffers_size 512k; proxy_max_temp_file_size 0; }
+}`,
+      { directory, port, cpu: PROXY_CPU },
+    ),
+};
+
+/** One process without a master, so that its CPU clock is the whole of it. */
+async function startNginx(
+  server: string,
+  { directory, port, cpu }: { readonly directory: string; readonly port: number; readonly cpu: string },
+): Promise<Program> {
+  const file = join(directory, 'nginx.conf');
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((kind) => `${kind}_temp_path ${directory}/${kind};`)
+    .join(' ');
+  writeFileSync(
+    file,
+    `daemon off; master_process off; pid ${directory}/pid; error_log stderr error;
+events { worker_connections 16384; }
+http {
+  access_log off; keepalive_timeout 3600s; keepalive_requests 1000000000; tcp_nodelay on; ${temporary}
+  ${server}
+}
+`,
+  );
+  return startProgram(['nginx', '-c', file], { cpu, port });
+}

@@ -1,0 +1,36 @@
+// What a process has used, from the kernel's own accounting: proc(5).
+
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+
+const TICKS_PER_SECOND = 100;
+
+/** CPU of all threads so far, user and system. In nanoseconds where the kernel says so; `stat` counts in ticks of 10 ms. */
+export function cpuSeconds(pid: number): number {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`);
+    const nanoseconds = threads.map((thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8'));
+    return nanoseconds.reduce((sum, text) => sum + Number(text.split(' ')[0]), 0) / 1e9;
+  } catch {
+    // A thread that has just ended, or a kernel without schedstat.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  }
+}
+
+export function residentBytes(pid: number): number {
+  return readStatus(pid, 'VmRSS');
+}
+
+/** The most that was resident since `forgetPeak`. */
+export function peakBytes(pid: number): number {
+  return readStatus(pid, 'VmHWM');
+}
+
+export function forgetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
+}
+
+function readStatus(pid: number, key: string): number {
+  const line = new RegExp(`^${key}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return Number(line?.[1]) * 1024;
+}
