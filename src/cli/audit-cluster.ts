@@ -6,13 +6,15 @@ import { parseBaseline } from '../audit/baseline.ts';
 import { buildCluster } from '../audit/cluster.ts';
 import { NO_EXCEPTIONS, parseExceptions } from '../audit/exceptions.ts';
 import { SEVERITIES, type Severity } from '../audit/finding.ts';
-import { ALL_RULES } from '../audit/rules.ts';
+import type { CniName } from '../audit/network/cni.ts';
+import { rulesFor } from '../audit/rules.ts';
 import { systemClock } from '../core/clock.ts';
 import { EXIT } from './audit-error.ts';
 import { addFilterOptions, filterEvaluations, type FilterFlags } from './audit-filter.ts';
 import {
   addSourceOptions,
   AUDIT_DEFAULTS,
+  cniOption,
   readArgument,
   readInventory,
   runAuditCommand,
@@ -24,6 +26,7 @@ import { readPolicy } from './policy-files.ts';
 
 interface ClusterFlags extends FilterFlags, SourceFlags {
   readonly policy?: string;
+  readonly cni?: CniName;
   readonly severityThreshold?: Severity;
   readonly baseline?: string;
   readonly exceptions?: string;
@@ -35,6 +38,7 @@ export function registerClusterCommand(audit: Command, io: CommandIo): void {
   const command = addSourceOptions(audit.command('cluster'))
     .description('every rule; exit 1 when something failed, 3 when not everything could be judged')
     .option('--policy <path>', 'the access matrix, a directory or a file')
+    .addOption(cniOption())
     .option('--format <format>', `${FORMATS.join(', ')}; repeatable, each with an --output`, outputs.addFormat)
     .option('--output <file>', 'where the --format before it is written', outputs.addFile)
     .option('--severity-threshold <severity>', `what counts: ${SEVERITIES.join(', ')}`, parseSeverity)
@@ -62,9 +66,9 @@ const EXIT_OF_OUTCOME = {
   broken: EXIT.internal,
 } as const;
 
-async function readTerms({ policy, exceptions, baseline }: ClusterFlags): Promise<AuditTerms> {
+async function readTerms({ policy, cni, exceptions, baseline }: ClusterFlags): Promise<AuditTerms> {
   return {
-    rules: ALL_RULES,
+    rules: rulesFor(cni ?? null),
     context: {
       policy: policy === undefined ? null : await readPolicy(policy),
       options: AUDIT_DEFAULTS,

@@ -21,5 +21,3 @@ export function networkRulesFor(cni: CniName | null): readonly Rule[] {
     crossNamespaceRule(cni),
   ];
 }
-
-export const networkRules: readonly Rule[] = networkRulesFor(null);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { evaluateRules } from '../../../src/audit/audit.ts';
 import type { Verdict } from '../../../src/audit/finding.ts';
 import type { Inventory } from '../../../src/audit/inventory.ts';
-import { networkRules, networkRulesFor } from '../../../src/audit/network/network-rules.ts';
+import { networkRulesFor } from '../../../src/audit/network/network-rules.ts';
 import { parseYaml, toPlain } from '../../../src/yaml/located.ts';
 import { termsOf } from '../terms.ts';
 import {
@@ -19,6 +19,8 @@ import {
   pod,
   sceneOf,
 } from './scene.ts';
+
+const networkRules = networkRulesFor(null);
 
 const CALICO = agent('calico-node', 'calico/node:v3.30.0');
 const CILIUM = agent('cilium', 'quay.io/cilium/cilium:v1.18.0');
