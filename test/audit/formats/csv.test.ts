@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { runAudit } from '../../../src/audit/audit.ts';
 import { formatCsv } from '../../../src/audit/formats/csv.ts';
@@ -72,5 +73,23 @@ describe('a report as CSV', () => {
     expect(row).toHaveLength(head.length);
     expect(row[head.indexOf('namespace')]).toBe(`'${HOSTILE_NAME}`);
     expect(row[head.indexOf('detail')]).toBe(`'${HOSTILE_DETAIL}`);
+  });
+});
+
+const hasPython = spawnSync('python3', ['--version']).status === 0;
+
+describe.skipIf(!hasPython)('a report as CSV, read by Python (skipped where there is none)', () => {
+  it.each([
+    ['a mixed one', MIXED],
+    ['one about objects whose author means harm', HOSTILE],
+  ])('has the same cells: %s', (_name, report) => {
+    const reader =
+      'import csv, io, json, sys; print(json.dumps(list(csv.reader(io.StringIO(sys.stdin.buffer.read().decode(), newline="")))))';
+    const { stdout, stderr } = spawnSync('python3', ['-c', reader], {
+      input: textOf(report).toWellFormed(),
+      encoding: 'utf8',
+    });
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toEqual(rowsOf(textOf(report).toWellFormed()));
   });
 });
