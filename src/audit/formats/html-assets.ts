@@ -26,7 +26,7 @@ pre { margin: .4rem 0; padding: .7rem .9rem; background: var(--paper); border: 1
 .checks .word { font-weight: 700; text-transform: uppercase; font-size: .78rem; letter-spacing: .06em; }
 .checks .word.fail { color: var(--fail); } .checks .word.pass { color: var(--pass); } .checks .word.unknown { color: var(--unknown); }
 .checks ul { margin: .4rem 0 0; padding: 0; list-style: none; font-size: .86rem; }
-.checks li li { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.checks li li { margin-top: .25rem; overflow-wrap: anywhere; }
 .totals { display: flex; flex-wrap: wrap; gap: .4rem 1.6rem; margin: 1rem 0 0; padding: 0; list-style: none; }
 .totals b { font-size: 1.25rem; margin-right: .3rem; }
 .notice { margin: 1.2rem 0 0; padding: .6rem 1rem; border-left: 5px solid var(--unknown); background: var(--panel); border-radius: 8px; }

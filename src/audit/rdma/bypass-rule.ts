@@ -6,7 +6,7 @@ import { compileSelector, matchLabels } from '../selector.ts';
 import { failed, passed } from '../verdict.ts';
 import type { Workload } from '../workload.ts';
 import { rdmaRule, sentence, toldEvidence } from './rdma-rule.ts';
-import { isolationRemedy } from './remedies.ts';
+import { ENCRYPTION, isolationRemedy } from './remedies.ts';
 import { sharingOf, type Sharing } from './sharing.ts';
 
 export const BYPASSES_POLICY = rdmaRule({
@@ -33,7 +33,11 @@ A policy that selects such a workload holds for its other traffic only. It is th
       at: first.at,
       detail: `${sentence(first)}: its traffic over ${first.transport} is seen by no network policy${describe(sharing)}`,
       evidence: { ...toldEvidence(cluster, workload, evidence), policiesWithoutEffect: policies },
-      remediation: { text: isolationRemedy(evidence), patch: null, manifest: null },
+      remediation: {
+        text: sharing.kind === 'isolated' ? ENCRYPTION : isolationRemedy(evidence),
+        patch: null,
+        manifest: null,
+      },
       severity: severityOf(sharing, policies),
       // One for each workload, wherever its first sign stands.
       key: workload.ref,

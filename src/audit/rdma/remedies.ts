@@ -18,7 +18,8 @@ const ISOLATION: Readonly<Record<Transport, string>> = {
     'attach the adapter to a network of its zone alone, with access lists on the switch or the firewall of the VPC',
 };
 
-const ENCRYPTION =
+/** All that is left where the fabric keeps a zone apart. */
+export const ENCRYPTION =
   'Encrypt in the application what must stay secret on the way (weights, key-value caches, features), or use adapters that encrypt in hardware; collective libraries send in the clear.';
 
 /** For the kinds of fabric that a workload reaches. */

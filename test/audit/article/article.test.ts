@@ -68,6 +68,21 @@ describe("the article's platform", () => {
     ]);
   });
 
+  it('asks for a partition only where there is none', async () => {
+    const { findings } = await audit('cluster');
+    const remedies = findings
+      .filter(({ rule, verdict }) => rule.id === 'rdma-bypasses-network-policy' && verdict === 'fail')
+      .map(
+        ({ resource, remediation }) => `${resource.ref} ${/^\S+ its zone|^\S+ in/.exec(remediation.text)?.[0] ?? ''}`,
+      );
+    expect(remedies.sort()).toEqual([
+      'training/finetune[PyTorchJob/master] Give its zone',
+      'training/finetune[PyTorchJob/worker] Give its zone',
+      'training/pretrain[Job] Give its zone',
+      'training/sweep[RayCluster/gpu] Encrypt in',
+    ]);
+  });
+
   it('tells a training job of ambient mode, and not of a sidecar', async () => {
     const { findings } = await audit('cluster');
     const retrain = findings.find(

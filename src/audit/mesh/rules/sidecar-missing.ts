@@ -93,11 +93,11 @@ function remedyFor(workload: Workload, cause: AbsenceCause): Remediation {
 
 function adviceForTraining({ namespace }: Workload, cause: AbsenceCause): string {
   const ambient = `Ambient mode puts no proxy into its pods, which end when training does: label them or namespace ${namespace} with istio.io/dataplane-mode: ambient.`;
-  const egress =
-    'Leave the job outside, and give only what it asks of others an identity: an egress sidecar for its calls to registry, feature store and tracker, or an egress gateway.';
+  const outside =
+    'the job outside, and give only what it asks of others an identity: an egress sidecar for its calls to registry, feature store and tracker, or an egress gateway.';
   const rdma =
     'Gradients over RDMA or NCCL pass any mesh by: keep them in a partition of their own, and encrypt them in the application.';
   return cause === 'host-network'
-    ? `In the network of its node no mesh carries it. ${egress} ${rdma}`
-    : `${ambient} Or: ${egress} ${rdma}`;
+    ? `In the network of its node no mesh carries it. Leave ${outside} ${rdma}`
+    : `${ambient} Or leave ${outside} ${rdma}`;
 }
