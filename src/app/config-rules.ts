@@ -25,6 +25,7 @@ export function findConflicts(document: Sound<ConfigDocument>, source: RuleSourc
     ...findUpstreamConflicts(document, source),
     ...findUnreachableRoutes(document, source),
     ...findOversizedParts(document),
+    ...findUnsharableBounds(document),
   ];
 }
 
@@ -168,5 +169,27 @@ function* findOversizedParts({ cache, upstream, limits, listeners }: Sound<Confi
   for (const { path, part, whole, wholeKey } of parts) {
     if (part === undefined || whole === undefined || part <= whole) continue;
     yield { code: 'part-above-whole', path, message: `\`${part}\` is above \`${wholeKey}\`, which is \`${whole}\`` };
+  }
+}
+
+/** Each worker has an equal share of what bounds them all; of less than one for each, some would have nothing or all together too much. */
+function* findUnsharableBounds({ workers, upstream, limits, listeners }: Sound<ConfigDocument>): Iterable<Conflict> {
+  if (workers === undefined) return;
+  const bounds: readonly { readonly path: Path; readonly bound: number | undefined }[] = [
+    { path: ['upstream', 'maxConnections'], bound: upstream?.maxConnections },
+    { path: ['upstream', 'maxPending'], bound: upstream?.maxPending },
+    ...[
+      { path: [] as Path, own: limits },
+      ...(listeners ?? []).map((listener, at) => ({ path: ['listeners', at], own: listener?.limits })),
+    ].flatMap(({ path, own }) => [
+      { path: [...path, 'limits', 'maxConnections'], bound: own?.maxConnections },
+      { path: [...path, 'limits', 'maxConnectionsPerPrincipal'], bound: own?.maxConnectionsPerPrincipal },
+    ]),
+  ];
+  for (const { path, bound } of bounds) {
+    // None at all is as well for each of them.
+    if (bound === undefined || bound === 0 || bound >= workers) continue;
+    const message = `\`${bound}\` cannot be shared by \`workers\`, which is \`${workers}\`; write at least \`${workers}\``;
+    yield { code: 'bound-below-workers', path, message };
   }
 }

@@ -68,6 +68,9 @@ export const LIMIT_DEFAULTS = {
   maxConnectionAge: parseDuration('1h'),
 } as const satisfies Required<z.output<typeof limits>>;
 
+/** Each is a process with memory of its own; no machine that a sidecar runs on has more processors to spare. */
+const MAX_WORKERS = 64;
+
 const component = text('the name of a component', parseName);
 const upstream = text('an upstream such as `http://127.0.0.1:5000`', parseUpstream);
 
@@ -108,6 +111,7 @@ export const documentSchema = mapping({
     path: text('the path of a directory or file', parsePath),
     mode: choice('enforce', 'shadow').prefault('enforce'),
   }),
+  workers: count(1, MAX_WORKERS).prefault(1),
   listeners: list(listener, 'a list of listeners'),
   admin: mapping({
     bind: text('an address such as `127.0.0.1:9901`, `unix:/path` or `none`', parseAdminBind).prefault(

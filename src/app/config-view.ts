@@ -14,13 +14,14 @@ const NOT_SHOWN = '(not shown)';
 /** A value for `JSON.stringify`. The paths of private keys and of a password are left out; nothing else in a configuration is secret. */
 export function toConfigView(config: Config): object {
   const { trustDomain, identity, trust, revocation, policy, listeners, admin, probes } = config;
-  const { decisionLog, log, cache, drain, upstream, limits, leases } = config;
+  const { workers, decisionLog, log, cache, drain, upstream, limits, leases } = config;
   return {
     trustDomain,
     identity: toIdentityView(identity),
     trust: toTrustView(trust),
     revocation: { file: revocation.file, redis: revocation.redis === null ? null : toRedisView(revocation.redis) },
     policy: { path: policy.path, mode: policy.mode },
+    workers,
     listeners: listeners.map(toListenerView),
     admin: admin === null ? null : { bind: formatAddress(admin.bind) },
     probes: probes === null ? null : { bind: formatAddress(probes.bind) },

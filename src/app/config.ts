@@ -27,6 +27,8 @@ export interface Config {
   readonly trust: TrustConfig;
   readonly revocation: RevocationConfig;
   readonly policy: PolicyConfig;
+  /** Processes that serve; with 1 the one there is. */
+  readonly workers: number;
   /** At least one. */
   readonly listeners: readonly ListenerConfig[];
   /** Null when the file says `admin: none`. */
@@ -142,7 +144,7 @@ function byPosition(a: Problem, b: Problem): number {
 }
 
 function toConfig(document: ConfigDocument, origin: Origin): Config {
-  const { trustDomain, policy, admin, probes, decisionLog, log, cache, drain } = document;
+  const { trustDomain, policy, workers, admin, probes, decisionLog, log, cache, drain } = document;
   const { directory, root } = origin;
   return {
     trustDomain,
@@ -150,6 +152,7 @@ function toConfig(document: ConfigDocument, origin: Origin): Config {
     trust: toTrustConfig(document.trust, origin),
     revocation: toRevocationConfig(document.revocation, origin),
     policy: { path: resolve(directory, policy.path), mode: policy.mode },
+    workers,
     listeners: document.listeners.map((listener, at) => ({
       name: listener.name,
       bind: listener.bind,

@@ -20,8 +20,13 @@ import type { Config, ListenerConfig } from './config.ts';
 import { formatAddress, type Upstream } from './config-values.ts';
 import type { Materials } from './materials/materials.ts';
 
+/** Of the materials, what peers are admitted on and requests decided by. */
+export type AdmissionMaterials = Pick<Materials, 'identity' | 'revocations' | 'policy'> & {
+  readonly trust: Pick<Materials['trust'], 'view'>;
+};
+
 export interface DataPlaneParts {
-  readonly materials: Materials;
+  readonly materials: AdmissionMaterials;
   readonly authorizer: Authorizer;
   readonly recorder: Recorder;
   readonly log: Logger;
@@ -31,7 +36,7 @@ export interface DataPlaneParts {
 const TIMED_DECISIONS = 16;
 const VERIFIED_SVIDS = 10_000;
 const VERIFIED_TOKENS = 10_000;
-/** Whoever may connect may also be refused, as often as they like; each one is in the metrics. */
+/** Over all workers. Whoever may connect may also be refused, as often as they like; each one is in the metrics. */
 const MAX_ANONYMOUS_LINES_PER_SECOND = 100;
 
 export class DataPlane {
@@ -41,11 +46,12 @@ export class DataPlane {
   readonly #parts: DataPlaneParts;
   readonly #pools = new Map<string, UpstreamPool>();
   readonly #verified = new VerifiedSvids(VERIFIED_SVIDS);
-  readonly #anonymousLines = new RateLimit(MAX_ANONYMOUS_LINES_PER_SECOND);
+  readonly #anonymousLines: RateLimit;
 
   constructor(config: Config, parts: DataPlaneParts) {
     this.#config = config;
     this.#parts = parts;
+    this.#anonymousLines = new RateLimit(MAX_ANONYMOUS_LINES_PER_SECOND / config.workers);
     this.listeners = config.listeners.map((each) => ({ config: each, listener: this.#createListener(each) }));
   }
 
@@ -70,6 +76,7 @@ export class DataPlane {
     return new Listener({
       host: bind.host,
       port: bind.port,
+      sharesPort: this.#config.workers > 1,
       sources: {
         clock,
         identity: materials.identity,

@@ -4,11 +4,10 @@ import type { Clock } from '../core/clock.ts';
 import { DecisionCache } from '../policy/decision-cache.ts';
 import type { LineSink } from '../telemetry/log-destination.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { MetricSources } from '../telemetry/metric-list.ts';
 import type { RequestRecord } from '../telemetry/recorder.ts';
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 import type { Config } from './config.ts';
-import type { Materials } from './materials/materials.ts';
-import { reportTrust, toTrustFigures } from './trust-report.ts';
 import { readVersion } from './version.ts';
 
 export interface InstrumentOptions {
@@ -21,11 +20,15 @@ export interface InstrumentOptions {
   readonly onRequest: ((record: RequestRecord) => void) | null;
 }
 
+/** Of the figures, those whose truth is not in this process alone. */
+export type SharedFigures = Pick<MetricSources, 'policyEpoch' | 'trust' | 'reloadsFailing'>;
+
+/** Over all workers. */
 const MAX_DECISION_RECORDS_PER_SECOND = 10_000;
 
 export function createInstruments(
   { config, log, decisionLog, logWriteFailures, onRequest }: InstrumentOptions,
-  materials: Materials,
+  figures: SharedFigures,
   clock: Clock,
 ): { readonly cache: DecisionCache; readonly telemetry: Telemetry } {
   const cache = new DecisionCache({
@@ -39,15 +42,13 @@ export function createInstruments(
   const telemetry = createTelemetry({
     sources: {
       version: readVersion(),
-      policyEpoch: () => materials.policy.current.epoch,
-      trust: () => toTrustFigures(reportTrust(config, materials, clock)),
-      reloadsFailing: () => Array.from(materials.fileFailures, ([name, failure]) => [name, failure !== null] as const),
+      ...figures,
       decisionCache: () => ({ ...cache.counts, entries: cache.entries }),
       logWriteFailures,
     },
     decisionLog: {
       ...config.decisionLog,
-      maxRecordsPerSecond: MAX_DECISION_RECORDS_PER_SECOND,
+      maxRecordsPerSecond: MAX_DECISION_RECORDS_PER_SECOND / config.workers,
       destination: decisionLog,
       clock,
       random: Math.random,

@@ -5,10 +5,10 @@ import { LogDestination } from '../telemetry/log-destination.ts';
 import { createLogWriter } from '../telemetry/log-writer.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import type { Config } from './config.ts';
+import { LOG_FLUSH_MS, MAX_PENDING_LOG_BYTES } from './log-limits.ts';
+import { type CreatePlane, createLocalPlane } from './plane.ts';
 import { type Sidecar, startSidecar } from './sidecar.ts';
 
-const MAX_PENDING_LOG_BYTES = 4 * 1024 * 1024;
-const LOG_FLUSH_MS = 1_000;
 const EXIT_FAILURE = 1;
 /** What a shell calls the end by signal n: 128 + n. */
 const EXIT_SIGNAL_BASE = 128;
@@ -29,16 +29,21 @@ export async function runUntilSignalled(config: Config): Promise<void> {
       process.exit(exitCode);
     }
   };
+  // Of workers, what they logged before comes first.
+  const exitAfterWorkers = (exitCode: number): void => {
+    if (config.workers === 1 || sidecar === null) exit(exitCode);
+    else void sidecar.endWorkers().finally(() => exit(exitCode));
+  };
   const die = (err: unknown): void => {
     log.fatal({ err }, 'uncaught error, ending');
-    exit(EXIT_FAILURE);
+    exitAfterWorkers(EXIT_FAILURE);
   };
   process.on('uncaughtException', die);
   process.on('unhandledRejection', die);
   const stop = new AbortController();
   const signalled = firstSignal((signal) => {
     log.warn({ signal }, 'another signal received, ending at once');
-    exit(EXIT_SIGNAL_BASE + constants.signals[signal]);
+    exitAfterWorkers(EXIT_SIGNAL_BASE + constants.signals[signal]);
   });
   void signalled.then(() => stop.abort());
   try {
@@ -47,6 +52,7 @@ export async function runUntilSignalled(config: Config): Promise<void> {
       log,
       decisionLog: destination,
       logWriteFailures: () => destination.failures,
+      createPlane: await planeFor(config, destination),
       onRequest: null,
       endpointSocket: process.env['SPIFFE_ENDPOINT_SOCKET'] ?? null,
       signal: stop.signal,
@@ -61,6 +67,12 @@ export async function runUntilSignalled(config: Config): Promise<void> {
     await destination.flush(LOG_FLUSH_MS);
   }
   process.exit(0);
+}
+
+async function planeFor({ workers }: Config, logDestination: LogDestination): Promise<CreatePlane> {
+  if (workers === 1) return createLocalPlane;
+  const { fleetOn } = await import('./workers/fleet.ts');
+  return fleetOn({ program: process.argv[1] ?? '', logDestination });
 }
 
 function firstSignal(onAnother: (signal: NodeJS.Signals) => void): Promise<NodeJS.Signals> {

@@ -1,4 +1,4 @@
-// The sidecar put together: materials, telemetry, admin, data plane; brought up and taken down in order.
+// The sidecar put together: materials, telemetry, admin, and where peers are served; brought up and taken down in order.
 
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -12,28 +12,29 @@ import type { BundleEndpoint } from '../federation/bundle-endpoint.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { DocumentError } from '../yaml/located.ts';
 import { findPolicyConflicts } from './agreement.ts';
-import { createAuthorizer } from './authorizer.ts';
 import { startBundleEndpoint } from './bundle-endpoint.ts';
 import { Cautions } from './cautions.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { toConfigView } from './config-view.ts';
-import { DataPlane } from './data-plane.ts';
+import type { Config } from './config.ts';
 import { listenAt } from './listen-at.ts';
-import { createInstruments, type InstrumentOptions } from './instruments.ts';
+import { createInstruments, type InstrumentOptions, type SharedFigures } from './instruments.ts';
 import { type Materials, openMaterials } from './materials/materials.ts';
+import type { CreatePlane, Plane } from './plane.ts';
 import { reportPolicy } from './policy-report.ts';
 import { readinessChecks, type SidecarPhase } from './readiness.ts';
 import { createReloadReport, describeMaterial } from './reload-report.ts';
 import { createSourceReport } from './source-report.ts';
 import { StartError } from './start-error.ts';
 import { formatIdentity } from './identity-text.ts';
-import { reportTrust } from './trust-report.ts';
+import { reportTrust, toTrustFigures } from './trust-report.ts';
 import { SvidExpiry } from './svid-expiry.ts';
 import { findPackageRoot } from './version.ts';
 
 export interface SidecarOptions extends InstrumentOptions {
   /** `SPIFFE_ENDPOINT_SOCKET` of the environment. */
   readonly endpointSocket: string | null;
+  readonly createPlane: CreatePlane;
   /** Ends a start that is still waiting for what has to come from elsewhere. */
   readonly signal: AbortSignal;
 }
@@ -47,6 +48,8 @@ export interface Sidecar {
   drain(): Promise<void>;
   /** Ends everything at once. */
   close(): Promise<void>;
+  /** Ends whatever serves in other processes at once; resolves when what they logged has come. */
+  endWorkers(): Promise<void>;
   /** Hands what the decision log holds to its destination, for a process about to end. */
   flush(): void;
 }
@@ -87,7 +90,7 @@ class RunningSidecar implements Sidecar {
   readonly #materials: Materials;
   readonly #clock: Clock;
   readonly #telemetry: Telemetry;
-  readonly #dataPlane: DataPlane;
+  readonly #plane: Plane;
   readonly #pages: PageServer[] = [];
   #phase: SidecarPhase = 'starting';
   #bundleEndpoint: BundleEndpoint | null = null;
@@ -100,15 +103,9 @@ class RunningSidecar implements Sidecar {
     this.#options = options;
     this.#materials = materials;
     this.#clock = clock;
-    const { cache, telemetry } = createInstruments(options, materials, clock);
+    const { cache, telemetry } = createInstruments(options, figuresOf(config, materials, clock), clock);
     this.#telemetry = telemetry;
-    this.#dataPlane = new DataPlane(config, {
-      materials,
-      authorizer: createAuthorizer(cache, materials.policy, clock),
-      recorder: telemetry.recorder,
-      log,
-      clock,
-    });
+    this.#plane = options.createPlane({ config, materials, cache, telemetry, log, clock });
   }
 
   async start(): Promise<void> {
@@ -144,6 +141,10 @@ class RunningSidecar implements Sidecar {
     return this.#closed;
   }
 
+  endWorkers(): Promise<void> {
+    return this.#plane.close();
+  }
+
   flush(): void {
     this.#telemetry.flush();
   }
@@ -153,7 +154,7 @@ class RunningSidecar implements Sidecar {
     log.info({ timeoutMs: config.drain.timeoutMs }, 'draining');
     this.#phase = 'draining';
     // Until that is over policy and trust go on changing, and pages say that we are not ready.
-    await this.#dataPlane.drain();
+    await this.#plane.drain();
     await this.close();
   }
 
@@ -161,8 +162,8 @@ class RunningSidecar implements Sidecar {
     this.#phase = 'draining';
     this.#materials.close();
     if (this.#looks !== null) clearInterval(this.#looks);
-    this.#dataPlane.close();
-    await Promise.all([this.#bundleEndpoint?.close(), ...this.#pages.map((pages) => pages.close())]);
+    const closing = this.#plane.close();
+    await Promise.all([closing, this.#bundleEndpoint?.close(), ...this.#pages.map((pages) => pages.close())]);
     this.flush();
   }
 
@@ -180,7 +181,7 @@ class RunningSidecar implements Sidecar {
       const seconds = Math.round(differenceMs / 1000);
       log.warn({ seconds }, 'the wall clock has jumped, everything that has a validity is looked at again');
       recorder.clockJump(differenceMs > 0 ? 'forward' : 'backward');
-      this.#dataPlane.reverify();
+      this.#plane.reverify();
       materials.refreshNow();
     });
     expiry.look();
@@ -195,8 +196,11 @@ class RunningSidecar implements Sidecar {
     const { config, log } = this.#options;
     const { admin, probes } = config;
     const shared: Omit<ProbeServerOptions, 'bind' | 'clock'> = {
-      scrape: () => this.#telemetry.scrape(),
-      readiness: readinessChecks(config, this.#materials, { clock: this.#clock, phase: () => this.#phase }),
+      scrape: () => this.#plane.scrape(),
+      readiness: [
+        ...readinessChecks(config, this.#materials, { clock: this.#clock, phase: () => this.#phase }),
+        ...this.#plane.readiness,
+      ],
       log,
     };
     if (admin !== null) {
@@ -221,12 +225,19 @@ class RunningSidecar implements Sidecar {
   }
 
   async #startListeners(): Promise<void> {
-    for (const { config, listener } of this.#dataPlane.listeners) {
-      const address = await listenAt(config, () => listener.listen());
-      this.listeners.set(config.name, address);
-      this.#options.log.info({ listener: config.name, address: address.address, port: address.port }, 'listening');
-    }
+    await this.#plane.listen(({ name }, address) => {
+      this.listeners.set(name, address);
+      this.#options.log.info({ listener: name, address: address.address, port: address.port }, 'listening');
+    });
   }
+}
+
+function figuresOf(config: Config, materials: Materials, clock: Clock): SharedFigures {
+  return {
+    policyEpoch: () => materials.policy.current.epoch,
+    trust: () => toTrustFigures(reportTrust(config, materials, clock)),
+    reloadsFailing: () => Array.from(materials.fileFailures, ([name, failure]) => [name, failure !== null] as const),
+  };
 }
 
 /** What to tell a person about a failure to start. */

@@ -8,6 +8,7 @@ type Register = (program: Command, io: CommandIo) => void;
 // Loaded when asked for: the sidecar should not carry what only the demo needs, nor `id parse` wait for it.
 const COMMANDS: ReadonlyMap<string, () => Promise<Register>> = new Map([
   ['run', async () => (await import('./run.ts')).registerRunCommand],
+  ['worker', async () => (await import('./worker.ts')).registerWorkerCommand],
   ['demo', async () => (await import('./demo.ts')).registerDemoCommand],
   ['config', async () => (await import('./config.ts')).registerConfigCommand],
   ['policy', async () => (await import('./policy.ts')).registerPolicyCommand],

@@ -18,6 +18,8 @@ export interface ListenerOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Whether other processes listen there as well; the system gives each connection to one of them (SO_REUSEPORT). */
+  readonly sharesPort: boolean;
   readonly context: ListenerContext;
   readonly sources: AdmissionSources;
   readonly authentication: Authentication;
@@ -106,10 +108,10 @@ export class Listener implements SessionHost {
 
   /** @returns the address it listens on. @throws {Error} with the system's code when the address cannot be had. */
   async listen(): Promise<AddressInfo> {
-    const { host, port } = this.#options;
+    const { host, port, sharesPort } = this.#options;
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen({ host, port, backlog: 1024 }, () => {
+      this.#server.listen({ host, port, reusePort: sharesPort, backlog: 1024 }, () => {
         this.#server.off('error', reject);
         resolve();
       });

@@ -90,13 +90,14 @@ class ScrapedHistogram extends PromHistogram {
     const buckets = observations.cumulative().map((value, index) => ({
       metricName: `${name}_bucket`,
       labels: { le: bounds[index] },
+      sharedLabels: {},
       value,
     }));
     const values = [
       ...buckets,
-      { metricName: `${name}_bucket`, labels: { le: '+Inf' }, value: count },
-      { metricName: `${name}_sum`, labels: {}, value: sum },
-      { metricName: `${name}_count`, labels: {}, value: count },
+      { metricName: `${name}_bucket`, labels: { le: '+Inf' }, sharedLabels: {}, value: count },
+      { metricName: `${name}_sum`, labels: {}, sharedLabels: {}, value: sum },
+      { metricName: `${name}_count`, labels: {}, sharedLabels: {}, value: count },
     ];
     return { name, help, type, aggregator: 'sum', values };
   }

@@ -42,6 +42,11 @@ export class LogDestination implements LineSink {
     return this.#failures;
   }
 
+  /** What waits to be written: whoever may wait had better hand over no more. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
   write(lines: string, onLost: () => void): void {
     const chunk = { bytes: Buffer.from(lines), onLost };
     if (this.#pendingBytes + chunk.bytes.length > this.#maxPendingBytes) {

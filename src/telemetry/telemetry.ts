@@ -3,6 +3,7 @@
 import { DecisionLog, type DecisionLogOptions } from './decision-log.ts';
 import { createRegistry } from './exposition.ts';
 import { listMetrics, type MetricSources } from './metric-list.ts';
+import { type ReportedMetric, toReport } from './metric-merge.ts';
 import { Metrics } from './metrics.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -15,6 +16,8 @@ export interface Telemetry {
   readonly recorder: Recorder;
   /** The metrics as Prometheus reads them, and the media type of that. */
   scrape(): Promise<{ readonly contentType: string; readonly text: string }>;
+  /** The same for another process, which merges them with its own. */
+  report(): Promise<readonly ReportedMetric[]>;
   /** Hands the decision log's last records to its destination, which is flushed after this. */
   flush(): void;
 }
@@ -41,6 +44,7 @@ export function createTelemetry({ sources, decisionLog: logOptions }: TelemetryO
       cacheDisagreement: () => metrics.cacheDisagreement(),
     },
     scrape: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+    report: () => toReport(registry),
     flush: () => decisionLog.flush(),
   };
 }

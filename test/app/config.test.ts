@@ -49,6 +49,7 @@ describe('parseConfig', () => {
       trust: { bundles: new Map(), federation: [], endpoint: null },
       revocation: { file: null, redis: null },
       policy: { path: '/etc/policies', mode: 'enforce' },
+      workers: 1,
       listeners: [
         {
           name: 'registry',

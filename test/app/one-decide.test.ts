@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parseConfig } from '../../src/app/config.ts';
+import { createLocalPlane } from '../../src/app/plane.ts';
 import { type Sidecar, startSidecar } from '../../src/app/sidecar.ts';
 import { readFileGroup } from '../../src/files/file-group.ts';
 import { nodeFileSystem } from '../../src/files/file-system.ts';
@@ -92,6 +93,7 @@ admin: { bind: none }
     log: createLogger({ level: 'fatal', destination: sink }),
     decisionLog: sink,
     logWriteFailures: () => 0,
+    createPlane: createLocalPlane,
     onRequest: (record) => decisions.push(record.decision),
     endpointSocket: null,
     signal: new AbortController().signal,

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/app/config.ts';
+import { createLocalPlane } from '../../src/app/plane.ts';
 import { type Sidecar, startSidecar } from '../../src/app/sidecar.ts';
 import { StartError } from '../../src/app/start-error.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
@@ -52,6 +53,7 @@ function start(edit: (config: string) => string, policy = ARTICLE_POLICY): Promi
     log: createLogger({ level: 'info', destination }),
     decisionLog: destination,
     logWriteFailures: () => 0,
+    createPlane: createLocalPlane,
     onRequest: null,
     endpointSocket: null,
     signal: new AbortController().signal,

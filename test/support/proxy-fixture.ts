@@ -258,6 +258,7 @@ export async function startProxy(
   const listener = new Listener({
     host: '127.0.0.1',
     port: 0,
+    sharesPort: false,
     sources: { clock, identity, trust, revocations, verified: new VerifiedSvids(1000) },
     authentication: options.authentication ?? { x509: true, tokens: null },
     policy,

@@ -7,6 +7,7 @@ import type { SpiffeId } from '../../spiffe/spiffe-id.ts';
 import { createLogger, type Logger } from '../../telemetry/logger.ts';
 import { parseConfig } from '../config.ts';
 import { formatAddress } from '../config-values.ts';
+import { createLocalPlane } from '../plane.ts';
 import { type Sidecar, startSidecar } from '../sidecar.ts';
 import { type DemoAgent, startAgent } from './agent.ts';
 import { type ConfigFacts, formatConfig } from './config-file.ts';
@@ -110,6 +111,7 @@ async function setUp(options: StageOptions, closers: Closer[]): Promise<Omit<Sta
       log,
       decisionLog: demoLog,
       logWriteFailures: () => demoLog.failures,
+      createPlane: createLocalPlane,
       onRequest: tap.request.bind(tap),
       endpointSocket: null,
       signal: options.stop,

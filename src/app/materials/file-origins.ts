@@ -15,7 +15,7 @@ import { policyGroup, type PolicyLocation, toPolicySources } from '../../files/p
 import { parseRevocationFile, revocationGroup } from '../../files/revocation-file.ts';
 import { judgeSecretFile } from '../../files/secret-file.ts';
 import { parseWebCredential, type WebCredential } from '../../federation/web-credential.ts';
-import { loadPolicy } from '../../policy/load.ts';
+import { loadPolicy, type PolicySource } from '../../policy/load.ts';
 import type { CompiledPolicy } from '../../policy/matrix.ts';
 import type { Revocation } from '../../revocation/revocation.ts';
 import type { BundleDocument } from '../../spiffe/bundle-document.ts';
@@ -51,14 +51,20 @@ function trustOrigin(files: TrustBundleFiles): FileOrigin<TrustBundles> {
   };
 }
 
-export function policyOrigin({ policy }: Config, builtinProtocols: string): FileOrigin<CompiledPolicy> {
+/** What a policy was compiled from goes to other workers, who compile it for themselves. */
+export interface LoadedPolicy {
+  readonly compiled: CompiledPolicy;
+  readonly sources: readonly PolicySource[];
+}
+
+export function policyOrigin({ policy }: Config, builtinProtocols: string): FileOrigin<LoadedPolicy> {
   const location: PolicyLocation = { path: policy.path, builtinProtocols };
   return {
     group: policyGroup(location),
-    parse: (reading) => ({
-      value: loadPolicy(toPolicySources(reading, location), policy.mode),
-      warnings: reading.warnings,
-    }),
+    parse: (reading) => {
+      const sources = toPolicySources(reading, location);
+      return { value: { compiled: loadPolicy(sources, policy.mode), sources }, warnings: reading.warnings };
+    },
   };
 }
 

@@ -6,8 +6,9 @@ import { SnapshotCell, type SnapshotView } from '../../core/snapshot.ts';
 import type { FederationState } from '../../federation/bundle-refresher.ts';
 import type { FederationClient } from '../../federation/federation-client.ts';
 import type { WebCredential } from '../../federation/web-credential.ts';
+import type { PolicySource } from '../../policy/load.ts';
 import type { CompiledPolicy } from '../../policy/matrix.ts';
-import type { Revocations } from '../../revocation/revocations.ts';
+import type { Revocations, RevocationSources } from '../../revocation/revocations.ts';
 import type { OwnIdentity } from '../../spiffe/own-identity.ts';
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
 import type { TrustBundle } from '../../spiffe/trust-bundle.ts';
@@ -95,7 +96,7 @@ export class Materials {
     this.#files = files;
     this.#remote = remote;
     this.#identity = new SnapshotCell<OwnIdentity | null>(files.identity?.current ?? null);
-    this.#policy = new SnapshotCell(files.policy.current);
+    this.#policy = new SnapshotCell(files.policy.current.compiled);
     this.#webCredential = files.webCredential === null ? null : new SnapshotCell(files.webCredential.current);
     this.#takeBundleFiles();
     if (files.revocation !== null) this.#revocations.giveList('file', files.revocation.current);
@@ -113,6 +114,16 @@ export class Materials {
 
   get policy(): SnapshotView<CompiledPolicy> {
     return this.#policy;
+  }
+
+  /** What the policy in force was compiled from. */
+  get policySources(): readonly PolicySource[] {
+    return this.#files.policy.current.sources;
+  }
+
+  /** What is revoked, as the lists have it. */
+  get revocationSources(): RevocationSources {
+    return this.#revocations.sources;
   }
 
   /** Of an `https_web` bundle endpoint. */
@@ -167,7 +178,7 @@ export class Materials {
     const { identity, trust, policy, revocation, redisPassword, redisAuthorities, webCredential } = this.#files;
     identity?.follow((value) => this.#identity.swap(value), events);
     for (const bundle of trust.values()) bundle.follow(() => this.#takeBundleFiles(), events);
-    policy.follow((value) => this.#policy.swap(value), events);
+    policy.follow(({ compiled }) => this.#policy.swap(compiled), events);
     revocation?.follow((value) => this.#revocations.giveList('file', value), events);
     redisPassword?.follow(() => undefined, events);
     redisAuthorities?.follow(() => undefined, events);

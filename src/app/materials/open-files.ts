@@ -2,7 +2,6 @@
 
 import { openFileGroup, type WatchPort } from '../../files/watch-file-group.ts';
 import type { WebCredential } from '../../federation/web-credential.ts';
-import type { CompiledPolicy } from '../../policy/matrix.ts';
 import type { Revocation } from '../../revocation/revocation.ts';
 import type { BundleDocument } from '../../spiffe/bundle-document.ts';
 import type { OwnIdentity } from '../../spiffe/own-identity.ts';
@@ -16,6 +15,7 @@ import { type FileMaterial, type FileOrigin, openFileMaterial } from './file-mat
 import {
   identityOrigin,
   initialBundleOrigin,
+  type LoadedPolicy,
   policyOrigin,
   redisAuthoritiesOrigin,
   redisPasswordOrigin,
@@ -30,7 +30,7 @@ export interface WatchedFiles {
   readonly identity: FileMaterial<OwnIdentity> | null;
   /** Of our own trust domain, if it is in a file, and of others. */
   readonly trust: ReadonlyMap<TrustDomain, FileMaterial<TrustBundles>>;
-  readonly policy: FileMaterial<CompiledPolicy>;
+  readonly policy: FileMaterial<LoadedPolicy>;
   readonly revocation: FileMaterial<readonly Revocation[]> | null;
   readonly redisPassword: FileMaterial<string> | null;
   /** PEM. */

@@ -3,7 +3,12 @@
 import { SnapshotCell, type SnapshotView } from '../../core/snapshot.ts';
 import type { Crl } from '../../pki/crl.ts';
 import type { Revocation } from '../../revocation/revocation.ts';
-import { compileRevocations, NO_REVOCATIONS, type Revocations } from '../../revocation/revocations.ts';
+import {
+  compileRevocations,
+  NO_REVOCATIONS,
+  type Revocations,
+  type RevocationSources,
+} from '../../revocation/revocations.ts';
 
 export type ListOrigin = 'file' | 'redis';
 
@@ -14,6 +19,11 @@ export class RevocationComposition {
 
   get view(): SnapshotView<Revocations> {
     return this.#cell;
+  }
+
+  /** What the lists of this moment are compiled from. */
+  get sources(): RevocationSources {
+    return { entries: [...this.#lists.values()].flat(), crls: this.#crls };
   }
 
   giveList(origin: ListOrigin, entries: readonly Revocation[]): void {
@@ -32,6 +42,6 @@ export class RevocationComposition {
   }
 
   #compose(): void {
-    this.#cell.swap(compileRevocations({ entries: [...this.#lists.values()].flat(), crls: this.#crls }));
+    this.#cell.swap(compileRevocations(this.sources));
   }
 }
