@@ -1,10 +1,13 @@
 #!/usr/bin/env node
 // The program: gives the command line its terminal.
 
+import { isatty } from 'node:tty';
 import { readVersion } from './app/version.ts';
 import { runProgram } from './cli/program.ts';
+import { writeWhole } from './cli/standard-output.ts';
 
 const MIN_NODE_MAJOR = 24;
+const STANDARD_OUTPUT = 1;
 
 if (Number(process.versions.node.split('.')[0]) < MIN_NODE_MAJOR) {
   process.stderr.write(`sallyport: needs Node ${MIN_NODE_MAJOR}, this is ${process.version}\n`);
@@ -17,7 +20,7 @@ await runProgram(process.argv.slice(2), readVersion(), {
   get stdin() {
     return process.stdin;
   },
-  colour: process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
+  colour: isatty(STANDARD_OUTPUT) && process.env['NO_COLOR'] === undefined,
   setExitCode: (code) => {
     process.exitCode = code;
   },
@@ -25,11 +28,6 @@ await runProgram(process.argv.slice(2), readVersion(), {
 
 /** For the answers of commands; the sidecar logs to standard output as well, and minds its errors itself. */
 function write(text: string): void {
-  // A reader that has seen enough, such as `head`, ends the command.
-  if (process.stdout.listenerCount('error', endCommand) === 0) process.stdout.on('error', endCommand);
-  process.stdout.write(text);
-}
-
-function endCommand(): void {
-  process.exit(1);
+  // A reader that has seen enough ends the command.
+  if (writeWhole(STANDARD_OUTPUT, text) === 'gone') process.exit(1);
 }

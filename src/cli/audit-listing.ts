@@ -4,7 +4,7 @@ import { Option, type Command } from 'commander';
 import { buildCluster, type Cluster } from '../audit/cluster.ts';
 import { listMtls } from '../audit/mesh/list-mtls.ts';
 import type { CniName } from '../audit/network/cni.ts';
-import { listConnections } from '../audit/network/connections.ts';
+import { formatConnections } from '../audit/network/connections.ts';
 import { podSecurityRow } from '../audit/pods/standards.ts';
 import { addFilterOptions, type FilterFlags, keepsWorkload } from './audit-filter.ts';
 import {
@@ -23,7 +23,7 @@ interface Listing {
   readonly name: string;
   readonly about: string;
   /** Of workloads that `isKept` names by their reference. */
-  readonly list: (cluster: Cluster, isKept: (ref: string) => boolean, flags: ListingFlags) => Iterable<object>;
+  readonly format: (cluster: Cluster, isKept: (ref: string) => boolean, flags: ListingFlags) => Iterable<string>;
 }
 
 interface ListingFlags extends FilterFlags, SourceFlags {
@@ -34,23 +34,23 @@ const LISTINGS: readonly Listing[] = [
   {
     name: 'pods',
     about: 'the Pod Security Standards level of each pod template, and the controls that fail',
-    list: ({ workloads }, isKept) => workloads.filter(({ ref }) => isKept(ref)).map(podSecurityRow),
+    format: ({ workloads }, isKept) => formatRows(workloads.filter(({ ref }) => isKept(ref)).map(podSecurityRow)),
   },
   {
     name: 'mtls',
     about: 'whether each port of each workload insists on mutual TLS, and what says so',
-    list: (cluster, isKept) => listMtls(cluster, AUDIT_DEFAULTS).filter(({ workload }) => isKept(workload)),
+    format: (cluster, isKept) =>
+      formatRows(listMtls(cluster, AUDIT_DEFAULTS).filter(({ workload }) => isKept(workload))),
   },
   {
     name: 'connections',
     about: 'what each workload can connect to, and the outside, by the network policies',
-    list: (cluster, isKept, { cni }) =>
-      filter(listConnections(cluster, cni ?? null), ({ src, dst }) => isKept(src) || isKept(dst)),
+    format: (cluster, isKept, { cni }) => formatConnections(cluster, { cni: cni ?? null, isKept }),
   },
 ];
 
 export function registerListings(audit: Command, io: CommandIo): void {
-  for (const { name, about, list } of LISTINGS) {
+  for (const { name, about, format } of LISTINGS) {
     const command = addSourceOptions(audit.command(name))
       .description(about)
       .addOption(new Option('--format <format>', 'how it is written').choices(['json']).default('json'));
@@ -59,19 +59,14 @@ export function registerListings(audit: Command, io: CommandIo): void {
       runAuditCommand(io, async () => {
         const cluster = buildCluster(await readInventory(paths, flags, io));
         const kept = new Set(cluster.workloads.flatMap((each) => (keepsWorkload(flags, each) ? each.ref : [])));
-        const rows = list(cluster, (ref) => kept.has(ref), flags);
-        for (const batch of inBatches(formatRows(rows))) io.write(batch);
+        for (const batch of inBatches(format(cluster, (ref) => kept.has(ref), flags))) io.write(batch);
         return exitOfListing(cluster);
       }),
     );
   }
 }
 
-function* filter<Row>(rows: Iterable<Row>, isKept: (row: Row) => boolean): Iterable<Row> {
-  for (const row of rows) if (isKept(row)) yield row;
-}
-
-/** One row a line: of ten thousand workloads there are as many pairs as make no string. */
+/** One row a line. */
 function* formatRows(rows: Iterable<object>): Iterable<string> {
   let separator = '[\n  ';
   for (const row of rows) {

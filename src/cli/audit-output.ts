@@ -12,6 +12,7 @@ import { formatTable } from '../audit/formats/table.ts';
 import type { AuditReport } from '../audit/report.ts';
 import { quote } from '../core/quote.ts';
 import { AuditCommandError } from './audit-error.ts';
+import { inBatches } from './batches.ts';
 import type { CommandIo } from './command-io.ts';
 import { createPaint } from './paint.ts';
 
@@ -107,17 +108,4 @@ async function write(path: string, pieces: Iterable<string>): Promise<void> {
       cause: error,
     });
   }
-}
-
-const BATCH_CHARACTERS = 65_536;
-
-function* inBatches(pieces: Iterable<string>): Iterable<string> {
-  let batch = '';
-  for (const piece of pieces) {
-    batch += piece;
-    if (batch.length < BATCH_CHARACTERS) continue;
-    yield batch;
-    batch = '';
-  }
-  if (batch !== '') yield batch;
 }

@@ -14,7 +14,7 @@ import { parseAddress } from './ip-address.ts';
 import type { Outside } from './outside.ts';
 import type { PodClass } from './pod-class.ts';
 import { explainProgram, type Reason } from './reason.ts';
-import { caseOfClass, caseOfPart, type Row } from './row.ts';
+import { type Case, caseOfClass, caseOfPart, type Row } from './row.ts';
 import type { Direction, TrafficPolicy } from './traffic-policy.ts';
 
 /** A workload, or a part of the outside: one of `outside`. */
@@ -67,7 +67,16 @@ export function connectivity(cluster: Cluster, terms: EnforcementTerms = DEFAULT
   const engine = createEngine(cluster, enforcement);
   const enforcementDoubt = doubtAbout(enforcement);
   const classOf = new Map(engine.classes.flatMap((one) => one.workloads.map((workload) => [workload, one] as const)));
-  const context: Context = { cluster, engine, enforcement, enforcementDoubt, classOf, loosened: new WeakMap() };
+  const spots = new Map([...classOf].map(([workload, { id }]): [Workload, Spot] => [workload, { kind: 'class', id }]));
+  const context: Context = {
+    cluster,
+    engine,
+    enforcement,
+    enforcementDoubt,
+    spots,
+    loosened: new WeakMap(),
+    met: new Map(),
+  };
   return {
     enforcement,
     enforcementDoubt,
@@ -93,9 +102,12 @@ interface Context {
   readonly engine: Engine;
   readonly enforcement: Enforcement;
   readonly enforcementDoubt: Doubt | null;
-  readonly classOf: ReadonlyMap<Workload, PodClass>;
+  /** Of workloads that policies are applied to. */
+  readonly spots: ReadonlyMap<Workload, Spot>;
   /** By bounds, what is left of them when nobody knows whether policies are enforced. */
   readonly loosened: WeakMap<Bounds, Bounds>;
+  /** By what the source says, and what the target does: of millions of pairs, most have these two in common with others. */
+  readonly met: Map<Case, Map<Case, PlacedConnection>>;
 }
 
 const ON_NODE = doubt(
@@ -126,17 +138,41 @@ type Spot =
   | { readonly kind: 'part'; readonly part: Outside }
   | { readonly kind: 'nodes' };
 
-function spotOf({ classOf }: Context, place: Place): Spot {
+const ON_NODES: Spot = { kind: 'nodes' };
+
+function spotOf({ spots }: Context, place: Place): Spot {
   if ('addresses' in place) return { kind: 'part', part: place };
-  const found = classOf.get(place);
-  return found === undefined ? { kind: 'nodes' } : { kind: 'class', id: found.id };
+  return spots.get(place) ?? ON_NODES;
 }
 
 function connect(context: Context, from: Place, to: Place): PlacedConnection {
   if (from === to && !('addresses' in from) && from.replicas === 1) {
     return create(ALL_BOUNDS, 'self', () => [beyond('a pod can always connect to itself')]);
   }
-  const [source, target] = [spotOf(context, from), spotOf(context, to)];
+  const source = spotOf(context, from);
+  const target = spotOf(context, to);
+  if (source.kind !== 'class' || target.kind !== 'class') return connectSpots(context, source, target);
+  const { engine, met } = context;
+  const egress = caseOfClass(engine.rowOf(engine.programOfClass(source.id, 'egress')), target.id);
+  const ingress = caseOfClass(engine.rowOf(engine.programOfClass(target.id, 'ingress')), source.id);
+  let ofEgress = met.get(egress);
+  if (ofEgress === undefined) {
+    if (met.size === MAX_REMEMBERED) met.clear();
+    ofEgress = new Map();
+    met.set(egress, ofEgress);
+  }
+  let connection = ofEgress.get(ingress);
+  if (connection === undefined) {
+    if (ofEgress.size === MAX_REMEMBERED) ofEgress.clear();
+    connection = connectSpots(context, source, target);
+    ofEgress.set(ingress, connection);
+  }
+  return connection;
+}
+
+const MAX_REMEMBERED = 500;
+
+function connectSpots(context: Context, source: Spot, target: Spot): PlacedConnection {
   const egress = sideOf(context, source, target, 'egress');
   const ingress = sideOf(context, target, source, 'ingress');
   const bounds = loosen(context, meet(egress.bounds, ingress.bounds));

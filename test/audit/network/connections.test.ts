@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { keyOfBounds } from '../../../src/audit/network/bounds.ts';
-import { listConnections } from '../../../src/audit/network/connections.ts';
+import { formatConnections } from '../../../src/audit/network/connections.ts';
 import { connectivity } from '../../../src/audit/network/connectivity.ts';
 import { clusterOf, inventoryOf } from '../inventory.ts';
 import { buildCluster } from '../../../src/audit/cluster.ts';
+import { listConnections } from './connection-rows.ts';
 import { agent, type Body, clusterFrom, namespace, networkPolicy, pod, sceneOf } from './scene.ts';
 
 const TEXT = `
@@ -83,10 +84,63 @@ describe('the list of connections', () => {
     ]);
   });
 
-  it('is of JSON', () => {
+  it('has a row a line, with the same fields in each', () => {
+    const text = [...formatConnections(clusterOf(TEXT), { cni: null, isKept: () => true })].join('');
+    const lines = text.split('\n');
+    expect([lines[0], lines.at(-2), lines.at(-1)]).toEqual(['[', ']', '']);
+    expect(lines).toHaveLength(7 + 3);
     for (const row of listConnections(clusterOf(TEXT))) {
-      expect(JSON.parse(JSON.stringify(row))).toEqual(row);
       expect(Object.keys(row)).toEqual(['src', 'dst', 'connections', 'why']);
+    }
+  });
+
+  it('is only of the workloads that are wanted, and of their peers', () => {
+    const rows = listConnections(
+      clusterFrom([pod('ml/a'), pod('ml/b'), pod('ml/c')]),
+      null,
+      (ref) => ref === 'ml/b[Pod]',
+    );
+    expect(rows.map(({ src, dst }) => `${src} > ${dst}`)).toEqual([
+      'ml/a[Pod] > ml/b[Pod]',
+      'ml/b[Pod] > ml/a[Pod]',
+      'ml/b[Pod] > ml/c[Pod]',
+      'ml/b[Pod] > outside',
+      'ml/c[Pod] > ml/b[Pod]',
+      'outside > ml/b[Pod]',
+    ]);
+    expect(listConnections(clusterFrom([pod('ml/a')]), null, () => false)).toEqual([]);
+  });
+
+  it('says of each pair what holds of it, however many pairs are alike', () => {
+    const apps = Array.from({ length: 12 }, (_, index) => `p${index}`);
+    const bodies = [
+      ...apps.map((app) => pod(`ml/${app}`, { labels: { app, side: app === 'p3' ? 'left' : 'right' } })),
+      ...apps.map((app, index) =>
+        networkPolicy(`ml/${app}`, {
+          podSelector: { matchLabels: { app } },
+          policyTypes: ['Ingress', 'Egress'],
+          ingress: [
+            { from: [{ podSelector: { matchLabels: { side: 'left' } } }], ports: [{ port: 1000 + (index % 4) }] },
+          ],
+          egress: [{ to: [{ podSelector: { matchLabels: { app: 'p5' } } }] }],
+        }),
+      ),
+    ];
+    const { found, cluster } = sceneOf(bodies);
+    const byRef = new Map(cluster.workloads.map((workload) => [workload.ref, workload]));
+    for (const { src, dst, connections, why } of listConnections(cluster)) {
+      const [from, to] = [byRef.get(src), byRef.get(dst)];
+      if (from === undefined || to === undefined) continue;
+      expect(why.filter((line) => line.startsWith('egress')).every((line) => line.includes(`${from.name}[`))).toBe(
+        true,
+      );
+      expect(why.filter((line) => line.startsWith('ingress')).every((line) => line.includes(`${to.name}[`))).toBe(true);
+      expect(connections).toBe(from.name === 'p3' && to.name === 'p5' ? 'TCP 1001' : 'None');
+      const facts = [found.classOf(from), found.classOf(to)].map((one) => one?.pod);
+      if (facts[0] !== undefined && facts[1] !== undefined) {
+        const probed = found.probe({ kind: 'pod', pod: facts[0] }, { kind: 'pod', pod: facts[1] });
+        expect(keyOfBounds(found.between(from, to).bounds)).toBe(keyOfBounds(probed.bounds));
+      }
     }
   });
 

@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { evaluateRules } from '../../../src/audit/audit.ts';
 import { isNone, subtract } from '../../../src/audit/network/connection-set.ts';
 import type { CniName } from '../../../src/audit/network/cni.ts';
-import { listConnections } from '../../../src/audit/network/connections.ts';
 import { connectivity } from '../../../src/audit/network/connectivity.ts';
 import { networkRulesFor } from '../../../src/audit/network/network-rules.ts';
 import { termsOf } from '../terms.ts';
+import { listConnections } from './connection-rows.ts';
 import {
   adminPolicy,
   baselinePolicy,
