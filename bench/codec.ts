@@ -1,6 +1,7 @@
 // What the codec costs per message: heads, chunks and encoding.
 
 import { encodeRequestHead } from '../src/http1/encode.ts';
+import { encodeFields } from '../src/http1/field-lines.ts';
 import { RequestDecoder } from '../src/http1/request-decoder.ts';
 import { ResponseDecoder } from '../src/http1/response-decoder.ts';
 import { type Summary, summarise } from './summary.ts';
@@ -101,6 +102,6 @@ const CASES: readonly { readonly name: string; readonly run: () => void }[] = [
   { name: `response, 16 chunks, ${CHUNKED.length} bytes`, run: () => decodeResponse(CHUNKED) },
   {
     name: `encode a request head, ${FORWARDED.length / 2} fields`,
-    run: () => void encodeRequestHead({ method, target: path, fields: FORWARDED }),
+    run: () => void encodeRequestHead({ method, target: path, lines: encodeFields(FORWARDED) }),
   },
 ];

@@ -1,61 +1,55 @@
-// `npm run bench [-- --quick]`: measures what things cost and prints it; asserts nothing but that the answers were right.
+// `npm run bench [-- --quick]`: measures what things cost, prints it and keeps it; asserts nothing but that the answers were right.
 
-import { cpus } from 'node:os';
-import { measureCodec } from './codec.ts';
-import { measureDecide } from './decide.ts';
-import { parseOptions } from './options.ts';
-import { compareProxies } from './proxy/compare.ts';
-import { FULL_PROXY, QUICK_PROXY, withRounds } from './proxy/effort.ts';
-import { renderColumns, toCells } from './summary.ts';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type BenchOptions, parseOptions } from './options.ts';
+import { ROOT } from './proxy/contender.ts';
+import { renderCharts } from './report/charts.ts';
+import { describeCommit, describeMachine } from './report/machine.ts';
+import { replaceSection } from './report/readme.ts';
+import { parseResults, type Results } from './report/results.ts';
+import { renderMarkdown, renderTerminal } from './report/text.ts';
+import { measureSections } from './sections.ts';
 
-const { isQuick, parts, proxyParts, contenders, rounds, processes } = parseOptions(process.argv.slice(2));
-const SPREAD = ['min', 'median', 'max'];
+const KEPT = join(ROOT, 'bench/results');
+/** A run that is not complete is kept where nobody takes it for one. */
+const SCRATCH = join(ROOT, 'node_modules/.cache/sallyport-bench/results');
 
-process.stdout.write(`node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}\n\n`);
+const options = parseOptions(process.argv.slice(2));
+if (options.parts.includes('readme')) writeReadme();
+else await run(options);
 
-if (parts.includes('decide')) {
-  const { loads, measurements } = measureDecide(
-    isQuick ? { rounds: 5, decisionsPerRound: 20_000 } : { rounds: 15, decisionsPerRound: 200_000 },
-  );
-  print(
-    ['load a policy', 'ms'],
-    loads.map(({ name, milliseconds }) => [name, milliseconds.toFixed(0)]),
-  );
-  print(
-    ['decide, ns per decision', ...SPREAD],
-    measurements.map(({ name, nanoseconds }) => [name, ...toCells(nanoseconds, 0)]),
-  );
+async function run(chosen: BenchOptions): Promise<void> {
+  const startedAt = performance.now();
+  const elapsed = (): number => (performance.now() - startedAt) / 1000;
+  const { sections, versions, missing } = await measureSections(chosen, (line) => {
+    process.stderr.write(`${elapsed().toFixed(0).padStart(4)} s  ${line}\n`);
+  });
+  const results: Results = {
+    date: new Date().toISOString(),
+    commit: describeCommit(ROOT),
+    isQuick: chosen.isQuick,
+    seconds: Math.round(elapsed()),
+    machine: describeMachine(),
+    versions: { Node: process.versions.node, OpenSSL: process.versions.openssl, ...versions },
+    missing,
+    sections,
+  };
+  process.stdout.write(`\n${renderTerminal(results)}\n`);
+  const directory = chosen.out ?? (chosen.isComplete ? KEPT : SCRATCH);
+  keep(results, directory);
+  process.stderr.write(`kept in ${directory}\n`);
 }
 
-if (parts.includes('codec')) {
-  const codec = measureCodec(
-    isQuick ? { rounds: 3, messagesPerRound: 20_000 } : { rounds: 9, messagesPerRound: 50_000 },
-  );
-  print(
-    ['HTTP/1.1 codec, µs per message', ...SPREAD],
-    codec.map(({ name, microsPerMessage }) => [name, ...toCells(microsPerMessage, 2)]),
-  );
+function keep(results: Results, directory: string): void {
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, 'latest.json'), `${JSON.stringify(results, null, 2)}\n`);
+  writeFileSync(join(directory, 'latest.md'), renderMarkdown(results));
+  for (const [name, chart] of renderCharts(results)) writeFileSync(join(directory, name), chart);
 }
 
-if (parts.includes('proxy')) {
-  const effort = isQuick ? QUICK_PROXY : FULL_PROXY;
-  const { figures, missing } = await compareProxies(
-    { effort: rounds === null ? effort : withRounds(effort, rounds), parts: proxyParts, contenders, processes },
-    (line) => void process.stderr.write(`${line}\n`),
-  );
-  for (const { title, unit, decimals, rows } of figures) {
-    print(
-      [`${title}, ${unit}`, ...SPREAD, 'to nginx'],
-      rows.map(({ name, value, ratio }) => [
-        name,
-        ...toCells(value, decimals),
-        ratio === null ? '' : `${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`,
-      ]),
-    );
-  }
-  for (const line of missing) process.stdout.write(`${line}\n`);
-}
-
-function print(header: readonly string[], rows: readonly (readonly string[])[]): void {
-  process.stdout.write(`${renderColumns(header, rows)}\n`);
+function writeReadme(): void {
+  const file = join(ROOT, 'README.md');
+  const results = parseResults(readFileSync(join(KEPT, 'latest.json'), 'utf8'));
+  writeFileSync(file, replaceSection(readFileSync(file, 'utf8'), results));
 }

@@ -3,23 +3,31 @@
 import { parseArgs } from 'node:util';
 import { PROXY_PARTS, type ProxyPart } from './proxy/compare.ts';
 
-export const PARTS = ['proxy', 'decide', 'codec', 'profile'] as const;
+/** The last two are asked for by name only. */
+export const PARTS = ['proxy', 'decide', 'codec', 'profile', 'readme'] as const;
 
 export type Part = (typeof PARTS)[number];
 
 export interface BenchOptions {
   readonly isQuick: boolean;
-  /** Without any on the command line, all but `profile`. */
   readonly parts: readonly Part[];
   readonly proxyParts: readonly ProxyPart[];
   /** Empty is everybody. */
   readonly contenders: readonly string[];
   readonly rounds: number | null;
   readonly processes: number;
+  /** `profile` with a path for each request. */
+  readonly isCold: boolean;
+  /** Where results are kept; null is where they belong. */
+  readonly out: string | null;
+  /** Everything, at full length: what the results in the repository are of. */
+  readonly isComplete: boolean;
 }
 
+const MEASURED_BY_DEFAULT: readonly Part[] = ['proxy', 'decide', 'codec'];
+
 export const USAGE = `npm run bench -- [${PARTS.join('|')}…] [--quick] [--only ${PROXY_PARTS.join(',')}]
-    [--contenders nginx,enforce,…] [--rounds N] [--processes N]`;
+    [--contenders nginx,enforce,…] [--rounds N] [--processes N] [--cold] [--out DIRECTORY]`;
 
 /** @throws {Error} with the usage. */
 export function parseOptions(args: readonly string[]): BenchOptions {
@@ -32,17 +40,22 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       contenders: { type: 'string' },
       rounds: { type: 'string' },
       processes: { type: 'string', default: '1' },
+      cold: { type: 'boolean', default: false },
+      out: { type: 'string' },
     },
   });
   const parts = positionals.map((text) => oneOf(PARTS, text));
   return {
     isQuick: values.quick,
-    parts: parts.length > 0 ? parts : PARTS.filter((part) => part !== 'profile'),
+    parts: parts.length > 0 ? parts : MEASURED_BY_DEFAULT,
     proxyParts:
       values.only === undefined ? PROXY_PARTS : values.only.split(',').map((text) => oneOf(PROXY_PARTS, text)),
     contenders: values.contenders?.split(',') ?? [],
     rounds: values.rounds === undefined ? null : toCount(values.rounds),
     processes: toCount(values.processes),
+    isCold: values.cold,
+    out: values.out ?? null,
+    isComplete: args.length === 0,
   };
 }
 

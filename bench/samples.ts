@@ -7,6 +7,7 @@ export interface FigureKind {
   readonly title: string;
   readonly unit: string;
   readonly decimals: number;
+  readonly better: 'lower' | 'higher';
 }
 
 export interface FigureRow {

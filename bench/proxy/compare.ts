@@ -20,6 +20,7 @@ import {
   measureStart,
   measureStreaming,
   type Running,
+  warmUp,
 } from './measurements.ts';
 import { NGINX, NGINX_NEEDS, startUpstream } from './nginx.ts';
 import { findVersion, freePort, type Program } from './programs.ts';
@@ -97,6 +98,7 @@ async function measureAll(
     const run = new Rounds(bench, programs, progress);
     const running = parts.some((part) => part !== 'idle' && part !== 'start') ? await run.startAll(contenders) : [];
     const withoutModes = running.filter(({ contender }) => hasOwnData(contender));
+    await run.take(1, running, (each) => warmUp(bench, each, effort.warmUpMs));
     for (const part of parts) {
       switch (part) {
         case 'requests':

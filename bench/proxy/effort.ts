@@ -1,6 +1,8 @@
 // How long the comparison takes: enough for figures to believe in, or enough to see that everything works.
 
 export interface ProxyEffort {
+  /** Of each proxy, before any of its rounds. */
+  readonly warmUpMs: number;
   /** CPU per request with 64 connections. */
   readonly requests: { readonly rounds: number; readonly warmupMs: number; readonly measureMs: number };
   /** Requests per second with one connection and with many. */
@@ -13,6 +15,7 @@ export interface ProxyEffort {
 }
 
 export const FULL_PROXY: ProxyEffort = {
+  warmUpMs: 5_000,
   requests: { rounds: 5, warmupMs: 1_000, measureMs: 5_000 },
   saturation: { rounds: 3, warmupMs: 500, measureMs: 2_500 },
   latency: { rounds: 3, warmupMs: 500, measureMs: 3_000 },
@@ -23,6 +26,7 @@ export const FULL_PROXY: ProxyEffort = {
 };
 
 export const QUICK_PROXY: ProxyEffort = {
+  warmUpMs: 2_000,
   requests: { rounds: 1, warmupMs: 700, measureMs: 1_500 },
   saturation: { rounds: 1, warmupMs: 200, measureMs: 500 },
   latency: { rounds: 1, warmupMs: 300, measureMs: 1_000 },
@@ -36,6 +40,7 @@ export const QUICK_PROXY: ProxyEffort = {
 export function withRounds(effort: ProxyEffort, rounds: number): ProxyEffort {
   const { requests, saturation, latency, handshakes, streaming, idle, start } = effort;
   return {
+    ...effort,
     requests: { ...requests, rounds },
     saturation: { ...saturation, rounds },
     latency: { ...latency, rounds },

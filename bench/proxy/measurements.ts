@@ -43,14 +43,27 @@ export async function measureRequests(
     title: `${title}, ${at}`,
     unit,
     decimals: unit === 'µs' ? 1 : 0,
+    better: unit === '/s' ? 'higher' : 'lower',
   });
   const cpuMicros = (cpu / load.done) * 1e6;
   samples.add(figure('cpu-per-request', 'CPU per request', 'µs'), contender.name, cpuMicros);
   samples.add(figure('requests-per-second', 'Requests per second at saturation', '/s'), contender.name, load.perSecond);
-  samples.add(figure('busy', 'of its CPU the proxy used', '%'), contender.name, (cpu / load.elapsedMs) * 1e5);
+  samples.add(figure('busy', 'Of its CPU the proxy used', '%'), contender.name, (cpu / load.elapsedMs) * 1e5);
   const generatorMicros = (load.generatorCpuMs / load.done) * 1e3;
   samples.add(figure('generator', 'CPU of the load generator per request', 'µs'), contender.name, generatorMicros);
   return `${cpuMicros.toFixed(1)} µs CPU a request, ${load.perSecond.toFixed(0)}/s with ${at}`;
+}
+
+/** For compilers that compile what is used most: without it the first rounds would be of another program than the last. */
+export async function warmUp(
+  { site, processes }: Bench,
+  { contender, port, program }: Running,
+  milliseconds: number,
+): Promise<string> {
+  const period = { warmupMs: milliseconds, measureMs: 0 };
+  const plan = planOf(site, { port, connections: 64, path: contender.path, ...period }, { kind: 'closed' });
+  await account(plan, processes, program);
+  return 'warmed up';
 }
 
 export async function measureLatency(
@@ -66,16 +79,28 @@ export async function measureLatency(
   const { load } = await account(plan, processes, program);
   const at = `${ratePerSecond.toLocaleString('en')}/s`;
   for (const percent of PERCENTILES) {
-    const kind = { id: `p${percent}-${ratePerSecond}`, title: `Latency p${percent} at ${at}`, unit: 'µs', decimals: 0 };
+    const kind = {
+      id: `p${percent}-${ratePerSecond}`,
+      title: `Latency p${percent} at ${at}`,
+      unit: 'µs',
+      decimals: 0,
+      better: 'lower' as const,
+    };
     samples.add(kind, contender.name, load.latency.percentile(percent) / 1e3);
   }
   samples.add(
-    { id: `answered-${ratePerSecond}`, title: `answered of ${at}`, unit: '%', decimals: 1 },
+    { id: `answered-${ratePerSecond}`, title: `Answered of ${at}`, unit: '%', decimals: 1, better: 'higher' },
     contender.name,
     (load.perSecond / ratePerSecond) * 100,
   );
   samples.add(
-    { id: `lateness-${ratePerSecond}`, title: `the generator's own lateness p99 at ${at}`, unit: 'µs', decimals: 0 },
+    {
+      id: `lateness-${ratePerSecond}`,
+      title: `The generator's own lateness p99 at ${at}`,
+      unit: 'µs',
+      decimals: 0,
+      better: 'lower' as const,
+    },
     contender.name,
     load.lateness.percentile(99) / 1e3,
   );
@@ -96,7 +121,13 @@ export async function measureHandshakes(
   const { load, cpu } = await account(plan, processes, program);
   const cpuMicros = (cpu / load.done) * 1e6;
   samples.add(
-    { id: 'handshake', title: 'CPU per new connection: mTLS handshake, one request, close', unit: 'µs', decimals: 0 },
+    {
+      id: 'handshake',
+      title: 'CPU per new connection: mTLS handshake, one request, close',
+      unit: 'µs',
+      decimals: 0,
+      better: 'lower' as const,
+    },
     contender.name,
     cpuMicros,
   );
@@ -114,14 +145,18 @@ export async function measureStreaming(
   const gibibytes = load.bytes / GIB;
   const cpuMs = (cpu * 1e3) / gibibytes;
   const peak = peakBytes(program.pid) / MIB;
-  samples.add({ id: 'stream-cpu', title: 'CPU per GiB streamed', unit: 'ms', decimals: 0 }, contender.name, cpuMs);
   samples.add(
-    { id: 'stream-rate', title: 'Streamed over one connection', unit: 'MiB/s', decimals: 0 },
+    { id: 'stream-cpu', title: 'CPU per GiB streamed', unit: 'ms', decimals: 0, better: 'lower' },
+    contender.name,
+    cpuMs,
+  );
+  samples.add(
+    { id: 'stream-rate', title: 'Streamed over one connection', unit: 'MiB/s', decimals: 0, better: 'higher' },
     contender.name,
     (load.bytes / MIB / load.elapsedMs) * 1e3,
   );
   samples.add(
-    { id: 'stream-peak', title: 'Peak memory while streaming', unit: 'MiB', decimals: 0 },
+    { id: 'stream-peak', title: 'Peak memory while streaming', unit: 'MiB', decimals: 0, better: 'lower' },
     contender.name,
     peak,
   );
@@ -146,7 +181,11 @@ export async function measureIdleConnections(
     await pause(settleMs);
     const each = (residentBytes(program.pid) - before) / open / 1024;
     const title = `Memory per idle connection, ${wanted.toLocaleString('en')}`;
-    samples.add({ id: `idle-connection-${wanted}`, title, unit: 'KiB', decimals: 1 }, contender.name, each);
+    samples.add(
+      { id: `idle-connection-${wanted}`, title, unit: 'KiB', decimals: 1, better: 'lower' },
+      contender.name,
+      each,
+    );
     said.push(`${each.toFixed(1)} KiB with ${wanted}`);
   }
   for (const release of releases) await release();
@@ -159,10 +198,18 @@ export async function measureStart(
   { contender, program }: Running,
   { settleMs }: { readonly settleMs: number },
 ): Promise<string> {
-  samples.add({ id: 'start', title: 'Start to ready', unit: 'ms', decimals: 0 }, contender.name, program.startMs);
+  samples.add(
+    { id: 'start', title: 'Start to ready', unit: 'ms', decimals: 0, better: 'lower' },
+    contender.name,
+    program.startMs,
+  );
   await pause(settleMs);
   const resident = residentBytes(program.pid) / MIB;
-  samples.add({ id: 'idle-memory', title: 'Idle memory', unit: 'MiB', decimals: 1 }, contender.name, resident);
+  samples.add(
+    { id: 'idle-memory', title: 'Idle memory', unit: 'MiB', decimals: 1, better: 'lower' },
+    contender.name,
+    resident,
+  );
   return `ready after ${program.startMs.toFixed(0)} ms, ${resident.toFixed(1)} MiB`;
 }
 

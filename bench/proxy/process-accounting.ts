@@ -12,9 +12,24 @@ export function cpuSeconds(pid: number): number {
     return nanoseconds.reduce((sum, text) => sum + Number(text.split(' ')[0]), 0) / 1e9;
   } catch {
     // A thread that has just ended, or a kernel without schedstat.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+    const { user, system } = readTicks(pid);
+    return (user + system) / TICKS_PER_SECOND;
   }
+}
+
+/** Called, it tells how much of the CPU used since then was used in the kernel. */
+export function kernelShare(pid: number): () => number {
+  const before = readTicks(pid);
+  return () => {
+    const after = readTicks(pid);
+    const system = after.system - before.system;
+    return system / (system + after.user - before.user);
+  };
+}
+
+function readTicks(pid: number): { readonly user: number; readonly system: number } {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return { user: Number(fields[11]), system: Number(fields[12]) };
 }
 
 export function residentBytes(pid: number): number {

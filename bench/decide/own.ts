@@ -1,13 +1,13 @@
 // What a decision costs in process: remembered and not, with 10, 1,000 and 10,000 rules, for one principal and a thousand.
 
 import { readFileSync } from 'node:fs';
-import { decide, type AuthzRequest } from '../src/policy/decide.ts';
-import type { Decision, Effect } from '../src/policy/decision.ts';
-import { DecisionCache, type CachePartition } from '../src/policy/decision-cache.ts';
-import { loadPolicy } from '../src/policy/load.ts';
-import type { CompiledPolicy } from '../src/policy/matrix.ts';
-import { parseSpiffeId } from '../src/spiffe/spiffe-id.ts';
-import { type Summary, summarise } from './summary.ts';
+import { decide, type AuthzRequest } from '../../src/policy/decide.ts';
+import type { Decision, Effect } from '../../src/policy/decision.ts';
+import { DecisionCache, type CachePartition } from '../../src/policy/decision-cache.ts';
+import { loadPolicy } from '../../src/policy/load.ts';
+import type { CompiledPolicy } from '../../src/policy/matrix.ts';
+import { parseSpiffeId } from '../../src/spiffe/spiffe-id.ts';
+import { type Summary, summarise } from '../summary.ts';
 
 export interface Measurement {
   readonly name: string;
@@ -55,7 +55,7 @@ interface PolicyShape {
 const GENERIC = {
   file: 'policies/protocols/generic.yaml',
   kind: 'shipped-protocol' as const,
-  bytes: readFileSync(new URL('../policies/protocols/generic.yaml', import.meta.url)),
+  bytes: readFileSync(new URL('../../policies/protocols/generic.yaml', import.meta.url)),
 };
 
 const everyRow = (components: number): readonly number[] => Array.from({ length: components }, (_, row) => row);

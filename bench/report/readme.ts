@@ -1,0 +1,116 @@
+// The performance section of the README, made from results alone.
+
+import type { Figure } from '../samples.ts';
+import { findFigure, type Results } from './results.ts';
+import { formatRatio, formatValue } from './text.ts';
+
+const BEGIN = '<!-- bench: written by `npm run bench -- readme` from bench/results/latest.json -->';
+const END = '<!-- bench: end -->';
+const OWN = 'Sallyport enforce';
+const PROXIES = ['nginx', 'HAProxy', 'Caddy', OWN];
+const MODES = ['passthrough', 'enforce', 'enforce-cold', 'enforce-log-all', 'enforce-10k-rules'];
+const CPU = 'cpu-per-request-64';
+const SHOWN = [
+  CPU,
+  'requests-per-second-64',
+  'p50-5000',
+  'p99-5000',
+  'p99.9-5000',
+  'handshake',
+  'idle-connection-5000',
+  'idle-connection-1000',
+  'stream-cpu',
+  'stream-peak',
+  'start',
+  'idle-memory',
+];
+const ENGINE_FIGURES = ['decision-10-1', 'decision-1000-1000', 'decision-10000-1000'];
+
+/** @throws {Error} when the README has no place for it. */
+export function replaceSection(readme: string, results: Results): string {
+  const [begin, end] = [readme.indexOf(BEGIN), readme.indexOf(END)];
+  if (begin < 0 || end < begin) throw new Error(`the README lacks \`${BEGIN}\` and \`${END}\``);
+  return `${readme.slice(0, begin)}${BEGIN}\n${renderReadmeSection(results)}${readme.slice(end)}`;
+}
+
+export function renderReadmeSection(results: Results): string {
+  const { machine, versions, date, commit, isQuick, missing } = results;
+  const programs = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  const shown = SHOWN.flatMap((id) => findFigure(results, id) ?? []);
+  const blocks = [
+    `\`npm run bench\` takes these on your machine${isQuick ? '; **these are of a `--quick` run, and not for quoting**' : ''}. ${date.slice(0, 10)}, commit ${commit}, ${machine.cores} × ${machine.cpu}, ${programs.join(', ')}. Proxies on one core, load and upstream on the other, mTLS with client certificates verified, medians, and the ratio to nginx of the same rounds. Everything, with least and most: [bench/results/latest.md](bench/results/latest.md); how: [bench/README.md](bench/README.md).`,
+    '![CPU per request](bench/results/cpu-per-request.svg)',
+    proxyTable(shown),
+    ahead(shown),
+    modes(findFigure(results, CPU)),
+    '![Latency by arrival rate](bench/results/latency.svg)\n![CPU per GiB streamed](bench/results/streaming.svg)',
+    engineTable(ENGINE_FIGURES.flatMap((id) => findFigure(results, id) ?? [])),
+    missing.map((line) => `Missing: ${line}.`).join('\n'),
+  ];
+  return `\n${blocks.filter((block) => block !== '').join('\n\n')}\n\n`;
+}
+
+function proxyTable(figures: readonly Figure[]): string {
+  const rows = figures.map(
+    (figure) => `| ${figure.title}, ${figure.unit} | ${PROXIES.map((name) => cellOf(figure, name)).join(' | ')} |`,
+  );
+  return [`| | ${PROXIES.join(' | ')} |`, `|---|${'---:|'.repeat(PROXIES.length)}`, ...rows].join('\n');
+}
+
+function cellOf({ rows, decimals }: Figure, name: string): string {
+  const row = rows.find((each) => each.name === name);
+  if (row === undefined) return '—';
+  const value = formatValue(row.value.median, decimals);
+  return row.ratio === null || name === 'nginx' ? value : `${value} (×${formatRatio(row.ratio.median)})`;
+}
+
+/** Said plainly: wherever another's median is better than ours. */
+function ahead(figures: readonly Figure[]): string {
+  const sentences = figures.flatMap((figure) => {
+    const own = figure.rows.find(({ name }) => name === OWN)?.value.median;
+    if (own === undefined) return [];
+    const better = figure.rows.filter(
+      ({ name, value }) => PROXIES.includes(name) && isBetter(figure, value.median, own),
+    );
+    return better.length === 0 ? [] : [`${figure.title}: ${better.map(({ name }) => name).join(', ')}`];
+  });
+  return sentences.length === 0
+    ? 'None of them is ahead of Sallyport in any of these.'
+    : `Ahead of Sallyport: ${sentences.join('; ')}.`;
+}
+
+function isBetter({ better }: Figure, value: number, than: number): boolean {
+  return better === 'lower' ? value < than : value > than;
+}
+
+function modes(figure: Figure | undefined): string {
+  const said = MODES.flatMap((mode) => {
+    const row = figure?.rows.find(({ name }) => name === `Sallyport ${mode}`);
+    return row === undefined ? [] : [`\`${mode}\` ${formatValue(row.value.median, 1)} µs`];
+  });
+  return said.length === 0
+    ? ''
+    : `What deciding costs, in CPU per request: ${said.join(', ')}. \`passthrough\` is the same data plane without the decision, and exists in the bench only.`;
+}
+
+function engineTable(figures: readonly Figure[]): string {
+  const [first] = figures;
+  if (first === undefined) return '';
+  const rows = first.rows.map(
+    ({ name }) => `| ${name} | ${figures.map((figure) => nanosecondsOf(figure, name)).join(' | ')} |`,
+  );
+  const titles = figures.map(({ title }) => title.replace('Decision, ', ''));
+  return [
+    `| One decision, in process | ${titles.join(' | ')} |`,
+    `|---|${'---:|'.repeat(figures.length)}`,
+    ...rows,
+  ].join('\n');
+}
+
+function nanosecondsOf({ rows }: Figure, name: string): string {
+  const row = rows.find((each) => each.name === name);
+  if (row === undefined) return '—';
+  const { median } = row.value;
+  if (median < 1e3) return `${median.toFixed(0)} ns`;
+  return median < 1e6 ? `${(median / 1e3).toFixed(1)} µs` : `${(median / 1e6).toFixed(1)} ms`;
+}

@@ -1,0 +1,134 @@
+// The parts of the bench, one after the other.
+
+import { measureCodec } from './codec.ts';
+import { compareEngines, REFERENCE } from './decide/compare.ts';
+import { measureDecide } from './decide/own.ts';
+import type { BenchOptions, Part } from './options.ts';
+import { measureProfile } from './profile/profile.ts';
+import { compareProxies } from './proxy/compare.ts';
+import { FULL_PROXY, QUICK_PROXY, withRounds } from './proxy/effort.ts';
+import type { Results, Section } from './report/results.ts';
+import type { Figure } from './samples.ts';
+import { type Summary, summarise } from './summary.ts';
+
+type Measured = Pick<Results, 'sections' | 'missing' | 'versions'>;
+type Progress = (line: string) => void;
+
+export async function measureSections(options: BenchOptions, progress: Progress): Promise<Measured> {
+  const measured = [];
+  for (const part of options.parts) measured.push(await measurePart(part, options, progress));
+  return {
+    sections: measured.flatMap(({ sections }) => sections),
+    missing: measured.flatMap(({ missing }) => missing),
+    versions: Object.assign({}, ...measured.map(({ versions }) => versions)),
+  };
+}
+
+async function measurePart(part: Part, options: BenchOptions, progress: Progress): Promise<Measured> {
+  const { isQuick } = options;
+  switch (part) {
+    case 'proxy':
+      return measureProxy(options, progress);
+    case 'decide':
+      return measureDecisions(isQuick, progress);
+    case 'codec': {
+      progress('HTTP/1.1 codec');
+      const figures = measureCodec(
+        isQuick ? { rounds: 3, messagesPerRound: 20_000 } : { rounds: 9, messagesPerRound: 50_000 },
+      );
+      const rows = figures.map(({ name, microsPerMessage }) => ({ name, value: microsPerMessage }));
+      return only(
+        sectionOf('codec', 'HTTP/1.1 codec', [plainFigure('codec', 'One message', { unit: 'µs', decimals: 2, rows })]),
+      );
+    }
+    case 'profile':
+      return measureWhere(options, progress);
+    case 'readme':
+      return { sections: [], missing: [], versions: {} };
+  }
+}
+
+async function measureProxy({ isQuick, rounds, ...choice }: BenchOptions, progress: Progress): Promise<Measured> {
+  const effort = isQuick ? QUICK_PROXY : FULL_PROXY;
+  const { figures, missing, versions } = await compareProxies(
+    {
+      effort: rounds === null ? effort : withRounds(effort, rounds),
+      parts: choice.proxyParts,
+      contenders: choice.contenders,
+      processes: choice.processes,
+    },
+    progress,
+  );
+  return { sections: [{ id: 'proxy', title: 'Proxies', reference: 'nginx', figures }], missing, versions };
+}
+
+async function measureDecisions(isQuick: boolean, progress: Progress): Promise<Measured> {
+  progress('decisions of Sallyport');
+  const { loads, measurements } = measureDecide(
+    isQuick ? { rounds: 3, decisionsPerRound: 20_000 } : { rounds: 15, decisionsPerRound: 200_000 },
+  );
+  const figures = [
+    plainFigure('decide', 'One decision', {
+      unit: 'ns',
+      decimals: 0,
+      rows: measurements.map(({ name, nanoseconds }) => ({ name, value: nanoseconds })),
+    }),
+    plainFigure('load', 'Loading a policy', {
+      unit: 'ms',
+      decimals: 0,
+      rows: loads.map(({ name, milliseconds }) => ({ name, value: summarise([milliseconds]) })),
+    }),
+  ];
+  const engines = await compareEngines(isQuick ? { rounds: 1, roundMs: 5 } : { rounds: 5, roundMs: 100 }, progress);
+  return {
+    sections: [
+      { id: 'decide', title: 'Decisions of Sallyport, in process', reference: null, figures },
+      { id: 'engines', title: 'Decisions beside other engines, in process', reference: REFERENCE, figures: engines },
+    ],
+    missing: [],
+    versions: {},
+  };
+}
+
+async function measureWhere({ isQuick, isCold }: BenchOptions, progress: Progress): Promise<Measured> {
+  const effort = isQuick ? { warmUpMs: 3_000, measureMs: 3_000 } : { warmUpMs: 8_000, measureMs: 15_000 };
+  const { cpuMicrosPerRequest, modules, functions } = await measureProfile({ ...effort, isCold }, progress);
+  const toRows = (of: typeof modules) => of.map(({ name, micros }) => ({ name, value: summarise([micros]) }));
+  const whole = { name: 'all of it', value: summarise([cpuMicrosPerRequest]) };
+  return only(
+    sectionOf('profile', 'Where the CPU of a request goes', [
+      plainFigure('profile', 'CPU per request by module', {
+        unit: 'µs',
+        decimals: 2,
+        rows: [whole, ...toRows(modules)],
+      }),
+      plainFigure('functions', 'CPU per request by function, itself only', {
+        unit: 'µs',
+        decimals: 2,
+        rows: toRows(functions),
+      }),
+    ]),
+  );
+}
+
+function only(section: Section): Measured {
+  return { sections: [section], missing: [], versions: {} };
+}
+
+function sectionOf(id: string, title: string, figures: readonly Figure[]): Section {
+  return { id, title, reference: null, figures };
+}
+
+/** Of what is compared with nothing. */
+function plainFigure(
+  id: string,
+  title: string,
+  of: {
+    readonly unit: string;
+    readonly decimals: number;
+    readonly rows: readonly { readonly name: string; readonly value: Summary }[];
+  },
+): Figure {
+  const rows = of.rows.map(({ name, value }) => ({ name, value, ratio: null }));
+  return { id, title, unit: of.unit, decimals: of.decimals, better: 'lower', rows };
+}
