@@ -3,6 +3,7 @@
 import { credentialRules } from './credentials/credential-rules.ts';
 import { exposureRules } from './exposure/exposure-rules.ts';
 import type { Rule } from './finding.ts';
+import { matrixRulesFor } from './matrix/matrix-rules.ts';
 import { meshRules } from './mesh/mesh-rules.ts';
 import type { CniName } from './network/cni.ts';
 import { networkRulesFor } from './network/network-rules.ts';
@@ -13,5 +14,13 @@ export const ALL_RULES: readonly Rule[] = rulesFor(null);
 
 /** For a CNI that somebody names, instead of the one that the cluster shows. */
 export function rulesFor(cni: CniName | null): readonly Rule[] {
-  return [...networkRulesFor(cni), ...meshRules, ...podRules, ...credentialRules, ...exposureRules, ...rdmaRules];
+  return [
+    ...networkRulesFor(cni),
+    ...meshRules,
+    ...podRules,
+    ...credentialRules,
+    ...exposureRules,
+    ...rdmaRules,
+    ...matrixRulesFor(cni),
+  ];
 }

@@ -176,6 +176,27 @@ function findListeners(workload: Workload, { container, config }: Front): readon
   );
 }
 
+export interface WayAround {
+  /** On which the service behind Sallyport can be asked directly, or perhaps can. */
+  readonly port: number;
+  readonly isCertain: boolean;
+  readonly detail: string;
+}
+
+/** Beside the ports that a container declares or a Service leads to. */
+export function findWaysAround(workload: Workload, { container, config }: Sallyport): readonly WayAround[] {
+  if (config.kind === 'unknown') return [];
+  const certain = findListeners(workload, { container, config }).flatMap(({ account }): readonly WayAround[] => {
+    const { port } = account.evidence;
+    return typeof port === 'number' ? [{ port, isCertain: true, detail: account.detail }] : [];
+  });
+  const detail = 'nothing in the manifest says that the service behind Sallyport listens on loopback only';
+  const unproven = findUnproven(workload, container, config)
+    .filter((port) => certain.every((way) => way.port !== port))
+    .map((port) => ({ port, isCertain: false, detail }));
+  return [...certain, ...unproven];
+}
+
 /** Ports of upstreams of which nothing says that their service listens on loopback. */
 function findUnproven(workload: Workload, container: Container, config: ReadConfig): readonly number[] {
   const others = othersIn(workload, container);

@@ -1,0 +1,194 @@
+// NetworkPolicies that close a hole, and leave open what the access matrix grants.
+
+import type { Cluster } from '../cluster.ts';
+import type { Json } from '../finding.ts';
+import { toYaml } from '../formats/yaml-text.ts';
+import type { KubeObject } from '../kube-object.ts';
+import type { Reason } from '../network/reason.ts';
+import { compileSelector, matchLabels } from '../selector.ts';
+import type { Workload } from '../workload.ts';
+import type { Access } from './access.ts';
+import { peerOf, selectOnly, toObjectName } from './selection.ts';
+import type { Witness } from './witness.ts';
+
+/** `why`: what stands in the way of a manifest that could be relied on. */
+export type Closing =
+  | { readonly kind: 'manifest'; readonly text: string }
+  | { readonly kind: 'none'; readonly why: string };
+
+const MAX_PEERS = 60;
+const MAX_SELECTED = 20;
+
+/** Of one cluster, for which much is the same from one hole to the next. */
+export class ClosingPolicies {
+  readonly #access: Access;
+  readonly #cluster: Cluster;
+  readonly #componentOf = new Map<Workload, string | null>();
+  readonly #byComponent = new Map<string | null, readonly Workload[]>();
+  readonly #friends = new Map<string | null, ReadonlyMap<string, Json> | string>();
+
+  constructor(access: Access, cluster: Cluster) {
+    this.#access = access;
+    this.#cluster = cluster;
+    for (const [workload, answer] of access.answers) {
+      this.#componentOf.set(workload, answer.kind === 'component' ? answer.name : null);
+    }
+    this.#byComponent = Map.groupBy(access.answers.keys(), (workload) => this.#componentOf.get(workload) ?? null);
+  }
+
+  /**
+   * Allows of policies add up, so that no further policy takes away what a rule lets in: such a rule goes, and each workload that it was for gets
+   * a policy of its own.
+   */
+  close(witnesses: readonly Witness[]): Closing {
+    const [first] = witnesses;
+    if (first === undefined) return { kind: 'none', why: 'nobody gets in' };
+    const opening = witnesses.flatMap(({ reasons }) => reasons).filter(isIngress);
+    const foreign = opening.find(({ effect, policy }) => effect !== 'open' && !isNetworkPolicy(policy?.object ?? null));
+    if (foreign !== undefined) return { kind: 'none', why: describeForeign(foreign) };
+    const removed = new Map<KubeObject, Set<number>>();
+    for (const { policy, path } of opening) {
+      const index = path[2];
+      const object = policy?.object ?? null;
+      if (object === null) continue;
+      if (path[1] !== 'ingress' || typeof index !== 'number') {
+        return { kind: 'none', why: `a rule of ${policy?.title ?? 'a policy'} lets it in` };
+      }
+      removed.set(object, (removed.get(object) ?? new Set()).add(index));
+    }
+    const concerned = new Set([
+      first.to,
+      ...[...removed.keys()].flatMap((policy) => selectedBy(this.#cluster, policy)),
+    ]);
+    if (concerned.size > MAX_SELECTED) return { kind: 'none', why: `the rule is for ${concerned.size} workloads` };
+    const documents = [...removed].map(([policy, rules]) => toYaml(withoutRules(policy, rules)));
+    for (const workload of concerned) {
+      const policy = this.#closingPolicy(workload);
+      if (typeof policy === 'string') return { kind: 'none', why: policy };
+      documents.push(toYaml(policy));
+    }
+    return { kind: 'manifest', text: [...new Set(documents)].join('---\n') };
+  }
+
+  /** Isolates a workload but for those whom the matrix grants something, and for what belongs to it; a text says why that cannot be done. */
+  #closingPolicy(to: Workload): Json | string {
+    if (to.isHostNetwork) return `${to.ref} is on the network of its node, where no policy is applied`;
+    const component = this.#componentOf.get(to) ?? null;
+    // A workload that labels do not tell from its target may share its policy if the same holds for both.
+    const others = this.#neighboursOf(
+      to,
+      (other) => other.object === to.object || this.#componentOf.get(other) === component,
+    );
+    const podSelector = selectOnly(to, others);
+    if (podSelector === null) return `its labels do not tell ${to.ref} from other workloads`;
+    const friends = this.#friendsOf(component);
+    if (typeof friends === 'string') return friends;
+    const peers = new Map(friends);
+    const own = this.#cluster.workloadsIn(to.namespace).filter(({ object }) => object === to.object);
+    const why = this.#addPeers(own, {
+      peers,
+      isFriend: (other) => other.object === to.object || this.#isFriend(other, component),
+    });
+    if (why !== null) return why;
+    return {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: toObjectName(`matrix-${to.kind}-${to.name}-${to.role ?? 'pods'}`), namespace: to.namespace },
+      spec: { podSelector, policyTypes: ['Ingress'], ingress: [{ from: [...peers.values()] }] },
+    };
+  }
+
+  #isFriend(other: Workload, component: string | null): boolean {
+    return this.#access.grants.has(this.#componentOf.get(other) ?? null, component);
+  }
+
+  #friendsOf(component: string | null): ReadonlyMap<string, Json> | string {
+    const known = this.#friends.get(component);
+    if (known !== undefined) return known;
+    const friends = [...this.#byComponent]
+      .filter(([source]) => this.#access.grants.has(source, component))
+      .flatMap(([, workloads]) => workloads);
+    const peers = new Map<string, Json>();
+    const why =
+      friends.length > MAX_PEERS
+        ? `${friends.length} workloads may come`
+        : this.#addPeers(friends, { peers, isFriend: (other) => this.#isFriend(other, component) });
+    this.#friends.set(component, why ?? peers);
+    return why ?? peers;
+  }
+
+  /** Null when all could be named. */
+  #addPeers(
+    workloads: readonly Workload[],
+    { peers, isFriend }: { readonly peers: Map<string, Json>; readonly isFriend: (other: Workload) => boolean },
+  ): string | null {
+    for (const workload of workloads) {
+      if (workload.isHostNetwork) return `${workload.ref} is on the network of its node, and no policy can name it`;
+      const selector = selectOnly(workload, this.#neighboursOf(workload, isFriend));
+      if (selector === null) return `its labels do not tell ${workload.ref}, which may come, from others`;
+      const peer = peerOf(workload.namespace, selector);
+      peers.set(JSON.stringify(peer), peer);
+    }
+    return null;
+  }
+
+  #neighboursOf({ namespace }: Workload, isLeftOut: (other: Workload) => boolean): readonly Workload[] {
+    return this.#cluster.workloadsIn(namespace).filter((other) => !isLeftOut(other));
+  }
+}
+
+function isNetworkPolicy(object: KubeObject | null): boolean {
+  return object?.apiVersion === 'networking.k8s.io/v1' && object.kind === 'NetworkPolicy';
+}
+
+function isIngress({ direction, effect }: Reason): boolean {
+  const isOpening = effect === 'open' || effect === 'allows' || effect === 'beyond-policy' || effect === 'passes';
+  return effect === 'not-enforced' || (isOpening && direction === 'ingress');
+}
+
+function describeForeign({ effect, policy, detail }: Reason): string {
+  if (effect === 'not-enforced' || effect === 'beyond-policy') return detail;
+  return `${policy?.title ?? 'another policy'} lets it in, which no NetworkPolicy takes back`;
+}
+
+function selectedBy(cluster: Cluster, policy: KubeObject): readonly Workload[] {
+  const selector = compileSelector(cluster.field(policy, 'spec', 'podSelector'));
+  return cluster
+    .workloadsIn(policy.namespace ?? '')
+    .filter(({ labels, isHostNetwork }) => !isHostNetwork && matchLabels(selector, labels) === 'yes');
+}
+
+/** As it is, but for those rules and for what the API server wrote into it. */
+function withoutRules(policy: KubeObject, rules: ReadonlySet<number>): Json {
+  const body = toJson(policy.body);
+  const spec = isMap(body) ? body['spec'] : undefined;
+  const ingress = isMap(spec) ? spec['ingress'] : undefined;
+  const kept = isList(ingress) ? ingress.filter((_rule, index) => !rules.has(index)) : [];
+  const { namespace, name } = policy;
+  const metadata = {
+    name,
+    namespace,
+    ...(policy.labels.size === 0 ? {} : { labels: Object.fromEntries(policy.labels) }),
+  };
+  return {
+    apiVersion: policy.apiVersion,
+    kind: policy.kind,
+    metadata,
+    spec: { ...(isMap(spec) ? spec : {}), ingress: kept },
+  };
+}
+
+function toJson(body: unknown): Json {
+  if (body === null || typeof body === 'string' || typeof body === 'number' || typeof body === 'boolean') return body;
+  if (Array.isArray(body)) return body.map(toJson);
+  if (typeof body !== 'object') return null;
+  return Object.fromEntries(Object.entries(body).map(([key, value]) => [key, toJson(value)]));
+}
+
+function isMap(value: Json | undefined): value is { readonly [key: string]: Json } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isList(value: Json | undefined): value is readonly Json[] {
+  return Array.isArray(value);
+}
