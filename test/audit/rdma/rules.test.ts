@@ -245,9 +245,11 @@ describe('rdmaRules', () => {
       .map(({ remediation }) => JSON.stringify(remediation));
     expect(texts.length).toBeGreaterThan(100);
     expect(texts.filter((text) => /network ?polic/i.test(text))).toEqual([]);
-    expect(texts.every((text) => /partition|VLAN|security group|VPC|VNI|fabric|switch|device plugin/.test(text))).toBe(
-      true,
-    );
+    expect(
+      texts.every((text) =>
+        /partition|VLAN|security group|VPC|VNI|fabric|switch|device plugin|Encrypt in the application/.test(text),
+      ),
+    ).toBe(true);
   });
 
   it('say how to fix what they find, under ids of the area', () => {
