@@ -6,7 +6,8 @@ import { build } from 'esbuild';
 
 await rm('dist', { recursive: true, force: true });
 await build({
-  entryPoints: { sallyport: 'src/main.ts' },
+  // The thread that reads files starts from a file of its own.
+  entryPoints: { sallyport: 'src/main.ts', 'file-worker': 'src/artifact-files/file-worker.ts' },
   outdir: 'dist',
   bundle: true,
   splitting: true,

@@ -10,8 +10,8 @@ const LAYERS: readonly (readonly string[])[] = [
   ['cli'],
   ['app'],
   ['proxy', 'admin'],
-  ['telemetry', 'files', 'workload-api', 'federation', 'store', 'kube'],
-  ['spiffe', 'policy', 'revocation', 'devca', 'audit'],
+  ['telemetry', 'files', 'workload-api', 'federation', 'store', 'kube', 'artifact-files'],
+  ['spiffe', 'policy', 'revocation', 'devca', 'audit', 'artifact'],
   ['http1', 'pki', 'yaml', 'json'],
   ['core'],
 ];
@@ -21,7 +21,10 @@ const SIBLING_EDGES = new Set([
   'devca>spiffe',
   'audit>policy',
   'audit>spiffe',
+  'artifact>audit',
   'workload-api>files',
+  'artifact-files>files',
+  'artifact-files>kube',
 ]);
 const PACKAGE_OWNERS = new Map<string, string>([
   ['yaml', 'yaml'],
@@ -36,6 +39,9 @@ const PACKAGE_OWNERS = new Map<string, string>([
   ['@peculiar/x509', 'devca'],
   ['reflect-metadata', 'devca'],
   ['node-forge', 'devca'],
+  ['@sigstore/bundle', 'artifact'],
+  ['@sigstore/verify', 'artifact'],
+  ['@sigstore/protobuf-specs', 'artifact'],
 ]);
 // Engines and wire formats compute; what they need of the world is an argument.
 const PURE_FOLDERS = new Set([
@@ -44,6 +50,7 @@ const PURE_FOLDERS = new Set([
   'revocation',
   'devca',
   'audit',
+  'artifact',
   'http1',
   'pki',
   'yaml',

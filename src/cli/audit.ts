@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { registerClusterCommand } from './audit-cluster.ts';
 import { registerListings } from './audit-listing.ts';
+import { registerPipelineCommand } from './audit-pipeline.ts';
 import { registerReachCommand } from './audit-reach.ts';
 import type { CommandIo } from './command-io.ts';
 
@@ -11,4 +12,5 @@ export function registerAuditCommand(program: Command, io: CommandIo): void {
   registerClusterCommand(audit, io);
   registerListings(audit, io);
   registerReachCommand(audit, io);
+  registerPipelineCommand(audit, io);
 }
