@@ -1,19 +1,21 @@
 // `audit cluster`: every rule over everything that was given, as one report.
 
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { assembleReport, evaluateRules, outcomeOf, type AuditTerms } from '../audit/audit.ts';
 import { parseBaseline } from '../audit/baseline.ts';
 import { buildCluster } from '../audit/cluster.ts';
 import { NO_EXCEPTIONS, parseExceptions } from '../audit/exceptions.ts';
 import { SEVERITIES, type Severity } from '../audit/finding.ts';
+import type { AuditReport } from '../audit/report.ts';
 import type { CniName } from '../audit/network/cni.ts';
 import { rulesFor } from '../audit/rules.ts';
 import { systemClock } from '../core/clock.ts';
-import { EXIT } from './audit-error.ts';
+import { AuditCommandError, EXIT } from './audit-error.ts';
 import { addFilterOptions, filterEvaluations, type FilterFlags } from './audit-filter.ts';
 import {
   addSourceOptions,
   AUDIT_DEFAULTS,
+  isLive,
   cniOption,
   readArgument,
   readInventory,
@@ -21,10 +23,13 @@ import {
   type SourceFlags,
 } from './audit-input.ts';
 import { FORMATS, OutputOptions, writeReport } from './audit-output.ts';
+import { EVENT_FORMS, type EventForm } from './audit-watch-form.ts';
 import type { CommandIo } from './command-io.ts';
 import { readPolicy } from './policy-files.ts';
 
 interface ClusterFlags extends FilterFlags, SourceFlags {
+  readonly watch: boolean;
+  readonly events?: EventForm;
   readonly policy?: string;
   readonly cni?: CniName;
   readonly severityThreshold?: Severity;
@@ -44,18 +49,40 @@ export function registerClusterCommand(audit: Command, io: CommandIo): void {
     .option('--severity-threshold <severity>', `what counts: ${SEVERITIES.join(', ')}`, parseSeverity)
     .option('--baseline <file>', 'an earlier report in JSON: only what is new counts')
     .option('--exceptions <file>', 'what is lived with, for a reason and until a day (YAML)')
-    .option('--show-unknown', 'also list what could not be judged, one by one', false);
+    .option('--show-unknown', 'also list what could not be judged, one by one', false)
+    .option(
+      '--watch',
+      'with --live: stay, and tell what changes; ends with Ctrl-C and the code of the last audit',
+      false,
+    )
+    .addOption(new Option('--events <form>', 'with --watch: text in a terminal, else ndjson').choices(EVENT_FORMS));
   addFilterOptions(command).action(async (paths: readonly string[], flags: ClusterFlags) =>
     runAuditCommand(io, async () => {
       const targets = outputs.outputs;
       const terms = await readTerms(flags);
+      const exitOf = (report: AuditReport): number =>
+        EXIT_OF_OUTCOME[outcomeOf(report, flags.severityThreshold ?? null)];
+      if (isWatch(paths, flags)) {
+        const { watchCommand } = await import('./audit-watch.ts');
+        return watchCommand({ flags, terms, targets, exitOf, io });
+      }
       const cluster = buildCluster(await readInventory(paths, flags, io));
       const evaluations = filterEvaluations(evaluateRules(cluster, terms), flags, cluster);
       const report = assembleReport(cluster, evaluations, terms);
       await writeReport(report, targets, { io, showUnknown: flags.showUnknown, nowMs: terms.context.nowMs });
-      return EXIT_OF_OUTCOME[outcomeOf(report, flags.severityThreshold ?? null)];
+      return exitOf(report);
     }),
   );
+}
+
+function isWatch(paths: readonly string[], flags: ClusterFlags): boolean {
+  if (flags.watch && !isLive(paths, flags)) {
+    throw new AuditCommandError('usage', '--watch is for a cluster: give --live instead of files');
+  }
+  if (!flags.watch && flags.events !== undefined) {
+    throw new AuditCommandError('usage', '--events says how --watch tells what changes');
+  }
+  return flags.watch;
 }
 
 const EXIT_OF_OUTCOME = {

@@ -5,6 +5,7 @@ import { type KubeObject, own, readKubeObject } from '../audit/kube-object.ts';
 import type { ApiClient } from './api-client.ts';
 import { ApiError } from './api-error.ts';
 import type { ServedKind } from './discovery.ts';
+import { dropUnasked } from './unasked.ts';
 import { type RetryTerms, withRetries } from './retry.ts';
 import type { Turns } from './turns.ts';
 
@@ -55,7 +56,7 @@ export function pathOf({ kind, namespace }: ListTarget): string {
 export function readLiveObject(item: unknown, { kind: served, namespace }: ListTarget): KubeObject | null {
   if (typeof item !== 'object' || item === null) return null;
   const { apiVersion, group, kind, isNamespaced } = served;
-  dropNoise(item, kind);
+  dropUnasked(item, kind);
   // Items of a list do not say what they are.
   const body = { apiVersion, kind, ...item };
   const reading = readKubeObject(body, { origin: 'live', defaultNamespace: '', locate: () => null });
@@ -108,22 +109,4 @@ async function askPage(target: ListTarget, terms: ListTerms, query: Readonly<Rec
     throw new ApiError('malformed', `${path}: the answer is no list`);
   }
   return { items, resourceVersion, next: next === '' ? null : next };
-}
-
-/** What no rule asks for: who set which field when is a third of an object, and a node says every minute that it is alive. */
-function dropNoise(item: object, kind: string): void {
-  drop(own(item, 'metadata'), 'managedFields');
-  if (kind === 'Secret') {
-    // Whose type and name are enough: what is not kept cannot be told.
-    drop(item, 'data');
-    drop(item, 'stringData');
-    drop(own(own(item, 'metadata'), 'annotations'), 'kubectl.kubernetes.io/last-applied-configuration');
-  }
-  if (kind !== 'Node') return;
-  drop(own(item, 'status'), 'conditions');
-  drop(own(item, 'status'), 'images');
-}
-
-function drop(value: unknown, key: string): void {
-  if (typeof value === 'object' && value !== null) Reflect.deleteProperty(value, key);
 }

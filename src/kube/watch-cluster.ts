@@ -1,6 +1,7 @@
 // A cluster as it is at every moment: each kind listed and watched, and kinds that come later as well.
 
 import type { Unreadable } from '../audit/inventory.ts';
+import type { ObjectChange } from '../audit/watch/object-change.ts';
 import type { ApiClient } from './api-client.ts';
 import { ApiError } from './api-error.ts';
 import { ConnectionError } from './connection-error.ts';
@@ -12,7 +13,7 @@ import { type LiveInventory, unverified } from './read-cluster.ts';
 import { rest } from './retry.ts';
 import { Turns } from './turns.ts';
 import { unreadableReading } from './unreadable-kind.ts';
-import { KindWatch, type ObjectChange, type WatchLimits } from './watch-kind.ts';
+import { KindWatch, type WatchLimits } from './watch-kind.ts';
 
 export interface ClusterWatchLimits extends WatchLimits {
   /** How often the server is asked which kinds it has. */
@@ -25,7 +26,7 @@ export const WATCH_LIMITS: ClusterWatchLimits = {
   minLifeSeconds: 300,
   maxLifeSeconds: 600,
   silenceMs: 180_000,
-  staleMs: 60_000,
+  staleMs: 10_000,
   pollMs: 15_000,
   minDelayMs: 1_000,
   maxDelayMs: 30_000,
@@ -35,6 +36,8 @@ export const WATCH_LIMITS: ClusterWatchLimits = {
 
 export interface ClusterWatchTerms extends LiveTerms {
   readonly watchLimits: ClusterWatchLimits;
+  /** Ends everything; a start that it interrupts has not read all. */
+  readonly signal: AbortSignal;
   /** For what should not happen; the watch of the kind has ended then. */
   readonly onBroken: (error: unknown) => void;
 }
@@ -75,6 +78,7 @@ export class ClusterWatch {
     this.#terms = terms;
     this.#client = createClient(terms);
     this.#turns = new Turns(terms.limits.concurrency);
+    terms.signal.addEventListener('abort', () => this.close(), { once: true });
   }
 
   async start(): Promise<void> {

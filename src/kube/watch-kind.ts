@@ -2,20 +2,16 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Unreadable } from '../audit/inventory.ts';
-import { type KubeObject, own } from '../audit/kube-object.ts';
+import type { KubeObject } from '../audit/kube-object.ts';
+import type { ObjectChange } from '../audit/watch/object-change.ts';
 import type { Clock } from '../core/clock.ts';
 import { ApiError } from './api-error.ts';
 import { ConnectionError } from './connection-error.ts';
 import { type KindList, listKind, type ListTarget, type ListTerms, readLiveObject } from './list-kind.ts';
 import { type ReadKind, whatWasRead } from './read-cluster.ts';
 import { rest } from './retry.ts';
-import { unreadableKind } from './unreadable-kind.ts';
+import { describe, unreadableKind } from './unreadable-kind.ts';
 import { type WatchEvent, watchEvents, type WatchStreamTerms } from './watch-stream.ts';
-
-export type ObjectChange =
-  | { readonly kind: 'added'; readonly object: KubeObject }
-  | { readonly kind: 'modified'; readonly object: KubeObject; readonly before: KubeObject }
-  | { readonly kind: 'deleted'; readonly before: KubeObject };
 
 export interface WatchLimits {
   /** Between these a watch is asked to live; they are different, so that not all end together. */
@@ -45,6 +41,9 @@ export class KindWatch {
   readonly #first = Promise.withResolvers<void>();
   #read: Omit<ReadKind, 'objects'> | null = null;
   #failure: Unreadable | null = null;
+  /** It may be listed and not watched. */
+  #isUnwatched = false;
+  #isRefused = false;
 
   constructor(target: ListTarget, terms: KindWatchTerms) {
     this.target = target;
@@ -60,9 +59,10 @@ export class KindWatch {
   get current(): ReadKind {
     const { unreadable = [], complete = null } = this.#read ?? {};
     const failure = this.#failure;
+    const late = this.#isUnwatched && failure === null ? [this.#lateness()] : [];
     return {
       objects: [...this.#objects.values()],
-      unreadable: failure === null ? unreadable : [failure],
+      unreadable: failure === null ? [...unreadable, ...late] : [failure],
       complete: failure === null ? complete : null,
     };
   }
@@ -93,8 +93,9 @@ export class KindWatch {
   /** Until the list has to be read again. */
   async #follow(listed: string): Promise<void> {
     const { signal, clock, limits, retry } = this.#terms;
-    if (!this.target.kind.canWatch) {
+    if (!this.target.kind.canWatch || this.#isRefused) {
       await rest(limits.pollMs, signal, retry.schedule);
+      this.#isRefused = false;
       return;
     }
     let resourceVersion = listed;
@@ -106,6 +107,7 @@ export class KindWatch {
         for await (const events of watchEvents(this.target, resourceVersion, this.#streamTerms())) {
           failures = 0;
           brokenSinceMs = null;
+          this.#setUnwatched(false);
           this.#recover();
           resourceVersion = this.#takeEvents(events) ?? resourceVersion;
         }
@@ -114,8 +116,12 @@ export class KindWatch {
       } catch (error) {
         if (signal.aborted || !(error instanceof ApiError || error instanceof ConnectionError)) throw error;
         if (error.code === 'gone') return;
-        if (error.code === 'forbidden' || error.code === 'status') {
-          await rest(limits.pollMs, signal, retry.schedule);
+        // What it has told and what it has kept back is not known any more.
+        if (error.code === 'malformed' || error.code === 'too-large') throw error;
+        if (REFUSALS.has(error.code)) {
+          // Whether it may still be listed is seen at once, and not when it would be asked for again.
+          this.#isRefused = true;
+          this.#setUnwatched(true);
           return;
         }
         failures += 1;
@@ -145,8 +151,8 @@ export class KindWatch {
     this.#read = whatWasRead(this.target, list);
     this.#failure = null;
     this.#first.resolve();
-    const isDifferent =
-      !isDeepStrictEqual(had.unreadable, this.#read.unreadable) || had.complete !== this.#read.complete;
+    const has = this.current;
+    const isDifferent = !isDeepStrictEqual(had.unreadable, has.unreadable) || had.complete !== has.complete;
     if (changes.length > 0 || isDifferent) this.#terms.onChange(changes);
   }
 
@@ -160,7 +166,9 @@ export class KindWatch {
   #takeEvent(event: WatchEvent): readonly ObjectChange[] {
     if (event.kind === 'bookmark') return [];
     const object = readLiveObject(event.item, this.target);
-    if (object === null) return [];
+    if (object === null) {
+      throw new ApiError('malformed', `a watch of ${this.target.kind.resource} tells of what is not watched`);
+    }
     if (event.kind === 'set') return this.#set(object);
     const before = this.#objects.get(keyOf(object));
     return this.#objects.delete(keyOf(object)) && before !== undefined ? [{ kind: 'deleted', before }] : [];
@@ -170,7 +178,22 @@ export class KindWatch {
     const before = this.#objects.get(keyOf(object));
     this.#objects.set(keyOf(object), object);
     if (before === undefined) return [{ kind: 'added', object }];
-    return isSame(before, object) ? [] : [{ kind: 'modified', object, before }];
+    return isDeepStrictEqual(before.body, object.body) ? [] : [{ kind: 'modified', object, before }];
+  }
+
+  /** Of no kind that a rule asks for: what was listed is there, and only old. */
+  #lateness(): Unreadable {
+    const { kind, namespace } = this.target;
+    const listed = { ...kind, key: `Watch of ${kind.key}` };
+    const place = { listed, resource: `changes of ${kind.resource}`, namespace };
+    const seconds = this.#terms.limits.pollMs / 1000;
+    return describe(place, 'forbidden', `it may not be watched, and is listed every ${seconds} s instead`);
+  }
+
+  #setUnwatched(isUnwatched: boolean): void {
+    if (this.#isUnwatched === isUnwatched) return;
+    this.#isUnwatched = isUnwatched;
+    this.#terms.onChange([]);
   }
 
   #recover(): void {
@@ -196,18 +219,8 @@ export class KindWatch {
 }
 
 const MAX_DOUBLINGS = 16;
+const REFUSALS: ReadonlySet<string> = new Set(['forbidden', 'unauthorized', 'not-found', 'status']);
 
 function keyOf({ namespace, name }: KubeObject): string {
   return `${namespace ?? ''}/${name}`;
-}
-
-/** But for the version that every write gives it. */
-function isSame(left: KubeObject, right: KubeObject): boolean {
-  return isDeepStrictEqual(withoutVersion(left.body), withoutVersion(right.body));
-}
-
-function withoutVersion(body: unknown): unknown {
-  const metadata = own(body, 'metadata');
-  if (typeof body !== 'object' || typeof metadata !== 'object') return body;
-  return { ...body, metadata: { ...metadata, resourceVersion: null } };
 }

@@ -63,6 +63,10 @@ export class StandInApiServer {
   /** How a watch from before `compact` is refused: with a status, or with an event in a stream that has begun. */
   goneAs: 'status' | 'event' = 'event';
   kinds: readonly StandInKind[];
+  /** Called before each list; what it returns is answered instead. */
+  onList: (request: StandInRequest) => unknown = () => null;
+  /** Called when a credential is not taken. */
+  onRefused: () => unknown = () => null;
   readonly #server: Server;
   readonly #failures: { failure: StandInFailure; left: number }[] = [];
   readonly #watches = new Set<ServerResponse>();
@@ -160,18 +164,23 @@ export class StandInApiServer {
     const client = clientOf(request);
     const isWatch = url.searchParams.get('watch') === 'true';
     const { method = '', headers } = request;
-    this.requests.push({ method, path: url.pathname, query: url.searchParams, headers, client });
+    const asked: StandInRequest = { method, path: url.pathname, query: url.searchParams, headers, client };
+    this.requests.push(asked);
     if (method !== 'GET') return sendStatus(response, 405, 'this cluster is only looked at');
     const failure = this.#failureFor(url.pathname, isWatch);
     if (failure !== null) return this.#refuse(failure, response);
     const token = /^Bearer (.*)$/.exec(request.headers.authorization ?? '')?.[1];
-    if (client === null && (token === undefined || !this.tokens.has(token)))
+    if (client === null && (token === undefined || !this.tokens.has(token))) {
+      this.onRefused();
       return sendStatus(response, 401, 'Unauthorized');
+    }
     const discovery = this.#discover(url.pathname);
     if (discovery !== null) return send(response, discovery, request);
     const place = this.#placeOf(url.pathname);
     if (place === null) return sendStatus(response, 404, 'the server could not find the requested resource');
     if (isWatch) return this.#watch(place, url.searchParams, response);
+    const instead = this.onList(asked) ?? null;
+    if (instead !== null) return send(response, instead, request);
     if (place.name === null) return this.#list(place, url.searchParams, { request, response });
     const [object] = this.store.list((each) => isAt(each, place) && each.metadata.name === place.name).objects;
     if (object === undefined) return sendStatus(response, 404, `${place.kind.resource} "${place.name}" not found`);
