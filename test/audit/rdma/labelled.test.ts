@@ -1,38 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Workload } from '../../../src/audit/workload.ts';
 import { findAllRdmaAccess } from '../../../src/audit/rdma/access.ts';
-import { readLabelledSet, type Label, type LabelledTemplate } from './labelled-set.ts';
-
-interface Score {
-  readonly precision: number;
-  readonly recall: number;
-  readonly found: number;
-  readonly missed: readonly string[];
-  readonly invented: readonly string[];
-}
-
-function score(set: readonly LabelledTemplate[], judge: (template: LabelledTemplate) => Label): Score {
-  const judged = set.map((template) => ({ ref: template.workload.ref, label: template.label, said: judge(template) }));
-  const positives = judged.filter(({ label }) => label === 'access');
-  const claimed = judged.filter(({ said }) => said === 'access');
-  const found = positives.filter(({ said }) => said === 'access').length;
-  return {
-    precision: found / claimed.length,
-    recall: found / positives.length,
-    found,
-    missed: positives.filter(({ said }) => said !== 'access').map(({ ref }) => ref),
-    invented: claimed.filter(({ label }) => label !== 'access').map(({ ref }) => ref),
-  };
-}
-
-/** As the article's script judges: a substring of a resource's name, in main containers only. */
-function judgeBySubstring(workload: Workload): Label {
-  const names = workload.containers
-    .filter(({ kind }) => kind === 'main')
-    .flatMap(({ field }) => ['limits', 'requests'].map((key) => field.get('resources', key)))
-    .flatMap((list) => (list.kind === 'map' ? [...list.asMap().keys()] : []));
-  return names.some((name) => name.includes('rdma') || name.includes('infiniband')) ? 'access' : 'none';
-}
+import { judgeBySubstring, score } from './labelled-score.ts';
+import { readLabelledSet } from './labelled-set.ts';
 
 function percent(part: number): string {
   return `${(100 * part).toFixed(1)} %`;
