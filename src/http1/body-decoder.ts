@@ -1,6 +1,6 @@
 // Octets of a body without their framing: as long as announced, in chunks, or until the connection ends.
 
-import { FieldSection } from './field-section.ts';
+import { everyField, FieldSection } from './field-section.ts';
 import { Http1Error, type Http1ErrorCode } from './http1-error.ts';
 import type { InputQueue } from './input-queue.ts';
 import { CR, HEX, HTAB, LF, NOT_HEX, octetAt, SEMICOLON, SP } from './octets.ts';
@@ -158,8 +158,8 @@ export class BodyDecoder {
   /** Trailers are parsed so that nothing hides in them, and dropped: RFC 9110 §6.5.1 allows it, and the upstream decides on heads. */
   #dropTrailers(): void {
     const section = this.#section;
-    const trailers = new FieldSection();
-    trailers.parse(section, section.bytes.toString('latin1', section.start, section.end), section.start);
+    const trailers = new FieldSection(everyField);
+    trailers.parse(section, section.start);
     if (trailers.touchesFraming) throw section.refusal('forbidden-trailer');
     section.release();
   }

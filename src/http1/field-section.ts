@@ -1,5 +1,6 @@
 // The field lines of a head: end-to-end fields as a flat list, and what the others say about framing and the connection.
 
+import { addParsedField, type FieldLines, inOnePiece, NO_LINES, type ParsedFields } from './field-lines.ts';
 import { findKnownName, hashOctet, isProxyField, type KnownName, mayNominate, ROLE } from './field-names.ts';
 import type { Http1ErrorCode } from './http1-error.ts';
 import { COLON, CR, DIGIT_0, DIGIT_9, FIELD_VALUE, HTAB, isToken, LF, octetAt, SP, TOKEN } from './octets.ts';
@@ -9,11 +10,21 @@ import type { SectionReader } from './section-reader.ts';
 const MAX_LENGTH_DIGITS = 15;
 /** Roles that say nothing about how a message is framed, routed or answered. */
 const HARMLESS_ROLES = (1 << ROLE.endToEnd) | (1 << ROLE.hopByHop);
+/** Field lines up to this length are compared with those of the next head. */
+const MAX_REMEMBERED_OCTETS = 2048;
+const NOTHING = Buffer.alloc(0);
 
-/** Reused for every head of a connection: parse() starts it afresh. */
+export function everyField(): boolean {
+  return true;
+}
+
+/**
+ * Reused for every head of a connection. Peers repeat themselves: when the same octets come again, what they said the last time is
+ * still there, and only comparing them was paid for. Whatever differs in one octet is read from the beginning.
+ */
 export class FieldSection {
-  /** Flat name, value, …; end-to-end fields only, nominated ones removed. */
-  fields: string[] = [];
+  /** Those of the fields that are passed on, as they go on the wire. */
+  lines: FieldLines = NO_LINES;
   host: string | null = null;
   contentLength: number | null = null;
   isChunked = false;
@@ -23,17 +34,39 @@ export class FieldSection {
   close = false;
   keepAlive = false;
   nominatesUpgrade = false;
+  #fields: string[] = [];
   #nominated: Set<string> | null = null;
   #seenOnce = 0;
   #seenRoles = 0;
+  readonly #isPassedOn: (name: string) => boolean;
+  /** What was read last, in the first octets; none when it was refused or is too long. */
+  #remembered = NOTHING;
+  #rememberedOctets = 0;
+
+  /** `isPassedOn` says by name, in lower case, which fields `lines` is made of. It always says the same. */
+  constructor(isPassedOn: (name: string) => boolean) {
+    this.#isPassedOn = isPassedOn;
+  }
 
   /**
-   * Reads the lines from `from`, an index into section.bytes, to the end of the section; `text` is the section as latin1.
+   * Reads the lines from `from`, an index into section.bytes, to the end of the section.
    * Octets 0x80 to 0xff of a value (obs-text) pass byte-exact: no field that the codec or the policy acts on may hold them.
+   * @returns whether they are, octet for octet, those of the last call.
    */
-  parse(section: SectionReader, text: string, from: number): void {
+  parse(section: SectionReader, from: number): 'repeated' | 'read' {
+    if (this.#isRepeated(section.bytes, from, section.end)) return 'repeated';
+    // Should they be refused, nothing is to be compared with them.
+    this.#rememberedOctets = 0;
+    this.#read(section, from);
+    this.#remember(section.bytes, from, section.end);
+    return 'read';
+  }
+
+  #read(section: SectionReader, from: number): void {
     this.#reset();
-    const { bytes, start, end } = section;
+    const { bytes, end } = section;
+    const start = from;
+    const text = bytes.toString('latin1', from, end);
     let count = 0;
     let at = from;
     // The section ends with its first empty line: every line before it has at least one octet, and all scans stop at its CR.
@@ -63,14 +96,20 @@ export class FieldSection {
       const known = findKnownName(bytes, nameStart, nameEnd, hash);
       if (known === undefined) {
         const name = text.slice(nameStart - start, nameEnd - start).toLowerCase();
-        if (!isProxyField(name)) this.fields.push(name, value);
+        if (!isProxyField(name)) this.#fields.push(name, value);
       } else {
         this.#add(section, known, value);
       }
     }
     // RFC 9112 §6.3: both present is smuggling; refuse, do not pick one.
     if (this.isChunked && this.contentLength !== null) throw section.refusal('conflicting-framing');
-    if (this.#nominated !== null) this.fields = withoutNames(this.fields, this.#nominated);
+    if (this.#nominated !== null) this.#fields = withoutNames(this.#fields, this.#nominated);
+    this.lines = this.#encode(this.fields);
+  }
+
+  /** End-to-end fields only, nominated ones removed. */
+  get fields(): ParsedFields {
+    return this.#fields as readonly string[] as ParsedFields;
   }
 
   /** Whether a field occurred that has no place in a trailer section (RFC 9110 §6.5.1). */
@@ -78,8 +117,34 @@ export class FieldSection {
     return (this.#seenRoles & ~HARMLESS_ROLES) !== 0;
   }
 
+  #encode(fields: ParsedFields): FieldLines {
+    let lines = NO_LINES;
+    for (let at = 0; at < fields.length; at += 2) {
+      if (this.#isPassedOn(fields[at] ?? '')) lines = addParsedField(lines, fields, at);
+    }
+    return inOnePiece(lines);
+  }
+
+  #isRepeated(bytes: Buffer, from: number, end: number): boolean {
+    const octets = end - from;
+    if (octets !== this.#rememberedOctets) return false;
+    for (let at = 0; at < octets; at += 1) {
+      if (octetAt(bytes, from + at) !== octetAt(this.#remembered, at)) return false;
+    }
+    return true;
+  }
+
+  #remember(bytes: Buffer, from: number, end: number): void {
+    const octets = end - from;
+    if (octets > MAX_REMEMBERED_OCTETS) return;
+    if (this.#remembered.length < octets) this.#remembered = Buffer.allocUnsafeSlow(octets);
+    bytes.copy(this.#remembered, 0, from, end);
+    this.#rememberedOctets = octets;
+  }
+
   #reset(): void {
-    this.fields = [];
+    this.lines = NO_LINES;
+    this.#fields = [];
     this.host = null;
     this.contentLength = null;
     this.isChunked = false;
@@ -99,7 +164,7 @@ export class FieldSection {
     this.#seenRoles |= 1 << known.role;
     switch (known.role) {
       case ROLE.endToEnd:
-        this.fields.push(known.name, value);
+        this.#fields.push(known.name, value);
         return;
       case ROLE.hopByHop:
         return;

@@ -43,6 +43,12 @@ export function octetAt(bytes: Uint8Array, at: number): number {
   return bytes[at] as number;
 }
 
+/** Whether `text`, of ASCII, stands at `from`; octets beyond the end are not those of any text. */
+export function isAt(bytes: Uint8Array, from: number, text: string): boolean {
+  for (let at = 0; at < text.length; at += 1) if (bytes[from + at] !== text.charCodeAt(at)) return false;
+  return true;
+}
+
 /** Whether `text` is a token (RFC 9110 §5.6.2). */
 export function isToken(text: string): boolean {
   for (let at = 0; at < text.length; at += 1) {

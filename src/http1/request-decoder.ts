@@ -1,12 +1,13 @@
 // Bytes of a connection to requests, pulled one event at a time.
 
 import { BodyDecoder } from './body-decoder.ts';
-import { FieldSection } from './field-section.ts';
+import type { FieldLines } from './field-lines.ts';
+import { everyField, FieldSection } from './field-section.ts';
 import { Http1Error } from './http1-error.ts';
 import { InputQueue } from './input-queue.ts';
 import { octetAt, TOKEN } from './octets.ts';
 import type { HeadLimits, RequestHead } from './request-head.ts';
-import { parseRequestHead } from './request-head-parser.ts';
+import { RequestHeadParser } from './request-head-parser.ts';
 import { SectionReader } from './section-reader.ts';
 
 /** 'head', then any number of 'data', then 'end', for each message; 'need-more' between any two octets. */
@@ -22,14 +23,18 @@ type RequestState = 'head' | 'body' | 'closed' | 'failed';
 export class RequestDecoder {
   readonly #input = new InputQueue();
   readonly #section: SectionReader;
-  readonly #fields = new FieldSection();
+  readonly #fields: FieldSection;
+  readonly #parser: RequestHeadParser;
   readonly #body: BodyDecoder;
   #state: RequestState = 'head';
   #head: RequestHead | null = null;
   #failure: unknown = null;
 
-  constructor(limits: HeadLimits) {
+  /** `isPassedOn` says by name, in lower case, which fields `lines` is made of. */
+  constructor(limits: HeadLimits, isPassedOn: (name: string) => boolean = everyField) {
     this.#section = new SectionReader('request', limits);
+    this.#fields = new FieldSection(isPassedOn);
+    this.#parser = new RequestHeadParser(this.#fields);
     this.#body = new BodyDecoder(this.#section);
   }
 
@@ -65,6 +70,11 @@ export class RequestDecoder {
     return this.#head;
   }
 
+  /** Of the fields of that request those that are passed on, encoded. */
+  get lines(): FieldLines {
+    return this.#fields.lines;
+  }
+
   /** The octets of the last 'data' event, without chunk framing: a view of what was pushed, never larger. */
   get data(): Buffer {
     return this.#body.data;
@@ -97,7 +107,7 @@ export class RequestDecoder {
       throw new Http1Error('invalid-method', 'request');
     }
     if (!section.read(this.#input, 'head')) return 'need-more';
-    this.#head = parseRequestHead(section, this.#fields);
+    this.#head = this.#parser.parse(section);
     section.release();
     this.#body.begin(this.#head.body);
     this.#state = 'body';

@@ -3,7 +3,7 @@
 import { findHostEnd } from './authority.ts';
 import type { FieldSection } from './field-section.ts';
 import { isProxiedMethod } from './method.ts';
-import { CR, isToken, LF, octetAt, SP, TOKEN } from './octets.ts';
+import { CR, isAt, isToken, LF, octetAt, SP, TOKEN } from './octets.ts';
 import type { BodyFraming, RequestHead } from './request-head.ts';
 import { findPathFlaw, findQueryFlaw } from './request-target.ts';
 import type { SectionReader } from './section-reader.ts';
@@ -12,39 +12,68 @@ import type { SectionReader } from './section-reader.ts';
 const MAX_TARGET_OCTETS = 8192;
 const VERSION_LENGTH = 'HTTP/1.1'.length;
 
+const COMMON_METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'] as const;
+
 const NO_BODY: BodyFraming = { kind: 'none' };
 const CHUNKED_BODY: BodyFraming = { kind: 'chunked' };
 
-/** Throws the refusal of `section`; `fields` is where the field lines are gathered. */
-export function parseRequestHead(section: SectionReader, fields: FieldSection): RequestHead {
-  const { bytes, start, end } = section;
-  const text = bytes.toString('latin1', start, end);
+/** What the field lines and the version say of a request, apart from the fields themselves. */
+type FieldMeaning = Omit<RequestHead, 'method' | 'path' | 'query' | 'fields'>;
 
-  let at = start;
-  while (octetAt(TOKEN, octetAt(bytes, at)) !== 0) at += 1;
-  if (at === start) throw section.refusal('invalid-method');
-  if (octetAt(bytes, at) !== SP) throw section.refusal('invalid-request-line');
-  const method = text.slice(0, at - start);
+/** For the heads of one connection; `fields` is where their field lines are gathered. */
+export class RequestHeadParser {
+  readonly #fields: FieldSection;
+  /** Of the field lines read last. */
+  #meaning: FieldMeaning | null = null;
 
-  const targetStart = at + 1;
-  at = targetStart;
-  // Stops at SP, every control including the CR of the line, and at DEL and beyond: none of them is in a canonical target.
-  while (octetAt(bytes, at) > SP) at += 1;
-  const targetEnd = at;
-  const version = parseVersion(section, text, targetEnd);
-  if (!isProxiedMethod(method)) throw section.refusal('method-not-supported');
-  if (targetEnd - targetStart > MAX_TARGET_OCTETS) throw section.refusal('target-too-long');
+  constructor(fields: FieldSection) {
+    this.#fields = fields;
+  }
 
-  // Not a slice of `text`: a path lives on as a cache key and must not keep the other fields, such as credentials, alive.
-  const target = bytes.toString('latin1', targetStart, targetEnd);
-  const mark = target.indexOf('?');
-  const path = mark === -1 ? target : target.slice(0, mark);
-  const query = mark === -1 ? null : target.slice(mark + 1);
-  const flaw = findPathFlaw(path) ?? (query === null ? null : findQueryFlaw(query));
-  if (flaw !== null) throw section.refusal(flaw);
+  /** Throws the refusal of `section`. */
+  parse(section: SectionReader): RequestHead {
+    const { bytes, start } = section;
+    let at = start;
+    while (octetAt(TOKEN, octetAt(bytes, at)) !== 0) at += 1;
+    if (at === start) throw section.refusal('invalid-method');
+    if (octetAt(bytes, at) !== SP) throw section.refusal('invalid-request-line');
+    const method = methodAt(bytes, start, at);
 
-  fields.parse(section, text, targetEnd + 1 + VERSION_LENGTH + 2);
+    const targetStart = at + 1;
+    at = targetStart;
+    // Stops at SP, every control including the CR of the line, and at DEL and beyond: none of them is in a canonical target.
+    while (octetAt(bytes, at) > SP) at += 1;
+    const targetEnd = at;
+    const version = parseVersion(section, targetEnd);
+    if (!isProxiedMethod(method)) throw section.refusal('method-not-supported');
+    if (targetEnd - targetStart > MAX_TARGET_OCTETS) throw section.refusal('target-too-long');
 
+    // A string of its own: a path lives on as a cache key and must not keep the other fields, such as credentials, alive.
+    const target = bytes.toString('latin1', targetStart, targetEnd);
+    const mark = target.indexOf('?');
+    const path = mark === -1 ? target : target.slice(0, mark);
+    const query = mark === -1 ? null : target.slice(mark + 1);
+    const flaw = findPathFlaw(path) ?? (query === null ? null : findQueryFlaw(query));
+    if (flaw !== null) throw section.refusal(flaw);
+
+    const meaning = this.#meaningOf(section, targetEnd + 1 + VERSION_LENGTH + 2, version);
+    const { authority, host, body, persistent, expectsContinue, upgrade } = meaning;
+    const { fields } = this.#fields;
+    return { method, authority, host, path, query, fields, body, persistent, expectsContinue, upgrade, version };
+  }
+
+  /** The same lines in the same version mean the same. */
+  #meaningOf(section: SectionReader, linesStart: number, version: FieldMeaning['version']): FieldMeaning {
+    const known = this.#meaning;
+    // Should they be refused, they mean nothing the next time either.
+    this.#meaning = null;
+    const isRepeated = this.#fields.parse(section, linesStart) === 'repeated';
+    this.#meaning = isRepeated && known?.version === version ? known : interpret(section, this.#fields, version);
+    return this.#meaning;
+  }
+}
+
+function interpret(section: SectionReader, fields: FieldSection, version: FieldMeaning['version']): FieldMeaning {
   if (fields.host === null) throw section.refusal('missing-host');
   const hostEnd = findHostEnd(fields.host);
   if (hostEnd === null) throw section.refusal('invalid-host');
@@ -57,12 +86,8 @@ export function parseRequestHead(section: SectionReader, fields: FieldSection): 
     throw section.refusal('expectation-failed');
 
   return {
-    method,
     authority,
     host: hostEnd === authority.length ? authority : authority.slice(0, hostEnd),
-    path,
-    query,
-    fields: fields.fields,
     body,
     // RFC 9112 §9.3: a proxy does not keep a connection with an HTTP/1.0 client alive. Behind a request to upgrade, even to h2c,
     // it depends on the answer whether the next octet is HTTP: nothing there is read as a request.
@@ -74,25 +99,33 @@ export function parseRequestHead(section: SectionReader, fields: FieldSection): 
   };
 }
 
+/** The common ones are shared strings, as the policy has them. */
+function methodAt(bytes: Buffer, from: number, to: number): string {
+  for (const method of COMMON_METHODS) {
+    if (method.length === to - from && isAt(bytes, from, method)) return method;
+  }
+  return bytes.toString('latin1', from, to);
+}
+
 /** Everything between the target and the end of the line. */
-function parseVersion(section: SectionReader, text: string, targetEnd: number): '1.0' | '1.1' {
+function parseVersion(section: SectionReader, targetEnd: number): '1.0' | '1.1' {
   const { bytes, start } = section;
   const versionStart = targetEnd + 1;
   const lineEnd = versionStart + VERSION_LENGTH;
-  if (octetAt(bytes, targetEnd) !== SP || !text.startsWith('HTTP/', versionStart - start)) {
+  if (octetAt(bytes, targetEnd) !== SP || !isAt(bytes, versionStart, 'HTTP/')) {
     throw section.refusal('invalid-request-line');
   }
-  const version = findVersion(text, versionStart - start);
+  const version = findVersion(bytes, versionStart);
   if (version === null || octetAt(bytes, lineEnd) !== CR || octetAt(bytes, lineEnd + 1) !== LF) {
     // RFC 9113 §3.4: the preface is a request line on purpose, so that HTTP/1.1 servers refuse it.
-    throw section.refusal(text.startsWith('PRI * HTTP/2.0\r\n') ? 'http2-preface' : 'version-not-supported');
+    throw section.refusal(isAt(bytes, start, 'PRI * HTTP/2.0\r\n') ? 'http2-preface' : 'version-not-supported');
   }
   return version;
 }
 
-function findVersion(text: string, at: number): '1.0' | '1.1' | null {
-  if (text.startsWith('HTTP/1.1', at)) return '1.1';
-  return text.startsWith('HTTP/1.0', at) ? '1.0' : null;
+function findVersion(bytes: Buffer, at: number): '1.0' | '1.1' | null {
+  if (isAt(bytes, at, 'HTTP/1.1')) return '1.1';
+  return isAt(bytes, at, 'HTTP/1.0') ? '1.0' : null;
 }
 
 function bodyFraming(fields: FieldSection): BodyFraming {

@@ -1,5 +1,7 @@
 // A request head as the rest of the program sees it: one type for HTTP/1.1 now and HTTP/2 later.
 
+import type { ParsedFields } from './field-lines.ts';
+
 export type BodyFraming =
   | { readonly kind: 'none' }
   | { readonly kind: 'length'; readonly bytes: number }
@@ -28,7 +30,7 @@ export interface RequestHead {
    * what it names, TE, Trailer, Upgrade, HTTP2-Settings, Keep-Alive, Proxy-*, Transfer-Encoding, Content-Length, Host and
    * Expect are taken out.
    */
-  readonly fields: readonly string[];
+  readonly fields: ParsedFields;
   /** `length` with 0 bytes is kept apart from `none`: an upstream may insist on a Content-Length. */
   readonly body: BodyFraming;
   /** Whether another request may follow on this connection; false for a request to upgrade, whatever becomes of it. */

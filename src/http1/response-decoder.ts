@@ -1,7 +1,8 @@
 // Bytes of an upstream connection to responses, pulled one event at a time.
 
 import { BodyDecoder } from './body-decoder.ts';
-import { FieldSection } from './field-section.ts';
+import type { FieldLines } from './field-lines.ts';
+import { everyField, FieldSection } from './field-section.ts';
 import { Http1Error } from './http1-error.ts';
 import { InputQueue } from './input-queue.ts';
 import { octetAt } from './octets.ts';
@@ -22,7 +23,7 @@ const LETTER_H = 0x48;
 export class ResponseDecoder {
   readonly #input = new InputQueue();
   readonly #section: SectionReader;
-  readonly #fields = new FieldSection();
+  readonly #fields: FieldSection;
   readonly #body: BodyDecoder;
   #state: ResponseState = 'idle';
   #requestMethod = '';
@@ -31,8 +32,10 @@ export class ResponseDecoder {
   #head: ResponseHead | null = null;
   #failure: unknown = null;
 
-  constructor(limits: HeadLimits) {
+  /** `isPassedOn` says by name, in lower case, which fields `lines` is made of. */
+  constructor(limits: HeadLimits, isPassedOn: (name: string) => boolean = everyField) {
     this.#section = new SectionReader('response', limits);
+    this.#fields = new FieldSection(isPassedOn);
     this.#body = new BodyDecoder(this.#section);
   }
 
@@ -78,6 +81,11 @@ export class ResponseDecoder {
   get head(): ResponseHead {
     if (this.#head === null) throw new TypeError('no response head has been decoded');
     return this.#head;
+  }
+
+  /** Of the fields of that response those that are passed on, encoded. */
+  get lines(): FieldLines {
+    return this.#fields.lines;
   }
 
   /** The octets of the last 'data' event, without chunk framing: a view of what was pushed, never larger. */

@@ -1,7 +1,7 @@
 // A section of bytes to a ResponseHead: status line, framing and connection rules of what an upstream answers.
 
 import type { FieldSection } from './field-section.ts';
-import { CR, DIGIT_0, DIGIT_9, FIELD_VALUE, LF, octetAt, SP } from './octets.ts';
+import { CR, DIGIT_0, DIGIT_9, FIELD_VALUE, isAt, LF, octetAt, SP } from './octets.ts';
 import type { ResponseHead } from './response-head.ts';
 import type { SectionReader } from './section-reader.ts';
 
@@ -14,9 +14,8 @@ const UNTIL_CLOSE: ResponseHead['body'] = { kind: 'until-close' };
 
 /** Throws the refusal of `section`; `requestMethod` is what it answers; `fields` is where the field lines are gathered. */
 export function parseResponseHead(section: SectionReader, fields: FieldSection, requestMethod: string): ResponseHead {
-  const { bytes, start, end } = section;
-  const text = bytes.toString('latin1', start, end);
-  const version = parseVersion(section, text);
+  const { bytes, start } = section;
+  const version = parseVersion(section);
   const status = parseStatus(section);
 
   // The space before an empty reason is a MUST that servers forget (RFC 9112 §4); nothing can be mistaken without it.
@@ -27,8 +26,8 @@ export function parseResponseHead(section: SectionReader, fields: FieldSection, 
     while (octetAt(FIELD_VALUE, octetAt(bytes, at)) !== 0) at += 1;
   }
   if (octetAt(bytes, at) !== CR || octetAt(bytes, at + 1) !== LF) throw section.refusal('invalid-status-line');
-  const reason = text.slice(reasonStart - start, at - start);
-  fields.parse(section, text, at + 2);
+  const reason = reasonAt(bytes, reasonStart, at);
+  fields.parse(section, at + 2);
 
   // RFC 9112 §6.1: a transfer coding in an HTTP/1.0 response is faulty framing.
   if (fields.isChunked && version === '1.0') throw section.refusal('transfer-encoding-in-http-1-0');
@@ -46,10 +45,16 @@ export function parseResponseHead(section: SectionReader, fields: FieldSection, 
   };
 }
 
-function parseVersion(section: SectionReader, text: string): '1.0' | '1.1' {
-  if (text.startsWith('HTTP/1.1 ')) return '1.1';
-  if (text.startsWith('HTTP/1.0 ')) return '1.0';
-  throw section.refusal(text.startsWith('HTTP/') ? 'version-not-supported' : 'invalid-status-line');
+function parseVersion(section: SectionReader): '1.0' | '1.1' {
+  const { bytes, start } = section;
+  if (isAt(bytes, start, 'HTTP/1.1 ')) return '1.1';
+  if (isAt(bytes, start, 'HTTP/1.0 ')) return '1.0';
+  throw section.refusal(isAt(bytes, start, 'HTTP/') ? 'version-not-supported' : 'invalid-status-line');
+}
+
+/** The commonest is a shared string. */
+function reasonAt(bytes: Buffer, from: number, to: number): string {
+  return to - from === 2 && isAt(bytes, from, 'OK') ? 'OK' : bytes.toString('latin1', from, to);
 }
 
 /** Three digits, 100 to 599: RFC 9110 §15 calls other values invalid. */

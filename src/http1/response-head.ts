@@ -1,5 +1,6 @@
 // A response head as the rest of the program sees it.
 
+import type { ParsedFields } from './field-lines.ts';
 import type { BodyFraming } from './request-head.ts';
 
 export interface ResponseHead {
@@ -8,7 +9,7 @@ export interface ResponseHead {
   /** As received, latin1; may be empty. */
   readonly reason: string;
   /** Flat name, value, …; end-to-end fields only, by the rules of RequestHead; Content-Length is taken out too. */
-  readonly fields: readonly string[];
+  readonly fields: ParsedFields;
   /** `until-close` also for 101: what follows is the new protocol's. */
   readonly body: BodyFraming | { readonly kind: 'until-close' };
   /**

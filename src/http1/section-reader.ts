@@ -55,11 +55,11 @@ export class SectionReader {
 
   #find(input: InputQueue, kind: SectionKind): boolean {
     const { chunk, offset } = input;
-    const at = chunk.indexOf(TERMINATOR, offset);
-    if (at === -1 || at + TERMINATOR.length - offset > this.limits.maxHeadBytes) return this.#extend(input, kind);
+    const end = endOfSection(chunk, offset, Math.min(chunk.length, offset + this.limits.maxHeadBytes));
+    if (end === null) return this.#extend(input, kind);
     this.bytes = chunk;
     this.start = offset;
-    this.end = at + TERMINATOR.length;
+    this.end = end;
     input.offset = this.end;
     return true;
   }
@@ -108,6 +108,25 @@ export class SectionReader {
     const isOneLine = !this.#held.subarray(0, this.#heldBytes).includes(LF);
     return this.side === 'request' && kind === 'head' && isOneLine ? 'target-too-long' : 'head-too-large';
   }
+}
+
+/**
+ * Where the first empty line between `from` and `to` ends. Looks at every fourth octet until one could belong to the terminator (Boyer and
+ * Moore): a call of Buffer.indexOf() costs more than that takes for the few hundred octets of a head.
+ */
+function endOfSection(bytes: Buffer, from: number, to: number): number | null {
+  let at = from + TERMINATOR.length - 1;
+  while (at < to) {
+    const octet = octetAt(bytes, at);
+    if (octet === LF) {
+      const isEnd = octetAt(bytes, at - 1) === CR && octetAt(bytes, at - 2) === LF && octetAt(bytes, at - 3) === CR;
+      if (isEnd) return at + 1;
+      at += 2;
+    } else {
+      at += octet === CR ? 1 : TERMINATOR.length;
+    }
+  }
+  return null;
 }
 
 /** The first CR without LF or LF without CR in bytes[from, to). RFC 9112 §2.2. */

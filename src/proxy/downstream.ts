@@ -1,5 +1,6 @@
 // The peer's side of an exchange: who asks, and the way back to them as one protocol implements it.
 
+import type { FieldLines } from '../http1/field-lines.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { CachePartition } from '../policy/decision-cache.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
@@ -9,9 +10,10 @@ import type { Refusal, Termination } from './refusal.ts';
 
 /** The way back to the peer, as one protocol implements it. */
 export interface Downstream {
-  /** An interim response; only where the protocol version has them. */
-  sendInformational(head: ResponseHead): void;
-  sendHead(head: ResponseHead): void;
+  /** An interim response; only where the protocol version has them. `lines`: its fields. */
+  sendInformational(head: ResponseHead, lines: FieldLines): void;
+  /** `lines`: the fields of `head` that are passed on. */
+  sendHead(head: ResponseHead, lines: FieldLines): void;
   /** Holds `loan` for as long as it needs the bytes. */
   sendData(bytes: Buffer, loan: Loan): void;
   /** Everything one turn of the upstream brought has been sent. */
@@ -39,6 +41,6 @@ export interface ExchangePeer {
   readonly partition: CachePartition;
   /** Authorization was the peer's credential for us, and is nobody else's to see. */
   readonly consumesAuthorization: boolean;
-  readonly connectionFields: readonly string[];
+  readonly connectionLines: FieldLines;
   readonly serverName: string | null;
 }

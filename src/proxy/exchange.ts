@@ -1,5 +1,6 @@
 // One request from its head to its record: routed, decided, forwarded, answered, whatever protocol brought it.
 
+import type { FieldLines } from '../http1/field-lines.ts';
 import { hasBody, type RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { AuthzRequest } from '../policy/decide.ts';
@@ -21,6 +22,15 @@ type RequestPhase = 'expecting' | 'arriving' | 'congested' | 'complete';
 type ResponsePhase = 'awaited' | 'started' | 'ended';
 
 const IDEMPOTENT_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+
+export interface AskedRequest {
+  readonly peer: ExchangePeer;
+  readonly head: RequestHead;
+  /** The fields of `head` that are passed on. */
+  readonly lines: FieldLines;
+  /** When it could be dealt with, be it that its last byte came or that the one before it was over. */
+  readonly startedMs: number;
+}
 
 export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   readonly listener: string;
@@ -46,6 +56,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   readonly #downstream: Downstream;
   readonly #peer: ExchangePeer;
   readonly #head: RequestHead;
+  readonly #lines: FieldLines;
   readonly #startedMs: number;
   #request: AuthzRequest | null = null;
   #permit: Permit | null = null;
@@ -63,17 +74,13 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   #lastProgressMs: number;
   #bodyWaitMs = 0;
 
-  /** `startedMs`: when the request could be dealt with, be it that its last byte came or that the one before it was over. */
-  constructor(
-    context: ListenerContext,
-    downstream: Downstream,
-    from: { readonly peer: ExchangePeer; readonly head: RequestHead; readonly startedMs: number },
-  ) {
-    const { peer, head, startedMs } = from;
+  constructor(context: ListenerContext, downstream: Downstream, asked: AskedRequest) {
+    const { peer, head, lines, startedMs } = asked;
     this.#context = context;
     this.#downstream = downstream;
     this.#peer = peer;
     this.#head = head;
+    this.#lines = lines;
     this.#startedMs = startedMs;
     this.#lastProgressMs = startedMs;
     this.#requestPhase = hasBody(head.body) ? (head.expectsContinue ? 'expecting' : 'arriving') : 'complete';
@@ -225,7 +232,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.#refuse(refusal);
   }
 
-  upstreamHead(head: ResponseHead): void {
+  upstreamHead(head: ResponseHead, lines: FieldLines): void {
     if (head.status === 101) return this.#fail('upstream-invalid-response', 'upstream-failed');
     const headMs = this.#context.clock.monotonicMs();
     this.#lastProgressMs = headMs;
@@ -234,13 +241,13 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
         if (!this.#head.expectsContinue) return;
         if (this.#requestPhase === 'expecting') this.#requestPhase = 'arriving';
       }
-      this.#downstream.sendInformational(head);
+      this.#downstream.sendInformational(head, lines);
       return;
     }
     this.upstreamSeconds = (headMs - this.#forwardedMs) / 1000;
     this.#responsePhase = 'started';
     this.status = head.status;
-    this.#downstream.sendHead(head);
+    this.#downstream.sendHead(head, lines);
     this.#answeredMs = headMs;
   }
 
@@ -301,8 +308,9 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
       permit,
       {
         head: this.#head,
+        lines: this.#lines,
         decisionId: this.decisionId,
-        connectionFields: this.#peer.connectionFields,
+        connectionLines: this.#peer.connectionLines,
         consumesAuthorization: this.#peer.consumesAuthorization,
         identityFields,
       },

@@ -1,18 +1,21 @@
 // Sends a permitted request to the upstream: the head is built anew from parsed parts and proven identity.
 
 import { encodeRequestHead } from '../http1/encode.ts';
+import { addField, addParsedField, type FieldLines, joinLines, NO_LINES } from '../http1/field-lines.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import { AUTHORIZATION } from './bearer-token.ts';
 import type { Permit } from './enforce.ts';
 import type { IdentityFieldFilter } from './identity-fields.ts';
-import { continueTrace } from './trace-context.ts';
+import { continueTrace, TRACEPARENT, TRACESTATE } from './trace-context.ts';
 import type { UpstreamConnection, UpstreamUser } from './upstream-connection.ts';
 
 export interface ForwardedRequest {
   readonly head: RequestHead;
+  /** The fields of `head` that identityFields forwards. */
+  readonly lines: FieldLines;
   readonly decisionId: string;
-  /** Rendered by connectionFields(). */
-  readonly connectionFields: readonly string[];
+  /** Of connectionFields(), encoded once a connection. */
+  readonly connectionLines: FieldLines;
   readonly consumesAuthorization: boolean;
   readonly identityFields: IdentityFieldFilter;
 }
@@ -24,40 +27,47 @@ export function forward(
   to: { readonly connection: UpstreamConnection; readonly user: UpstreamUser },
 ): string {
   const { head, decisionId } = request;
-  const fields = ['host', head.authority];
+  let lines = joinLines(addField(NO_LINES, 'host', head.authority), endToEndLines(request));
   let traceparent: string | null = null;
   let traceparents = 0;
   let tracestate: string | null = null;
   for (let at = 0; at < head.fields.length; at += 2) {
     const name = head.fields[at] ?? '';
     const value = head.fields[at + 1] ?? '';
-    if (name === 'traceparent') {
+    if (name === TRACEPARENT) {
       traceparent = value;
       traceparents += 1;
-    } else if (name === 'tracestate') {
+    } else if (name === TRACESTATE) {
       tracestate = tracestate === null ? value : `${tracestate},${value}`;
-    } else if (name === AUTHORIZATION && request.consumesAuthorization) {
-      // A token is good for whoever has it: it goes no further than to whom it was sent.
-      continue;
-    } else if (!request.identityFields.isStripped(name)) {
-      fields.push(name, value);
     }
   }
   const trace = continueTrace(traceparents === 1 ? traceparent : null, decisionId);
-  fields.push('traceparent', trace);
+  lines = addField(lines, TRACEPARENT, trace);
   // Trace Context §3.3.1.1: a tracestate without the traceparent it belongs to means nothing.
-  if (tracestate !== null && trace === traceparent) fields.push('tracestate', tracestate);
-  fields.push('x-forwarded-host', head.authority, 'x-sallyport-component', permit.component ?? 'unknown');
-  fields.push('x-sallyport-decision-id', decisionId, 'via', '1.1 sallyport');
-  for (const part of request.connectionFields) fields.push(part);
-  if (head.expectsContinue) fields.push('expect', '100-continue');
-  if (head.body.kind === 'length') fields.push('content-length', String(head.body.bytes));
-  else if (head.body.kind === 'chunked') fields.push('transfer-encoding', 'chunked');
+  if (tracestate !== null && trace === traceparent) lines = addField(lines, TRACESTATE, tracestate);
+  lines = addField(lines, 'x-forwarded-host', head.authority);
+  lines = addField(lines, 'x-sallyport-component', permit.component ?? 'unknown');
+  lines = addField(lines, 'x-sallyport-decision-id', decisionId);
+  lines = joinLines(lines, request.connectionLines);
+  if (head.expectsContinue) lines = addField(lines, 'expect', '100-continue');
+  if (head.body.kind === 'length') lines = addField(lines, 'content-length', String(head.body.bytes));
+  else if (head.body.kind === 'chunked') lines = addField(lines, 'transfer-encoding', 'chunked');
   const target = head.query === null ? head.path : `${head.path}?${head.query}`;
   to.connection.begin(to.user, {
     method: head.method,
-    head: encodeRequestHead({ method: head.method, target, fields }),
+    head: encodeRequestHead({ method: head.method, target, lines }),
     body: head.body,
   });
   return trace;
+}
+
+/** A token is good for whoever has it: it goes no further than to whom it was sent. */
+function endToEndLines({ head, lines, consumesAuthorization, identityFields }: ForwardedRequest): FieldLines {
+  if (!consumesAuthorization) return lines;
+  let others = NO_LINES;
+  for (let at = 0; at < head.fields.length; at += 2) {
+    const name = head.fields[at] ?? '';
+    if (name !== AUTHORIZATION && identityFields.isForwarded(name)) others = addParsedField(others, head.fields, at);
+  }
+  return others;
 }

@@ -1,6 +1,7 @@
 // One HTTP/1.1 connection: reads requests one after another, has its session say who asks, sends what their exchanges answer.
 
 import type { TLSSocket } from 'node:tls';
+import type { FieldLines } from '../http1/field-lines.ts';
 import { Http1Error } from '../http1/http1-error.ts';
 import { RequestDecoder } from '../http1/request-decoder.ts';
 import { hasBody, type RequestHead } from '../http1/request-head.ts';
@@ -67,7 +68,7 @@ export class Http1Connection implements Downstream {
     this.#context = context;
     this.#owner = owner;
     this.#hasProven = owner.principal !== null;
-    this.#decoder = new RequestDecoder(context.limits);
+    this.#decoder = new RequestDecoder(context.limits, context.identityFields.isForwarded);
     this.#response = new Http1Response(socket);
     this.#openedMs = context.clock.monotonicMs();
     this.#readableMs = this.#openedMs;
@@ -150,15 +151,15 @@ export class Http1Connection implements Downstream {
     }
   }
 
-  sendInformational(head: ResponseHead): void {
-    if (this.#head?.version === '1.1') this.#response.informational(head);
+  sendInformational(head: ResponseHead, lines: FieldLines): void {
+    if (this.#head?.version === '1.1') this.#response.informational(head, lines);
   }
 
-  sendHead(head: ResponseHead): void {
+  sendHead(head: ResponseHead, lines: FieldLines): void {
     const request = this.#head;
     if (request === null) return;
     this.#noteClosing(request);
-    this.#response.head(head, request, this.#closesAfterResponse === null ? 'keep-alive' : 'close');
+    this.#response.head({ head, lines }, request, this.#closesAfterResponse === null ? 'keep-alive' : 'close');
   }
 
   sendData(bytes: Buffer, loan: Loan): void {
@@ -313,7 +314,12 @@ export class Http1Connection implements Downstream {
     this.#hasProven = true;
     this.#head = head;
     this.#enter('exchange');
-    const exchange = new Exchange(this.#context, this, { peer: who.peer, head, startedMs: this.#readableMs });
+    const exchange = new Exchange(this.#context, this, {
+      peer: who.peer,
+      head,
+      lines: this.#decoder.lines,
+      startedMs: this.#readableMs,
+    });
     this.#exchange = exchange;
     exchange.start();
   }

@@ -2,6 +2,7 @@
 
 import type { TLSSocket } from 'node:tls';
 import { CHUNK_END, chunkPrefix, encodeResponseHead, LAST_CHUNK } from '../http1/encode.ts';
+import { addField, type FieldLines } from '../http1/field-lines.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { Loan } from './read-buffers.ts';
@@ -21,31 +22,34 @@ export class Http1Response {
     this.#socket = socket;
   }
 
-  informational(head: ResponseHead): void {
-    const { status, reason } = head;
-    this.#socket.write(encodeResponseHead({ status, reason, fields: passedOn(head) }), 'latin1');
+  informational({ status, reason }: ResponseHead, lines: FieldLines): void {
+    this.#socket.write(encodeResponseHead({ status, reason, lines }), 'latin1');
   }
 
   /** `connection`: what becomes of the connection after this response. */
-  head(head: ResponseHead, request: RequestHead, connection: 'keep-alive' | 'close'): void {
-    const fields = passedOn(head);
+  head(
+    { head, lines: passedOn }: { readonly head: ResponseHead; readonly lines: FieldLines },
+    request: RequestHead,
+    connection: 'keep-alive' | 'close',
+  ): void {
+    let lines = passedOn;
     this.#framing = framingOf(head, request);
     switch (this.#framing) {
       case 'length':
-        fields.push('content-length', String(head.body.kind === 'length' ? head.body.bytes : 0));
+        lines = addField(lines, 'content-length', String(head.body.kind === 'length' ? head.body.bytes : 0));
         break;
       case 'chunked':
-        fields.push('transfer-encoding', 'chunked');
+        lines = addField(lines, 'transfer-encoding', 'chunked');
         break;
       case 'none':
         // The answer to HEAD and a 304 say how long the body would be; a 204 must not (RFC 9110 §8.6).
         if (head.declaredLength !== null && head.status !== 204)
-          fields.push('content-length', String(head.declaredLength));
+          lines = addField(lines, 'content-length', String(head.declaredLength));
         break;
       case 'until-close':
     }
-    if (connection === 'close') fields.push('connection', 'close');
-    this.#pendingHead = encodeResponseHead({ status: head.status, reason: head.reason, fields });
+    if (connection === 'close') lines = addField(lines, 'connection', 'close');
+    this.#pendingHead = encodeResponseHead({ status: head.status, reason: head.reason, lines });
   }
 
   data(bytes: Buffer, loan: Loan): void {
@@ -79,16 +83,6 @@ export class Http1Response {
     if (this.#framing === 'chunked') this.#pendingHead += LAST_CHUNK;
     this.flush();
   }
-}
-
-/** All but what is ours to say, and alternative services: they would lead the peer past the proxy (RFC 7838). */
-function passedOn({ fields }: ResponseHead): string[] {
-  const passed: string[] = [];
-  for (let at = 0; at < fields.length; at += 2) {
-    const name = fields[at] ?? '';
-    if (name !== 'alt-svc' && !name.startsWith('x-sallyport-')) passed.push(name, fields[at + 1] ?? '');
-  }
-  return passed;
 }
 
 function framingOf(head: ResponseHead, request: RequestHead): Framing {

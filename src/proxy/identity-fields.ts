@@ -1,6 +1,7 @@
 // Header fields that tell the upstream who is calling: whatever the peer says of itself is taken out, what we proved is put in.
 
 import { isKnownName, isProxyField } from '../http1/field-names.ts';
+import { TRACEPARENT, TRACESTATE } from './trace-context.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import type { X509Svid } from '../spiffe/x509-svid.ts';
 
@@ -51,18 +52,18 @@ const STRIPPED_PREFIXES = [
 ];
 const MAX_REMEMBERED_NAMES = 512;
 
-/** Decides by name whether a peer's field may reach the upstream; remembers what it decided for names seen before. */
+/** Decides by name whether a peer's field is forwarded as it came; remembers what it decided for names seen before. */
 export class IdentityFieldFilter {
   readonly #verdicts = new Map<string, boolean>();
 
-  /** `name` in lower case. */
-  isStripped(name: string): boolean {
+  /** `name` in lower case. False too for what belongs to the trace, which is continued rather than passed on. */
+  readonly isForwarded = (name: string): boolean => {
     const known = this.#verdicts.get(name);
     if (known !== undefined) return known;
-    const verdict = claimsIdentity(name);
+    const verdict = name !== TRACEPARENT && name !== TRACESTATE && !claimsIdentity(name);
     if (this.#verdicts.size < MAX_REMEMBERED_NAMES) this.#verdicts.set(name, verdict);
     return verdict;
-  }
+  };
 }
 
 function claimsIdentity(name: string): boolean {
@@ -96,7 +97,7 @@ export function connectionFields(
     fields.push('x-forwarded-client-cert', element);
   }
   if (actor !== null) fields.push('x-sallyport-actor', actor);
-  fields.push('x-spiffe-id', id, 'x-forwarded-for', peerAddress, 'x-forwarded-proto', 'https');
+  fields.push('x-spiffe-id', id, 'x-forwarded-for', peerAddress, 'x-forwarded-proto', 'https', 'via', '1.1 sallyport');
   return fields;
 }
 

@@ -3,6 +3,7 @@
 
 import { STATUS_CODES } from 'node:http';
 import { encodeResponseHead } from '../http1/encode.ts';
+import { encodeFields } from '../http1/field-lines.ts';
 import { type Refusal, statusOfRefusal } from './refusal.ts';
 
 const RETRY_AFTER_SECONDS = '1';
@@ -33,7 +34,7 @@ export function encodeRefusal(message: RefusalMessage): string {
   if (status === 401) fields.push('www-authenticate', challengeOf(message.refusal));
   if (status === 503) fields.push('retry-after', RETRY_AFTER_SECONDS);
   if (!message.keepAlive) fields.push('connection', 'close');
-  const head = encodeResponseHead({ status, reason: title, fields });
+  const head = encodeResponseHead({ status, reason: title, lines: encodeFields(fields) });
   return message.method === 'HEAD' ? head : head + body;
 }
 

@@ -1,6 +1,7 @@
 // A connection over its lifetime: who is at its other end, who asks in each of its requests, and whether that still holds.
 
 import type { TLSSocket } from 'node:tls';
+import { encodeFields, inOnePiece } from '../http1/field-lines.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
 import { JwtSvidError } from '../spiffe/jwt-svid-error.ts';
@@ -193,7 +194,9 @@ export class Session implements ConnectionOwner, Lease {
     return {
       id: identity.id,
       actor: identity.actor,
-      connectionFields: connectionFields(identity, own.svid.id, this.#socket.remoteAddress ?? 'unknown'),
+      connectionLines: inOnePiece(
+        encodeFields(connectionFields(identity, own.svid.id, this.#socket.remoteAddress ?? 'unknown')),
+      ),
       serverName: typeof serverName === 'string' && serverName !== '' ? serverName.toLowerCase() : null,
       ...rest,
     };

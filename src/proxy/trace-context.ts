@@ -1,10 +1,13 @@
 // The opaque ids decisions are known by, and W3C Trace Context for the requests they belong to.
 // https://www.w3.org/TR/trace-context/#traceparent-header
 
+export const TRACEPARENT = 'traceparent';
+export const TRACESTATE = 'tracestate';
+
 const POOL_BYTES = 4096;
 const ID_BYTES = 16;
 // §4.3: a version to come is read as far as version 00 goes; only what is behind that may be new.
-const TRACEPARENT =
+const WELL_FORMED =
   /^(?:00-(?=.{52}$)|(?!00|ff)[0-9a-f]{2}-(?=.{52}(?:-|$)))(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}/;
 
 /** Unpredictable ids of 32 hex digits: they tell nobody how many decisions there were, and serve as trace ids as well. */
@@ -35,6 +38,6 @@ export class DecisionIds {
  * so a continued trace keeps the peer's parent id and a new one is not marked as sampled.
  */
 export function continueTrace(received: string | null, decisionId: string): string {
-  if (received !== null && TRACEPARENT.test(received)) return received;
+  if (received !== null && WELL_FORMED.test(received)) return received;
   return `00-${decisionId}-${decisionId.slice(0, 16)}-00`;
 }

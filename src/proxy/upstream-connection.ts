@@ -3,6 +3,7 @@
 
 import { connect, type Socket } from 'node:net';
 import { chunkPrefix, CHUNK_END, LAST_CHUNK } from '../http1/encode.ts';
+import type { FieldLines } from '../http1/field-lines.ts';
 import { Http1Error } from '../http1/http1-error.ts';
 import { type BodyFraming, hasBody, type HeadLimits } from '../http1/request-head.ts';
 import { ResponseDecoder } from '../http1/response-decoder.ts';
@@ -16,7 +17,8 @@ export type UpstreamAddress =
 
 /** What an exchange hears from the upstream connection that carries it. */
 export interface UpstreamUser {
-  upstreamHead(head: ResponseHead): void;
+  /** `lines`: its fields without what is ours to say. */
+  upstreamHead(head: ResponseHead, lines: FieldLines): void;
   /** The bytes are overwritten after this has returned, unless `loan` is held. */
   upstreamData(bytes: Buffer, loan: Loan): void;
   upstreamEnd(): void;
@@ -38,7 +40,7 @@ const RESPONSE_LIMITS: HeadLimits = { maxHeadBytes: 64 * 1024, maxFieldCount: 25
 export class UpstreamConnection {
   readonly #socket: Socket;
   readonly #owner: UpstreamOwner;
-  readonly #decoder = new ResponseDecoder(RESPONSE_LIMITS);
+  readonly #decoder = new ResponseDecoder(RESPONSE_LIMITS, isPassedOn);
   #user: UpstreamUser | null = null;
   readonly #buffers: ReadBuffers;
   #buffer: ReadBuffer;
@@ -172,7 +174,7 @@ export class UpstreamConnection {
     try {
       for (let event = this.#decoder.next(); event !== 'need-more'; event = this.#decoder.next()) {
         if (event === 'head') {
-          user.upstreamHead(this.#decoder.head);
+          user.upstreamHead(this.#decoder.head, this.#decoder.lines);
         } else if (event === 'data') {
           user.upstreamData(this.#decoder.data, this.#buffer);
         } else {
@@ -199,6 +201,11 @@ export class UpstreamConnection {
     }
     user?.upstreamFailed(refusal);
   }
+}
+
+/** All but what is ours to say, and alternative services: they would lead the peer past the proxy (RFC 7838). */
+function isPassedOn(name: string): boolean {
+  return name !== 'alt-svc' && !name.startsWith('x-sallyport-');
 }
 
 /**

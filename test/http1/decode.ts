@@ -15,6 +15,9 @@ export interface Message<Head> {
   readonly isComplete: boolean;
 }
 
+/** A head as a test writes it down: only a parser makes parsed fields. */
+export type Expected<Head> = Omit<Head, 'fields'> & { readonly fields: readonly string[] };
+
 export interface Decoded<Head> {
   readonly messages: readonly Message<Head>[];
   readonly refusal: { readonly code: Http1ErrorCode; readonly status: Http1Status } | null;

@@ -3,8 +3,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CHUNK_END, chunkPrefix, encodeRequestHead, encodeResponseHead, LAST_CHUNK } from '../../src/http1/encode.ts';
+import { encodeFields } from '../../src/http1/field-lines.ts';
 import type { RequestHead } from '../../src/http1/request-head.ts';
-import { decodeRequests, decodeResponses, latin1 } from './decode.ts';
+import { decodeRequests, decodeResponses, type Expected, latin1 } from './decode.ts';
 import { canonicalTarget, fieldName, fieldValue } from './generators.ts';
 
 const REFUSED_FIELD = expect.objectContaining({ code: 'unencodable-field', status: 500 });
@@ -15,20 +16,22 @@ describe('heads', () => {
     const head = encodeRequestHead({
       method: 'GET',
       target: '/a?b',
-      fields: ['host', 'x', 'cookie', 'a', 'cookie', 'b'],
+      lines: encodeFields(['host', 'x', 'cookie', 'a', 'cookie', 'b']),
     });
     expect(head).toBe('GET /a?b HTTP/1.1\r\nhost: x\r\ncookie: a\r\ncookie: b\r\n\r\n');
   });
 
   it('writes a response head', () => {
-    expect(encodeResponseHead({ status: 204, reason: 'No Content', fields: [] })).toBe(
+    expect(encodeResponseHead({ status: 204, reason: 'No Content', lines: encodeFields([]) })).toBe(
       'HTTP/1.1 204 No Content\r\n\r\n',
     );
-    expect(encodeResponseHead({ status: 200, reason: '', fields: ['x', ''] })).toBe('HTTP/1.1 200 \r\nx: \r\n\r\n');
+    expect(encodeResponseHead({ status: 200, reason: '', lines: encodeFields(['x', '']) })).toBe(
+      'HTTP/1.1 200 \r\nx: \r\n\r\n',
+    );
   });
 
   it('passes obs-text on byte-exact', () => {
-    const head = encodeRequestHead({ method: 'GET', target: '/', fields: ['x', '\x80\xff'] });
+    const head = encodeRequestHead({ method: 'GET', target: '/', lines: encodeFields(['x', '\x80\xff']) });
     expect(latin1(head).includes(Buffer.of(0x80, 0xff))).toBe(true);
   });
 
@@ -43,15 +46,27 @@ describe('heads', () => {
     ['a character beyond the basic plane', '\u{1f600}'],
   ])('H2-87 refuses %s wherever it stands', (_name, octet) => {
     for (const text of [octet, `a${octet}`, `${octet}b`, `a${octet}b: c`]) {
-      expect(() => encodeRequestHead({ method: 'GET', target: '/', fields: ['x', text] })).toThrow(REFUSED_FIELD);
-      expect(() => encodeRequestHead({ method: 'GET', target: '/', fields: [text, 'x'] })).toThrow(REFUSED_FIELD);
-      expect(() => encodeResponseHead({ status: 200, reason: 'OK', fields: ['x', text] })).toThrow(REFUSED_FIELD);
-      expect(() => encodeResponseHead({ status: 200, reason: 'OK', fields: [text, 'x'] })).toThrow(REFUSED_FIELD);
-      expect(() => encodeRequestHead({ method: 'GET', target: `/${text}`, fields: [] })).toThrow(
+      expect(() => encodeRequestHead({ method: 'GET', target: '/', lines: encodeFields(['x', text]) })).toThrow(
+        REFUSED_FIELD,
+      );
+      expect(() => encodeRequestHead({ method: 'GET', target: '/', lines: encodeFields([text, 'x']) })).toThrow(
+        REFUSED_FIELD,
+      );
+      expect(() => encodeResponseHead({ status: 200, reason: 'OK', lines: encodeFields(['x', text]) })).toThrow(
+        REFUSED_FIELD,
+      );
+      expect(() => encodeResponseHead({ status: 200, reason: 'OK', lines: encodeFields([text, 'x']) })).toThrow(
+        REFUSED_FIELD,
+      );
+      expect(() => encodeRequestHead({ method: 'GET', target: `/${text}`, lines: encodeFields([]) })).toThrow(
         expect.objectContaining({ status: 500 }),
       );
-      expect(() => encodeRequestHead({ method: text, target: '/', fields: [] })).toThrow(REFUSED_START_LINE);
-      expect(() => encodeResponseHead({ status: 200, reason: text, fields: [] })).toThrow(REFUSED_FIELD);
+      expect(() => encodeRequestHead({ method: text, target: '/', lines: encodeFields([]) })).toThrow(
+        REFUSED_START_LINE,
+      );
+      expect(() => encodeResponseHead({ status: 200, reason: text, lines: encodeFields([]) })).toThrow(
+        REFUSED_START_LINE,
+      );
     }
   });
 
@@ -62,11 +77,13 @@ describe('heads', () => {
     ['nothing', ''],
     ['an octet above ASCII', 'x\xe9'],
   ])('H2-87 refuses %s in a name', (_name, name) => {
-    expect(() => encodeRequestHead({ method: 'GET', target: '/', fields: [name, 'x'] })).toThrow(REFUSED_FIELD);
+    expect(() => encodeRequestHead({ method: 'GET', target: '/', lines: encodeFields([name, 'x']) })).toThrow(
+      REFUSED_FIELD,
+    );
   });
 
   it('refuses a name without a value', () => {
-    expect(() => encodeRequestHead({ method: 'GET', target: '/', fields: ['x'] })).toThrow(REFUSED_FIELD);
+    expect(() => encodeRequestHead({ method: 'GET', target: '/', lines: encodeFields(['x']) })).toThrow(REFUSED_FIELD);
   });
 
   it.each([
@@ -75,11 +92,11 @@ describe('heads', () => {
     ['a space in the method', 'GET /x', '/'],
     ['an empty method', '', '/'],
   ])('refuses %s', (_name, method, target) => {
-    expect(() => encodeRequestHead({ method, target, fields: [] })).toThrow(REFUSED_START_LINE);
+    expect(() => encodeRequestHead({ method, target, lines: encodeFields([]) })).toThrow(REFUSED_START_LINE);
   });
 
   it.each([99, 600, 200.5, Number.NaN])('refuses the status %s', (status) => {
-    expect(() => encodeResponseHead({ status, reason: '', fields: [] })).toThrow(REFUSED_START_LINE);
+    expect(() => encodeResponseHead({ status, reason: '', lines: encodeFields([]) })).toThrow(REFUSED_START_LINE);
   });
 
   it('is what the decoder reads: any request head', () => {
@@ -90,11 +107,11 @@ describe('heads', () => {
     });
     fc.assert(
       fc.property(head, ({ method, target, fields }) => {
-        const text = encodeRequestHead({ method, target, fields: ['host', 'a.example', ...fields] });
+        const text = encodeRequestHead({ method, target, lines: encodeFields(['host', 'a.example', ...fields]) });
         const { messages, refusal } = decodeRequests([latin1(text)]);
         expect(refusal).toBeNull();
         const [path = '', ...query] = target.split('?');
-        const expected: RequestHead = {
+        const expected: Expected<RequestHead> = {
           method,
           authority: 'a.example',
           host: 'a.example',
@@ -121,7 +138,11 @@ describe('heads', () => {
     });
     fc.assert(
       fc.property(response, ({ status, reason, fields, chunks }) => {
-        const head = encodeResponseHead({ status, reason, fields: [...fields, 'transfer-encoding', 'chunked'] });
+        const head = encodeResponseHead({
+          status,
+          reason,
+          lines: encodeFields([...fields, 'transfer-encoding', 'chunked']),
+        });
         const body = chunks.map((chunk) => chunkPrefix(chunk.length) + chunk + CHUNK_END).join('');
         const { messages, refusal } = decodeResponses([latin1(head + body + LAST_CHUNK)], { ending: 'stays-open' });
         expect(refusal).toBeNull();
@@ -136,7 +157,7 @@ describe('heads', () => {
       fc.property(fc.array(text, { maxLength: 6 }), text, (fields, reason) => {
         let head: string;
         try {
-          head = encodeResponseHead({ status: 200, reason, fields });
+          head = encodeResponseHead({ status: 200, reason, lines: encodeFields(fields) });
         } catch {
           return;
         }

@@ -4,11 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { HTTP1_ERROR_CODES, type Http1ErrorCode } from '../../src/http1/http1-error.ts';
 import { RequestDecoder } from '../../src/http1/request-decoder.ts';
 import type { RequestHead } from '../../src/http1/request-head.ts';
-import { decodeRequests, latin1, LIMITS, type Message, splitIntoOctets } from './decode.ts';
+import { decodeRequests, type Expected, latin1, LIMITS, type Message, splitIntoOctets } from './decode.ts';
 import { REFUSED_REQUESTS } from './refused-requests.ts';
 import { REFUSED_RESPONSES } from './refused-responses.ts';
 
-const PLAIN: RequestHead = {
+const PLAIN: Expected<RequestHead> = {
   method: 'GET',
   authority: 'a.example',
   host: 'a.example',
@@ -38,7 +38,7 @@ const HOST = 'Host: a.example\r\n';
 const CHUNKED = `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n`;
 
 describe('accepted requests', () => {
-  const heads: readonly [name: string, text: string, expected: Partial<RequestHead>][] = [
+  const heads: readonly [name: string, text: string, expected: Partial<Expected<RequestHead>>][] = [
     ['the smallest request', `GET / HTTP/1.1\r\n${HOST}\r\n`, {}],
     ['a path and a query', `GET /v1/models?a=b&c HTTP/1.1\r\n${HOST}\r\n`, { path: '/v1/models', query: 'a=b&c' }],
     ['PA-100 an empty query', `GET /x? HTTP/1.1\r\n${HOST}\r\n`, { path: '/x', query: '' }],

@@ -3,10 +3,10 @@
 import { describe, expect, it } from 'vitest';
 import { ResponseDecoder } from '../../src/http1/response-decoder.ts';
 import type { ResponseHead } from '../../src/http1/response-head.ts';
-import { decodeResponses, latin1, LIMITS, splitIntoOctets } from './decode.ts';
+import { decodeResponses, type Expected, latin1, LIMITS, splitIntoOctets } from './decode.ts';
 import { REFUSED_RESPONSES } from './refused-responses.ts';
 
-const PLAIN: ResponseHead = {
+const PLAIN: Expected<ResponseHead> = {
   status: 200,
   reason: 'OK',
   fields: [],
@@ -20,7 +20,7 @@ const UNTIL_CLOSE: ResponseHead['body'] = { kind: 'until-close' };
 
 interface Accepted {
   readonly text: string;
-  readonly head?: Partial<ResponseHead>;
+  readonly head?: Partial<Expected<ResponseHead>>;
   readonly body?: string;
   readonly method?: string;
 }
