@@ -1,5 +1,6 @@
 // A report as a person reads it in a terminal: by check and tenet first, then what is wrong, the gravest first.
 
+import type { SourcePosition } from '../../core/source-position.ts';
 import type { Severity } from '../finding.ts';
 import type { AuditReport, Coverage, ExceptionReport, Finding, Standing } from '../report.ts';
 import { printable, wrap } from './printable.ts';
@@ -112,11 +113,19 @@ function paragraph(text: string, { width }: TableTerms): readonly string[] {
 
 function formatGaps({ unreadable, malformed, unseen, failures }: Coverage, terms: TableTerms): readonly string[] {
   return [
-    ...unreadable.map(({ what, reason, detail }) => `not read: ${what} (${reason}): ${detail}`),
-    ...malformed.map(({ ref, detail }) => `malformed: ${ref}: ${detail}`),
-    ...unseen.map(({ ref, detail }) => `not seen: ${ref}: ${detail}`),
+    ...unreadable.map(
+      ({ what, reason, detail, position }) =>
+        // Of a file as a whole, no place in it.
+        `not read: ${what} (${reason}): ${detail}${reason === 'malformed' ? placeOf(position) : ''}`,
+    ),
+    ...malformed.map(({ ref, detail, position }) => `malformed: ${ref}: ${detail}${placeOf(position)}`),
+    ...unseen.map(({ ref, detail, position }) => `not seen: ${ref}: ${detail}${placeOf(position)}`),
     ...failures.map(({ rule, message }) => `rule ${rule} broke: ${message}`),
   ].flatMap((text) => warning(text, terms));
+}
+
+function placeOf(position: SourcePosition | null): string {
+  return position === null ? '' : `, at ${position.file}:${position.line}:${position.column}`;
 }
 
 /** By reason: one cause, such as policies that nobody could read, leaves many rules without an answer. */

@@ -39,7 +39,7 @@ describe('a report as a table', () => {
 
   it('tells what was not read, exceptions of no use, and the totals', () => {
     const text = textOf(MIXED);
-    expect(text).toContain('not read: broken.yaml (malformed): no mapping\n');
+    expect(text).toContain('not read: broken.yaml (malformed): no mapping, at broken.yaml:3:7\n');
     expect(text).toContain('exception unused: test-rule for ml/gone[Service]\n');
     expect(text).toContain(
       'given · 1 unknown · 1 excepted\nfailed: 1 critical, 1 medium\nnot everything could be judged\n',
