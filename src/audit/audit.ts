@@ -88,6 +88,8 @@ export function assembleReport(
     coverage: describeCoverage(cluster, evaluations),
     exceptions: matcher.report(),
     baseline: baseline === null ? null : compareWithBaseline(baseline, findings),
+    // Whoever holds the matrix against the cluster adds it.
+    componentGraph: null,
   };
 }
 

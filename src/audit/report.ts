@@ -3,6 +3,7 @@
 import type { SourcePosition } from '../core/source-position.ts';
 import type { ComplianceCheck, Json, Remediation, RuleInfo, Severity, Tenet } from './finding.ts';
 import type { Unreadable } from './inventory.ts';
+import type { ComponentGraph } from './matrix/component-graph.ts';
 import type { Path } from './path.ts';
 
 /** A verdict as it is reported. */
@@ -139,4 +140,6 @@ export interface AuditReport {
   readonly coverage: Coverage;
   readonly exceptions: ExceptionReport;
   readonly baseline: BaselineReport | null;
+  /** Null without an access matrix. */
+  readonly componentGraph: ComponentGraph | null;
 }

@@ -6,6 +6,7 @@ import { parseBaseline } from '../audit/baseline.ts';
 import { buildCluster } from '../audit/cluster.ts';
 import { NO_EXCEPTIONS, parseExceptions } from '../audit/exceptions.ts';
 import { SEVERITIES, type Severity } from '../audit/finding.ts';
+import { componentGraph } from '../audit/matrix/component-graph.ts';
 import type { AuditReport } from '../audit/report.ts';
 import type { CniName } from '../audit/network/cni.ts';
 import { rulesFor } from '../audit/rules.ts';
@@ -14,7 +15,6 @@ import { AuditCommandError, EXIT } from './audit-error.ts';
 import { addFilterOptions, filterEvaluations, type FilterFlags } from './audit-filter.ts';
 import {
   addSourceOptions,
-  AUDIT_DEFAULTS,
   isLive,
   cniOption,
   readArgument,
@@ -22,12 +22,13 @@ import {
   runAuditCommand,
   type SourceFlags,
 } from './audit-input.ts';
+import { addMappingOptions, auditOptionsOf, type MappingFlags } from './audit-matrix-options.ts';
 import { FORMATS, OutputOptions, writeReport } from './audit-output.ts';
 import { EVENT_FORMS, type EventForm } from './audit-watch-form.ts';
 import type { CommandIo } from './command-io.ts';
 import { readPolicy } from './policy-files.ts';
 
-interface ClusterFlags extends FilterFlags, SourceFlags {
+interface ClusterFlags extends FilterFlags, SourceFlags, MappingFlags {
   readonly watch: boolean;
   readonly events?: EventForm;
   readonly policy?: string;
@@ -56,7 +57,7 @@ export function registerClusterCommand(audit: Command, io: CommandIo): void {
       false,
     )
     .addOption(new Option('--events <form>', 'with --watch: text in a terminal, else ndjson').choices(EVENT_FORMS));
-  addFilterOptions(command).action(async (paths: readonly string[], flags: ClusterFlags) =>
+  addFilterOptions(addMappingOptions(command)).action(async (paths: readonly string[], flags: ClusterFlags) =>
     runAuditCommand(io, async () => {
       const targets = outputs.outputs;
       const terms = await readTerms(flags);
@@ -68,7 +69,10 @@ export function registerClusterCommand(audit: Command, io: CommandIo): void {
       }
       const cluster = buildCluster(await readInventory(paths, flags, io));
       const evaluations = filterEvaluations(evaluateRules(cluster, terms), flags, cluster);
-      const report = assembleReport(cluster, evaluations, terms);
+      const report = {
+        ...assembleReport(cluster, evaluations, terms),
+        componentGraph: componentGraph(cluster, terms.context, flags.cni ?? null),
+      };
       await writeReport(report, targets, { io, showUnknown: flags.showUnknown, nowMs: terms.context.nowMs });
       return exitOf(report);
     }),
@@ -93,12 +97,13 @@ const EXIT_OF_OUTCOME = {
   broken: EXIT.internal,
 } as const;
 
-async function readTerms({ policy, cni, exceptions, baseline }: ClusterFlags): Promise<AuditTerms> {
+async function readTerms(flags: ClusterFlags): Promise<AuditTerms> {
+  const { policy, cni, exceptions, baseline } = flags;
   return {
     rules: rulesFor(cni ?? null),
     context: {
       policy: policy === undefined ? null : await readPolicy(policy),
-      options: AUDIT_DEFAULTS,
+      options: auditOptionsOf(flags),
       nowMs: systemClock.wallMs(),
     },
     exceptions: exceptions === undefined ? NO_EXCEPTIONS : parseExceptions(await readArgument(exceptions), exceptions),

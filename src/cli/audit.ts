@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { registerClusterCommand } from './audit-cluster.ts';
 import { registerListings } from './audit-listing.ts';
+import { registerMatrixCommand } from './audit-matrix.ts';
 import { registerPipelineCommand } from './audit-pipeline.ts';
 import { registerReachCommand } from './audit-reach.ts';
 import type { CommandIo } from './command-io.ts';
@@ -12,5 +13,6 @@ export function registerAuditCommand(program: Command, io: CommandIo): void {
   registerClusterCommand(audit, io);
   registerListings(audit, io);
   registerReachCommand(audit, io);
+  registerMatrixCommand(audit, io);
   registerPipelineCommand(audit, io);
 }

@@ -63,6 +63,30 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; mar
 dt { color: var(--soft); } dd { margin: 0; min-width: 0; overflow-wrap: anywhere; }
 .rule { padding: .5rem 0; border-bottom: 1px solid var(--line); }
 .rule:target, details.finding:target { outline: 2px solid var(--unknown); outline-offset: 4px; }
+h3 { font-size: 1rem; margin: 1.6rem 0 .3rem; }
+.graph { margin: 1rem 0 .4rem; }
+.graph svg { display: block; width: 100%; height: auto; }
+.edge path { fill: none; stroke: currentColor; stroke-width: 1.4; } .edge polygon { fill: currentColor; }
+.edge.hole { color: var(--fail); } .edge.hole path { stroke-width: 3; }
+.edge.breakage { color: var(--unknown); } .edge.breakage path { stroke-width: 2.4; stroke-dasharray: 9 5; }
+.edge.unknown { color: var(--unknown); } .edge.unknown path { stroke-dasharray: 2 5; stroke-width: 2; }
+.edge.one-layer { color: var(--low); } .edge.one-layer path { stroke-dasharray: 12 4 2 4; stroke-width: 1; } .graph .edge.one-layer { opacity: .3; }
+.graph .edge.one-layer:hover { opacity: 1; }
+.edge.allowed { color: var(--pass); }
+.edge:hover path { stroke-width: 4; }
+.node rect { fill: var(--panel); stroke: var(--soft); stroke-width: 1.2; } .node.empty rect { stroke-dasharray: 4 4; }
+.node text, .mark text { text-anchor: middle; fill: var(--ink); } .node .name { font-size: 14px; font-weight: 600; }
+.node .count { font-size: 12px; fill: var(--soft); } .node.empty .name { fill: var(--soft); }
+.mark rect { fill: var(--paper); stroke: currentColor; stroke-width: 1.4; } .mark text { font-size: 12px; font-weight: 700; fill: currentColor; }
+.mark.hole { color: var(--fail); } .mark.hole rect { fill: var(--fail); } .mark.hole text { fill: var(--paper); }
+.mark.breakage, .mark.unknown { color: var(--unknown); } .mark.one-layer { color: var(--low); }
+.mark:hover rect, .mark:focus-visible rect { stroke-width: 3.5; } .mark:focus-visible { outline: none; }
+.keys { display: flex; flex-wrap: wrap; gap: .2rem 1.6rem; margin: 0 0 1rem; padding: 0; list-style: none; color: var(--soft); }
+.keys li { display: flex; align-items: center; gap: .5rem; } .keys b { color: var(--ink); }
+.graph-key { width: 44px; height: 14px; flex: none; }
+.layer { display: inline-block; white-space: nowrap; }
+details.edges { margin: .4rem 0; } details.edges > summary { padding: .3rem 0; }
+tr:target { outline: 2px solid var(--unknown); outline-offset: -2px; }
 @media (max-width: 40rem) { .body { padding-left: .8rem; } dl { grid-template-columns: 1fr; } }
 @media print { form { display: none; } body { max-width: none; } }
 `;

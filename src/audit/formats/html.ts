@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { SEVERITIES } from '../finding.ts';
 import type { AuditReport, CheckSummary, Coverage, Finding, Summary } from '../report.ts';
 import { SCRIPT, STYLE } from './html-assets.ts';
+import { graphSection } from './html-graph.ts';
 import { anchorOf, filterForm, findingDetails, titleOf } from './html-findings.ts';
 import { html, Markup, NOTHING, withCode } from './markup.ts';
 
@@ -23,6 +24,7 @@ export function* formatHtml(report: AuditReport, terms: HtmlTerms): Iterable<str
   const shown = told.slice(0, MAX_FINDINGS);
   yield head(terms).text;
   yield firstPage(summary, coverage, new Set(shown)).text;
+  yield graphSection(report.componentGraph).text;
   yield html`<h2 id="findings">Findings</h2>
 ${shown.length === 0 ? html`<p>Nothing failed, and nothing stayed unknown.</p>\n` : filterForm(shown)}`.text;
   for (const finding of shown) yield findingDetails(finding).text;
@@ -76,7 +78,7 @@ function totals({ severities, verdicts, workloads, namespaces, excepted, inBasel
 }
 
 function checkCard(
-  { title, verdict, fail, unknown, pass, findings }: CheckSummary,
+  { title, verdict, tenets, fail, unknown, pass, findings }: CheckSummary,
   shown: ReadonlySet<Finding>,
 ): Markup {
   const examples = findings
@@ -86,7 +88,7 @@ function checkCard(
       (finding) =>
         html`<li><a href="#${anchorOf(finding)}">${finding.resource.ref}</a> <span class="soft">${titleOf(finding)}</span></li>`,
     );
-  return html`<li class="${verdict}"><span class="word ${verdict}">${verdict}</span><strong>${title}</strong><span class="soft small">${pass} pass, ${fail} fail, ${unknown} unknown</span>${examples.length === 0 ? NOTHING : html`<ul>${examples}</ul>`}</li>
+  return html`<li class="${verdict}"><span class="word ${verdict}">${verdict}</span><strong>${title}</strong><span class="soft small">${tenets.length === 0 ? NOTHING : html`${tenets.join(' ')} · `}${pass} pass, ${fail} fail, ${unknown} unknown</span>${examples.length === 0 ? NOTHING : html`<ul>${examples}</ul>`}</li>
 `;
 }
 

@@ -20,7 +20,13 @@ export function* formatJson(report: AuditReport): Iterable<string> {
   yield '\n}\n';
 }
 
-function toParts({ summary, coverage, exceptions, baseline }: AuditReport): Readonly<Record<string, unknown>> {
+function toParts({
+  summary,
+  coverage,
+  exceptions,
+  baseline,
+  componentGraph,
+}: AuditReport): Readonly<Record<string, unknown>> {
   const { checks, ...counts } = summary;
   return {
     summary: {
@@ -36,6 +42,7 @@ function toParts({ summary, coverage, exceptions, baseline }: AuditReport): Read
       invalid: exceptions.invalid.map(toNote),
     },
     baseline,
+    ...(componentGraph === null ? {} : { componentGraph }),
   };
 }
 
