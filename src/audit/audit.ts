@@ -17,8 +17,9 @@ import {
 } from './finding.ts';
 import { fingerprintOf, identityOf } from './fingerprint.ts';
 import type { Inventory } from './inventory.ts';
+import type { KubeObject } from './kube-object.ts';
 import { formatPath } from './path.ts';
-import { compareFindings, ReportedFinding } from './reported-finding.ts';
+import { compareFindings, Neighbours, ReportedFinding } from './reported-finding.ts';
 import type { AuditReport, BaselineReport, Finding, FindingState, Summary } from './report.ts';
 import { summariseChecks, summariseTenets } from './tenets.ts';
 import { unknown } from './verdict.ts';
@@ -67,10 +68,12 @@ export function assembleReport(
   { context, exceptions, baseline }: Pick<AuditTerms, 'context' | 'exceptions' | 'baseline'>,
 ): AuditReport {
   const matcher = new ExceptionMatcher(exceptions, cluster, context.nowMs);
+  const neighbours = new Neighbours();
   const findings = evaluations.flatMap(({ info, verdicts }) => {
     const occurrences = new Map<string, number>();
     return verdicts.map((verdict) => {
-      if (verdict.verdict === 'pass') return new ReportedFinding(info, verdict, { fingerprint: null, state: OPEN });
+      if (verdict.verdict === 'pass')
+        return new ReportedFinding(info, verdict, { fingerprint: null, state: OPEN, neighbours });
       const identity = identityOf(info.id, verdict);
       const occurrence = (occurrences.get(identity) ?? 0) + 1;
       occurrences.set(identity, occurrence);
@@ -78,6 +81,7 @@ export function assembleReport(
       return new ReportedFinding(info, verdict, {
         fingerprint,
         state: stateOf({ info, verdict, fingerprint }, matcher, baseline),
+        neighbours,
       });
     });
   });
@@ -128,11 +132,15 @@ function withoutPassOfMalformed(cluster: Cluster, verdict: Verdict): Verdict {
   const { object, body } = verdict.resource;
   if (verdict.verdict !== 'pass' || object === null) return verdict;
   // Of a workflow that runs a template of another object, that one counts too.
-  const source = body === object.body ? object : cluster.objects.find((candidate) => candidate.body === body);
+  const source = body === object.body ? object : cluster.once(objectsByBody).get(body);
   const note = cluster.malformedIn(object)[0] ?? cluster.malformedIn(source ?? object)[0];
   if (note === undefined) return verdict;
   const detail = `${formatPath(note.path)} must be ${note.expected}, and is ${note.found}`;
   return unknown(verdict.resource, { at: note.path, reason: 'malformed', detail });
+}
+
+function objectsByBody({ objects }: Cluster): ReadonlyMap<unknown, KubeObject> {
+  return new Map(objects.map((object) => [object.body, object]));
 }
 
 function stateOf(

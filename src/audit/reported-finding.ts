@@ -10,17 +10,25 @@ export class ReportedFinding implements Finding {
   readonly rule: RuleInfo;
   readonly state: FindingState;
   readonly #verdict: Verdict;
+  readonly #neighbours: Neighbours;
   #fingerprint: string | null;
+  #location: SourcePosition | null | undefined;
 
   constructor(
     rule: RuleInfo,
     verdict: Verdict,
-    { fingerprint, state }: { readonly fingerprint: string | null; readonly state: FindingState },
+    {
+      fingerprint,
+      state,
+      neighbours,
+    }: { readonly fingerprint: string | null; readonly state: FindingState; readonly neighbours: Neighbours },
   ) {
     this.rule = rule;
     this.state = state;
     this.#verdict = verdict;
     this.#fingerprint = fingerprint;
+    this.#neighbours = neighbours;
+    neighbours.add(verdict, this);
   }
 
   get verdict(): 'pass' | 'fail' | 'unknown' {
@@ -48,7 +56,15 @@ export class ReportedFinding implements Finding {
   }
 
   get location(): SourcePosition | null {
-    return this.#verdict.resource.locate(this.#verdict.at);
+    if (this.#location === undefined) {
+      this.#locate();
+      for (const each of this.#neighbours.of(this.#verdict)) each.#locate();
+    }
+    return this.#location ?? null;
+  }
+
+  #locate(): void {
+    this.#location ??= this.#verdict.resource.locate(this.#verdict.at);
   }
 
   get evidence(): Readonly<Record<string, Json>> {
@@ -62,6 +78,30 @@ export class ReportedFinding implements Finding {
   get fingerprint(): string {
     this.#fingerprint ??= fingerprintOf(identityOf(this.rule.id, this.#verdict), 1);
     return this.#fingerprint;
+  }
+}
+
+/** Findings about one text, which are located together: reports go by rules, and would have each text read again for each of them. */
+export class Neighbours {
+  readonly #open = new Map<unknown, ReportedFinding[]>();
+  readonly #passed = new Map<unknown, ReportedFinding[]>();
+
+  add(verdict: Verdict, finding: ReportedFinding): void {
+    const { body } = verdict.resource;
+    if (body === null) return;
+    const known = this.#ofKind(verdict);
+    const findings = known.get(body);
+    if (findings === undefined) known.set(body, [finding]);
+    else findings.push(finding);
+  }
+
+  of(verdict: Verdict): readonly ReportedFinding[] {
+    return this.#ofKind(verdict).get(verdict.resource.body) ?? [];
+  }
+
+  /** Few formats ask where passes are, and there are many. */
+  #ofKind({ verdict }: Verdict): Map<unknown, ReportedFinding[]> {
+    return verdict === 'pass' ? this.#passed : this.#open;
   }
 }
 

@@ -15,6 +15,8 @@ export class JsonPlaces {
   readonly #start: number;
   /** Of long collections, by where they begin. */
   readonly #kept = new Map<number, Parts>();
+  /** Of others that were asked for lately: what is asked for together mostly stands together. */
+  readonly #recent = new Map<number, Parts>();
 
   constructor(text: string, start: number) {
     this.#text = text;
@@ -35,15 +37,21 @@ export class JsonPlaces {
   }
 
   #partsOf(collection: number): Parts {
-    const kept = this.#kept.get(collection);
-    if (kept !== undefined) return kept;
+    const known = this.#kept.get(collection) ?? this.#recent.get(collection);
+    if (known !== undefined) return known;
     const { parts, end } = readParts(this.#text, collection);
-    if (end - collection > WORTH_KEEPING) this.#kept.set(collection, parts);
+    if (end - collection > WORTH_KEEPING) {
+      this.#kept.set(collection, parts);
+    } else {
+      if (this.#recent.size === MAX_RECENT) this.#recent.clear();
+      this.#recent.set(collection, parts);
+    }
     return parts;
   }
 }
 
 const WORTH_KEEPING = 65_536;
+const MAX_RECENT = 256;
 
 interface Part {
   /** A key, or an item. */

@@ -33,7 +33,7 @@ interface Marks {
   readonly lineStarts: Uint32Array;
 }
 
-const MARK_EVERY = 16_384;
+const MARK_EVERY = 2_048;
 
 function markLines(text: string): Marks {
   const count = Math.floor(text.length / MARK_EVERY) + 1;
