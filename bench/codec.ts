@@ -56,7 +56,7 @@ export function measureCodec(effort: {
   readonly rounds: number;
   readonly messagesPerRound: number;
 }): readonly CodecFigure[] {
-  const samples = CASES.map(({ name, run }) => ({ name, run, micros: [] as number[] }));
+  const samples = createCases().map(({ name, run }) => ({ name, run, micros: [] as number[] }));
   // The first round is for the compiler.
   for (let round = -1; round < effort.rounds; round += 1) {
     for (const { run, micros } of samples) {
@@ -69,39 +69,42 @@ export function measureCodec(effort: {
   return samples.map(({ name, micros }) => ({ name, microsPerMessage: summarise(micros) }));
 }
 
-const requests = new RequestDecoder(LIMITS);
-const responses = new ResponseDecoder(LIMITS);
-
-function decodeRequest(bytes: Buffer): void {
-  requests.push(bytes);
-  while (requests.next() !== 'need-more');
+interface CodecCase {
+  readonly name: string;
+  readonly run: () => void;
 }
 
-function decodeResponse(bytes: Buffer): void {
-  responses.begin('GET');
-  responses.push(bytes);
-  while (responses.next() !== 'need-more');
+function createCases(): readonly CodecCase[] {
+  const requests = new RequestDecoder(LIMITS);
+  const responses = new ResponseDecoder(LIMITS);
+  const decodeRequest = (bytes: Buffer): void => {
+    requests.push(bytes);
+    while (requests.next() !== 'need-more');
+  };
+  const decodeResponse = (bytes: Buffer): void => {
+    responses.begin('GET');
+    responses.push(bytes);
+    while (responses.next() !== 'need-more');
+  };
+  decodeRequest(REQUEST);
+  const { method, path, fields } = requests.head;
+  const forwarded = [
+    'host',
+    'registry',
+    ...fields,
+    'x-spiffe-id',
+    'spiffe://ai.example/training/job',
+    'x-forwarded-for',
+    '127.0.0.1',
+  ];
+  return [
+    { name: 'request, 1 field', run: () => decodeRequest(SMALL) },
+    { name: `request, 10 fields, ${REQUEST.length} bytes`, run: () => decodeRequest(REQUEST) },
+    { name: `response, 7 fields, ${RESPONSE.length} bytes`, run: () => decodeResponse(RESPONSE) },
+    { name: `response, 16 chunks, ${CHUNKED.length} bytes`, run: () => decodeResponse(CHUNKED) },
+    {
+      name: `encode a request head, ${forwarded.length / 2} fields`,
+      run: () => void encodeRequestHead({ method, target: path, lines: encodeFields(forwarded) }),
+    },
+  ];
 }
-
-decodeRequest(REQUEST);
-const { method, path, fields } = requests.head;
-const FORWARDED = [
-  'host',
-  'registry',
-  ...fields,
-  'x-spiffe-id',
-  'spiffe://ai.example/training/job',
-  'x-forwarded-for',
-  '127.0.0.1',
-];
-
-const CASES: readonly { readonly name: string; readonly run: () => void }[] = [
-  { name: 'request, 1 field', run: () => decodeRequest(SMALL) },
-  { name: `request, 10 fields, ${REQUEST.length} bytes`, run: () => decodeRequest(REQUEST) },
-  { name: `response, 7 fields, ${RESPONSE.length} bytes`, run: () => decodeResponse(RESPONSE) },
-  { name: `response, 16 chunks, ${CHUNKED.length} bytes`, run: () => decodeResponse(CHUNKED) },
-  {
-    name: `encode a request head, ${FORWARDED.length / 2} fields`,
-    run: () => void encodeRequestHead({ method, target: path, lines: encodeFields(FORWARDED) }),
-  },
-];

@@ -26,7 +26,7 @@ export interface BenchOptions {
 
 const MEASURED_BY_DEFAULT: readonly Part[] = ['proxy', 'decide', 'codec'];
 
-export const USAGE = `npm run bench -- [${PARTS.join('|')}…] [--quick] [--only ${PROXY_PARTS.join(',')}]
+const USAGE = `npm run bench -- [${PARTS.join('|')}…] [--quick] [--only ${PROXY_PARTS.join(',')}]
     [--contenders nginx,enforce,…] [--rounds N] [--processes N] [--cold] [--out DIRECTORY]`;
 
 /** @throws {Error} with the usage. */

@@ -49,14 +49,16 @@ export interface ProxyFigures {
 type Progress = (line: string) => void;
 
 const STREAM_BYTES = 1024 ** 3;
-export const RATES = [1_000, 5_000, 10_000];
-export const MANY_CONNECTIONS = 512;
+const RATES = [1_000, 5_000, 10_000];
+const MANY_CONNECTIONS = 512;
 const PROGRAMS_NEEDED = [
   NGINX_NEEDS,
   { program: 'taskset', versionArgs: ['--version'], install: 'apt-get install util-linux' },
 ];
 /** Where the modes of Sallyport are the same code doing the same, one stands for all. */
 const SINGLE_MODE = 'Sallyport enforce';
+/** What a decision costs shows best with 64 connections; elsewhere these two tell it. */
+const COMPARED_MODES = ['Sallyport passthrough', SINGLE_MODE];
 
 export async function compareProxies(choice: ProxyChoice, progress: Progress): Promise<ProxyFigures> {
   const missing = PROGRAMS_NEEDED.filter(({ program, versionArgs }) => findVersion(program, versionArgs) === null).map(
@@ -97,7 +99,9 @@ async function measureAll(
     const bench: Bench = { site: { directory, upstreamPort: upstream.port }, samples, processes };
     const run = new Rounds(bench, programs, progress);
     const running = parts.some((part) => part !== 'idle' && part !== 'start') ? await run.startAll(contenders) : [];
-    const withoutModes = running.filter(({ contender }) => hasOwnData(contender));
+    const withoutModes = running.filter(({ contender }) => isOneOf([SINGLE_MODE], contender));
+    const single = contenders.filter((contender) => isOneOf([SINGLE_MODE], contender));
+    const withTwoModes = running.filter(({ contender }) => isOneOf(COMPARED_MODES, contender));
     await run.take(1, running, (each) => warmUp(bench, each, effort.warmUpMs));
     for (const part of parts) {
       switch (part) {
@@ -108,13 +112,13 @@ async function measureAll(
           break;
         case 'saturation':
           for (const connections of [1, MANY_CONNECTIONS])
-            await run.take(effort.saturation.rounds, running, (each) =>
+            await run.take(effort.saturation.rounds, withTwoModes, (each) =>
               measureRequests(bench, each, { ...effort.saturation, connections }),
             );
           break;
         case 'latency':
           for (const ratePerSecond of RATES)
-            await run.take(effort.latency.rounds, running, (each) =>
+            await run.take(effort.latency.rounds, withTwoModes, (each) =>
               measureLatency(bench, each, { ...effort.latency, ratePerSecond }),
             );
           break;
@@ -129,14 +133,10 @@ async function measureAll(
           );
           break;
         case 'idle':
-          await run.takeFresh(effort.idle.rounds, contenders.filter(hasOwnData), (each) =>
-            measureIdleConnections(bench, each, effort.idle),
-          );
+          await run.takeFresh(effort.idle.rounds, single, (each) => measureIdleConnections(bench, each, effort.idle));
           break;
         case 'start':
-          await run.takeFresh(effort.start.rounds, contenders.filter(hasOwnData), (each) =>
-            measureStart(bench, each, effort.start),
-          );
+          await run.takeFresh(effort.start.rounds, single, (each) => measureStart(bench, each, effort.start));
           break;
       }
     }
@@ -147,8 +147,8 @@ async function measureAll(
   return samples.toFigures(NGINX.name);
 }
 
-function hasOwnData({ name }: Contender): boolean {
-  return !name.startsWith('Sallyport ') || name === SINGLE_MODE;
+function isOneOf(modes: readonly string[], { name }: Contender): boolean {
+  return !name.startsWith('Sallyport ') || modes.includes(name);
 }
 
 class Rounds {

@@ -17,8 +17,8 @@ export interface ProxyEffort {
 export const FULL_PROXY: ProxyEffort = {
   warmUpMs: 5_000,
   requests: { rounds: 5, warmupMs: 1_000, measureMs: 5_000 },
-  saturation: { rounds: 3, warmupMs: 500, measureMs: 2_500 },
-  latency: { rounds: 3, warmupMs: 500, measureMs: 3_000 },
+  saturation: { rounds: 3, warmupMs: 1_000, measureMs: 2_500 },
+  latency: { rounds: 3, warmupMs: 1_000, measureMs: 3_000 },
   handshakes: { rounds: 3, warmupMs: 500, measureMs: 5_000 },
   streaming: { rounds: 3, warmupMs: 500, measureMs: 5_000 },
   idle: { rounds: 3, connections: [1_000, 5_000], settleMs: 2_000 },
@@ -26,10 +26,10 @@ export const FULL_PROXY: ProxyEffort = {
 };
 
 export const QUICK_PROXY: ProxyEffort = {
-  warmUpMs: 2_000,
-  requests: { rounds: 1, warmupMs: 700, measureMs: 1_500 },
+  warmUpMs: 1_500,
+  requests: { rounds: 1, warmupMs: 500, measureMs: 1_000 },
   saturation: { rounds: 1, warmupMs: 200, measureMs: 500 },
-  latency: { rounds: 1, warmupMs: 300, measureMs: 1_000 },
+  latency: { rounds: 1, warmupMs: 500, measureMs: 1_000 },
   handshakes: { rounds: 1, warmupMs: 200, measureMs: 1_000 },
   streaming: { rounds: 1, warmupMs: 200, measureMs: 1_000 },
   idle: { rounds: 1, connections: [1_000], settleMs: 500 },

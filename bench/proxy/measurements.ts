@@ -28,7 +28,7 @@ const LATENCY_CONNECTIONS = 64;
 const HANDSHAKE_CONNECTIONS = 8;
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
-export const PERCENTILES = [50, 90, 99, 99.9];
+const PERCENTILES = [50, 90, 99, 99.9];
 
 export async function measureRequests(
   { site, samples, processes }: Bench,

@@ -20,6 +20,7 @@ const COLOURS = new Map([
 const OWN_COLOUR = '#8250df';
 const RATES = [1_000, 5_000, 10_000];
 const PERCENTILES = [50, 90, 99, 99.9];
+const LETTER_WIDTH = 7.5;
 
 /** By file name; what was not measured has no chart. */
 export function renderCharts(results: Results): ReadonlyMap<string, string> {
@@ -34,8 +35,8 @@ export function renderCharts(results: Results): ReadonlyMap<string, string> {
 }
 
 /** A bar to the median, a line from the least to the most, and the ratio to the reference. */
-export function renderBars({ title, unit, decimals, rows }: Figure): string {
-  const [left, right, top, step] = [175, 130, 52, 30];
+function renderBars({ title, unit, decimals, rows }: Figure): string {
+  const [left, right, top, step] = [195, 140, 60, 30];
   const most = Math.max(...rows.map(({ value }) => value.max));
   const scale = (value: number): number => (value / most) * (WIDTH - left - right);
   const bars = rows.map(({ name, value, ratio }, index) => {
@@ -68,8 +69,10 @@ function renderLatency(results: Results): string | null {
     to: Math.ceil(Math.log10(Math.max(...medians))),
   };
   const body = [
-    ...names.map((name, index) => legendOf(name, 20 + index * 145)),
-    ...panels.map((panel, index) => renderPanel(panel, { names, decades, left: 62 + index * 236 })),
+    ...names.map((name, index) =>
+      legendOf(name, 20 + names.slice(0, index).reduce((sum, each) => sum + 40 + each.length * LETTER_WIDTH, 0)),
+    ),
+    ...panels.map((panel, index) => renderPanel(panel, { names, decades, left: 68 + index * 236 })),
   ];
   const subtitle = 'counted from when a request was due, not from when it could be sent; lower is better';
   return frame('Latency by arrival rate', { subtitle, height: 350, body: body.join('\n') });
@@ -89,11 +92,11 @@ function renderPanel(
   { rate, figures }: { readonly rate: number; readonly figures: readonly Figure[] },
   { names, decades, left }: PanelPlace,
 ): string {
-  const [top, bottom, step] = [112, 305, 60];
+  const [top, bottom, step] = [116, 305, 52];
   const y = (micros: number): number =>
     bottom - ((Math.log10(micros) - decades.from) / (decades.to - decades.from)) * (bottom - top);
   const lines: string[] = [
-    `<text class="quiet" x="${left + 1.5 * step}" y="98" text-anchor="middle">${rate.toLocaleString('en')} requests/s</text>`,
+    `<text class="quiet" x="${left + 1.5 * step}" y="100" text-anchor="middle">${rate.toLocaleString('en')} requests/s</text>`,
   ];
   for (let decade = decades.from; decade <= decades.to; decade += 1) {
     const at = round(y(10 ** decade));
