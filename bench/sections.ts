@@ -1,5 +1,6 @@
 // The parts of the bench, one after the other.
 
+import { measureAudit } from './audit.ts';
 import { measureCodec } from './codec.ts';
 import { compareEngines, REFERENCE } from './decide/compare.ts';
 import { measureDecide } from './decide/own.ts';
@@ -41,6 +42,8 @@ async function measurePart(part: Part, options: BenchOptions, progress: Progress
         sectionOf('codec', 'HTTP/1.1 codec', [plainFigure('codec', 'One message', { unit: 'µs', decimals: 2, rows })]),
       );
     }
+    case 'audit':
+      return measureAudits(isQuick, progress);
     case 'profile':
       return measureWhere(options, progress);
     case 'readme':
@@ -88,6 +91,27 @@ async function measureDecisions(isQuick: boolean, progress: Progress): Promise<M
     missing: [],
     versions: {},
   };
+}
+
+function measureAudits(isQuick: boolean, progress: Progress): Measured {
+  const figures = measureAudit(
+    isQuick ? { rounds: 1, pods: 400, manifests: 50 } : { rounds: 3, pods: 10_000, manifests: 1_000 },
+    progress,
+  );
+  return only(
+    sectionOf('audit', 'Audits, from start to exit', [
+      plainFigure('audit-time', 'Time', {
+        unit: 's',
+        decimals: 2,
+        rows: figures.map(({ name, seconds }) => ({ name, value: seconds })),
+      }),
+      plainFigure('audit-memory', 'Memory at its highest', {
+        unit: 'MiB',
+        decimals: 0,
+        rows: figures.map(({ name, mebibytes }) => ({ name, value: mebibytes })),
+      }),
+    ]),
+  );
 }
 
 async function measureWhere({ isQuick, isCold }: BenchOptions, progress: Progress): Promise<Measured> {
