@@ -139,7 +139,7 @@ export function unreadableIn(
 }
 
 /** Of a file under every name it has; a file put in its place has another. */
-export function identityOf({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): string {
+function identityOf({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): string {
   return `${dev}:${ino}`;
 }
 

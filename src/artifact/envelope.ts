@@ -56,7 +56,7 @@ const CURVES: ReadonlyMap<string, string> = new Map([
   ['secp521r1', 'sha512'],
 ]);
 
-export function preAuthEncoding(payloadType: string, payload: Buffer): Buffer {
+function preAuthEncoding(payloadType: string, payload: Buffer): Buffer {
   const type = Buffer.from(payloadType, 'utf8');
   return Buffer.concat([Buffer.from(`DSSEv1 ${type.length} `), type, Buffer.from(` ${payload.length} `), payload]);
 }

@@ -121,7 +121,8 @@ function leavesCache(target: string, declared: string): ArtifactPlace | null {
   return { kind: 'escape', detail: `it lies in the cache \`${root}\`, and its link leads to \`${target}\`` };
 }
 
-function refToArtifact(stage: StageMetadata, { path, at }: DeclaredArtifact): ResourceRef {
+function refToArtifact(stage: StageMetadata, artifact: DeclaredArtifact): ResourceRef {
+  const { path, at } = artifact;
   return {
     apiVersion: '',
     kind: 'Artifact',
@@ -131,7 +132,7 @@ function refToArtifact(stage: StageMetadata, { path, at }: DeclaredArtifact): Re
     ref: `${stage.stage}/${path}[Artifact]`,
     object: null,
     locate: (below) => stage.locate([...at, ...below]),
-    body: null,
+    body: artifact,
   };
 }
 
@@ -146,7 +147,7 @@ export function refToFile(run: Run, path: string, line: number): ResourceRef {
     ref: `${run.name}/${path === '' ? '.' : path}[File]`,
     object: null,
     locate: () => ({ file: shownPath(run, path), line, column: 1 }),
-    body: null,
+    body: {},
   };
 }
 

@@ -104,15 +104,11 @@ class TrustReader {
 
   #stage(node: YamlNode, keys: ReadonlyMap<string, TrustFile>, roots: ReadonlyMap<string, TrustFile>): StageTerms {
     const fields = this.#fields(node, ['signers', 'inputsFrom', 'signedWithin', 'signedAfter'], 'a stage');
-    const signers = this.#items(fields.get('signers')?.node, '`signers`').flatMap(
-      (item) => this.#signer(item, keys, roots) ?? [],
-    );
-    if (signers.length === 0) {
-      this.#refuse(
-        'missing-key',
-        'a stage needs at least one of `signers`',
-        fields.get('signers')?.node.position ?? node.position,
-      );
+    const listed = this.#items(fields.get('signers')?.node, '`signers`');
+    const signers = listed.flatMap((item) => this.#signer(item, keys, roots) ?? []);
+    if (listed.length === 0) {
+      const { position } = fields.get('signers')?.node ?? node;
+      this.#refuse('missing-key', 'a stage needs at least one of `signers`', position);
     }
     const from = fields.get('inputsFrom')?.node;
     return {

@@ -54,7 +54,7 @@ describe('audit pipeline', () => {
 
   it('tells where in the metadata a digest stands that does not hold', async () => {
     using run = makeRun({ [MODEL_PATH]: OTHER });
-    const [first] = (await run.findings()).filter(
+    const first = (await run.findings()).find(
       ({ rule, verdict }) => rule === 'artifact-hash-mismatch' && verdict === 'fail',
     );
     expect(first?.location).toEqual({ file: join(run.path, 'evaluation/artifact_info.json'), line: 6, column: 17 });
@@ -117,7 +117,7 @@ describe('digests of artifacts', () => {
     using run = makeRun();
     truncateSync(join(run.path, MODEL_PATH), SPARSE_BYTES);
     const before = process.memoryUsage().rss;
-    const [found] = (await run.findings()).filter(
+    const found = (await run.findings()).find(
       ({ rule, verdict }) => rule === 'artifact-hash-mismatch' && verdict === 'fail',
     );
     expect(found?.evidence['actual']).toMatch(/^sha256:[0-9a-f]{64}$/);
@@ -430,7 +430,7 @@ describe('links between stages', () => {
         ],
       },
     });
-    const [found] = (await run.findings()).filter(
+    const found = (await run.findings()).find(
       ({ rule, verdict }) => rule === 'artifact-stage-link' && verdict === 'fail',
     );
     expect(found?.severity).toBe('critical');

@@ -159,11 +159,11 @@ export function makeBareRun(files: Files, policy: string | null = POLICY): RunFi
     );
   };
   mkdirSync(path);
-  for (const [name, content] of Object.entries(files)) if (content !== null) write(join(path, name), content);
   const policies = join(home, 'policies');
   write(join(policies, 'training.pub'), TRAINING_KEY.pem);
   write(join(policies, 'evaluation.pub'), EVALUATION_KEY.pem);
   if (policy !== null) write(join(policies, 'artifacts.yaml'), policy);
+  for (const [name, content] of Object.entries(files)) if (content !== null) write(join(path, name), content);
   const withPolicy = policy === null ? [] : ['--policy', policies];
   const audit = async (...argv: readonly string[]): Promise<AuditRun> =>
     runAudit(['pipeline', path, ...withPolicy, ...argv]);

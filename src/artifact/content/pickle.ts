@@ -1,6 +1,7 @@
 // Follows a pickle as Python's machine would, without running anything: which names it imports, and which of them it calls.
 // https://docs.python.org/3/library/pickle.html#restricting-globals
 
+import { isUtf8 } from 'node:buffer';
 import { ByteCursor, type ByteSource, readUint64 } from './byte-source.ts';
 import { PICKLE_OPCODES, type PickleArgument, type PickleOpcode } from './pickle-opcodes.ts';
 
@@ -34,7 +35,7 @@ export interface PickleLimits {
   readonly maxItems: number;
 }
 
-export const PICKLE_LIMITS: PickleLimits = { maxOpcodes: 20_000_000, maxItems: 2_000_000 };
+const PICKLE_LIMITS: PickleLimits = { maxOpcodes: 20_000_000, maxItems: 2_000_000 };
 
 /** Of the pickle that begins at `start`. */
 export function readPickle(source: ByteSource, start: number, limits: PickleLimits = PICKLE_LIMITS): PickleReading {
@@ -250,7 +251,7 @@ class PickleMachine {
       case 'bytes':
         return { ...NO_ARGUMENT, number: littleEndian(this.#take(argument.length), argument.length > 4) };
       case 'counted':
-        return this.#readCounted(argument);
+        return this.#readCounted(argument, UNICODE_NAMES.has(name));
       case 'line':
         return this.#readLine(name, argument.form);
       case 'two-lines':
@@ -258,17 +259,20 @@ class PickleMachine {
     }
   }
 
-  #readCounted({ lengthBytes, isText, isSigned }: Extract<PickleArgument, { kind: 'counted' }>): ArgumentReading {
+  #readCounted(
+    { lengthBytes, isText, isSigned }: Extract<PickleArgument, { kind: 'counted' }>,
+    isUnicode: boolean,
+  ): ArgumentReading {
     const bytes = this.#take(lengthBytes);
     const length = lengthBytes === 8 ? Number(readUint64(bytes)) : littleEndian(bytes, false);
     if (isSigned && length > 0x7fff_ffff) throw new Broken('a negative length');
-    if (isText && length <= MAX_NAME) return { ...NO_ARGUMENT, text: decode(this.#take(length)) };
+    if (isText && length <= MAX_NAME) return { ...NO_ARGUMENT, text: decode(this.#take(length), isUnicode) };
     if (!this.#cursor.skip(length)) throw new Broken('it ends within a value');
     return NO_ARGUMENT;
   }
 
   #readLine(name: string, form: Extract<PickleArgument, { kind: 'line' }>['form']): ArgumentReading {
-    const text = decode(this.#line());
+    const text = decode(this.#line(), false);
     switch (form) {
       case 'number':
         if (!(name === 'INT' ? /^\s*[-+]?\d[\d_]*\s*$/ : /^\s*[-+]?\d[\d_]*L?\s*$/).test(text))
@@ -291,7 +295,7 @@ class PickleMachine {
   }
 
   #nameLine(): Item {
-    const text = decode(this.#line());
+    const text = decode(this.#line(), true);
     return text.length <= MAX_NAME ? text : null;
   }
 
@@ -308,6 +312,8 @@ class PickleMachine {
   }
 }
 
+const UNICODE_NAMES: ReadonlySet<string> = new Set(['SHORT_BINUNICODE', 'BINUNICODE', 'BINUNICODE8']);
+
 interface ArgumentReading {
   readonly number: number;
   readonly text: Item;
@@ -316,7 +322,9 @@ interface ArgumentReading {
 
 const NO_ARGUMENT: ArgumentReading = { number: 0, text: null, lines: [null, null] };
 
-function decode(bytes: Uint8Array): string {
+/** Strings of Python 2 are bytes in any encoding; what is Unicode is UTF-8, or Python stops there. */
+function decode(bytes: Uint8Array, isUnicode: boolean): string {
+  if (isUnicode && !isUtf8(bytes)) throw new Broken('a text that is not UTF-8');
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
 }
 
