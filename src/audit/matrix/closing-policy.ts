@@ -4,10 +4,16 @@ import type { Cluster } from '../cluster.ts';
 import type { Json } from '../finding.ts';
 import { toYaml } from '../formats/yaml-text.ts';
 import type { KubeObject } from '../kube-object.ts';
+import { askPeer } from '../network/ask-program.ts';
+import { type Endpoint, OTHER_NODE } from '../network/endpoint.ts';
+import type { BoundRule } from '../network/evaluate.ts';
+import { resolvePorts } from '../network/port-test.ts';
 import type { Reason } from '../network/reason.ts';
+import type { PolicyRule } from '../network/traffic-policy.ts';
 import { compileSelector, matchLabels } from '../selector.ts';
 import type { Workload } from '../workload.ts';
 import type { Access } from './access.ts';
+import { askNetwork } from './layers.ts';
 import { peerOf, selectOnly, toObjectName } from './selection.ts';
 import type { Witness } from './witness.ts';
 
@@ -25,6 +31,7 @@ export class ClosingPolicies {
   readonly #cluster: Cluster;
   readonly #componentOf = new Map<Workload, string | null>();
   readonly #byComponent = new Map<string | null, readonly Workload[]>();
+  readonly #opens = new Map<PolicyRule, Map<string | null, boolean>>();
   readonly #friends = new Map<string | null, ReadonlyMap<string, Json> | string>();
 
   constructor(access: Access, cluster: Cluster) {
@@ -43,16 +50,14 @@ export class ClosingPolicies {
   close(witnesses: readonly Witness[]): Closing {
     const [first] = witnesses;
     if (first === undefined) return { kind: 'none', why: 'nobody gets in' };
-    const opening = witnesses.flatMap(({ reasons }) => reasons).filter(isIngress);
-    const foreign = opening.find(({ effect, policy }) => effect !== 'open' && !isNetworkPolicy(policy?.object ?? null));
-    if (foreign !== undefined) return { kind: 'none', why: describeForeign(foreign) };
+    const beyond = witnesses.flatMap(({ reasons }) => reasons).find(isBeyondPolicy);
+    if (beyond !== undefined) return { kind: 'none', why: beyond.detail };
     const removed = new Map<KubeObject, Set<number>>();
-    for (const { policy, path } of opening) {
-      const index = path[2];
-      const object = policy?.object ?? null;
-      if (object === null) continue;
-      if (path[1] !== 'ingress' || typeof index !== 'number') {
-        return { kind: 'none', why: `a rule of ${policy?.title ?? 'a policy'} lets it in` };
+    for (const { policy, rule } of this.#openingRules(first.to, witnesses)) {
+      const [, section, index] = rule.path;
+      const { object, title } = policy;
+      if (object === null || !isNetworkPolicy(object) || section !== 'ingress' || typeof index !== 'number') {
+        return { kind: 'none', why: `${title} lets it in, which no NetworkPolicy takes back` };
       }
       removed.set(object, (removed.get(object) ?? new Set()).add(index));
     }
@@ -70,16 +75,44 @@ export class ClosingPolicies {
     return { kind: 'manifest', text: [...new Set(documents)].join('---\n') };
   }
 
+  /** All that let in somebody of a component whom the matrix grants nothing: behind the one that a witness comes through there may be more. */
+  #openingRules(to: Workload, witnesses: readonly Witness[]): readonly BoundRule[] {
+    const { found } = this.#access;
+    const pod = found.classOf(to)?.pod;
+    if (pod === undefined) return [];
+    const component = this.#componentOf.get(to) ?? null;
+    return found.programOf(pod, 'ingress').rules.filter(({ rule }) => {
+      if (rule.action !== 'allow') return false;
+      const { bounds } = resolvePorts(rule.ports, { kind: 'pod', pod });
+      const isAsked = witnesses.some(({ verdict: { port } }) => askNetwork(bounds, port) !== 'denies');
+      return isAsked && this.#letsStrangersIn(rule, component);
+    });
+  }
+
+  #letsStrangersIn(rule: PolicyRule, component: string | null): boolean {
+    const known = this.#opens.get(rule) ?? new Map<string | null, boolean>();
+    this.#opens.set(rule, known);
+    const answer = known.get(component) ?? this.#findStranger(rule, component);
+    known.set(component, answer);
+    return answer;
+  }
+
+  #findStranger({ peer }: PolicyRule, component: string | null): boolean {
+    return this.#access.cells.some((cell) => {
+      if (cell.component === null || this.#access.grants.has(cell.component, component)) return false;
+      const endpoint: Endpoint = cell.podClass === null ? OTHER_NODE : { kind: 'pod', pod: cell.podClass.pod };
+      return askPeer(peer, endpoint) !== false;
+    });
+  }
+
   /** Isolates a workload but for those whom the matrix grants something, and for what belongs to it; a text says why that cannot be done. */
   #closingPolicy(to: Workload): Json | string {
     if (to.isHostNetwork) return `${to.ref} is on the network of its node, where no policy is applied`;
     const component = this.#componentOf.get(to) ?? null;
-    // A workload that labels do not tell from its target may share its policy if the same holds for both.
-    const others = this.#neighboursOf(
+    const podSelector = selectOnly(
       to,
-      (other) => other.object === to.object || this.#componentOf.get(other) === component,
+      this.#neighboursOf(to, ({ object }) => object === to.object),
     );
-    const podSelector = selectOnly(to, others);
     if (podSelector === null) return `its labels do not tell ${to.ref} from other workloads`;
     const friends = this.#friendsOf(component);
     if (typeof friends === 'string') return friends;
@@ -137,18 +170,13 @@ export class ClosingPolicies {
   }
 }
 
-function isNetworkPolicy(object: KubeObject | null): boolean {
-  return object?.apiVersion === 'networking.k8s.io/v1' && object.kind === 'NetworkPolicy';
+function isNetworkPolicy(object: KubeObject): boolean {
+  return object.apiVersion === 'networking.k8s.io/v1' && object.kind === 'NetworkPolicy';
 }
 
-function isIngress({ direction, effect }: Reason): boolean {
-  const isOpening = effect === 'open' || effect === 'allows' || effect === 'beyond-policy' || effect === 'passes';
-  return effect === 'not-enforced' || (isOpening && direction === 'ingress');
-}
-
-function describeForeign({ effect, policy, detail }: Reason): string {
-  if (effect === 'not-enforced' || effect === 'beyond-policy') return detail;
-  return `${policy?.title ?? 'another policy'} lets it in, which no NetworkPolicy takes back`;
+/** Nothing that anybody writes into a policy closes it. */
+function isBeyondPolicy({ direction, effect }: Reason): boolean {
+  return effect === 'not-enforced' || (effect === 'beyond-policy' && direction === 'ingress');
 }
 
 function selectedBy(cluster: Cluster, policy: KubeObject): readonly Workload[] {

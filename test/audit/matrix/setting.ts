@@ -9,11 +9,7 @@ import type { AuditContext } from '../../../src/audit/finding.ts';
 import { loadPolicy } from '../../../src/policy/load.ts';
 import type { CompiledPolicy } from '../../../src/policy/matrix.ts';
 import { policySource, SHIPPED_PROTOCOLS } from '../../policy/policies.ts';
-import { clusterFrom } from '../network/scene.ts';
 import { termsOf } from '../terms.ts';
-import { objectOf } from '../inventory.ts';
-
-export type Body = Parameters<typeof clusterFrom>[0][number];
 
 /** Components of namespaces: `a` is whoever runs in namespace `a`. */
 export function policyOf(components: readonly string[], access: string): CompiledPolicy {
@@ -57,5 +53,3 @@ export function accessFor(cluster: Cluster, policy: CompiledPolicy, cni: CniName
   if (access === null) throw new Error('no access');
   return access;
 }
-
-export { clusterFrom, objectOf };
