@@ -151,6 +151,13 @@ export class StandInApiServer {
     for (const response of this.#watches) response.destroy();
   }
 
+  /** A line in the streams of a path, true or not. */
+  sayToWatches(path: RegExp, event: unknown): void {
+    for (const response of this.#watches) {
+      if (path.test(response.req.url ?? '')) response.write(`${JSON.stringify(event)}\n`);
+    }
+  }
+
   sendBookmarks(): void {
     for (const response of this.#watches) response.emit('bookmark');
   }
@@ -160,7 +167,7 @@ export class StandInApiServer {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    const url = new URL(request.url ?? '/', this.url);
+    const url = new URL(request.url ?? '/', 'https://stand-in.example');
     const client = clientOf(request);
     const isWatch = url.searchParams.get('watch') === 'true';
     const { method = '', headers } = request;
@@ -302,7 +309,7 @@ export class StandInApiServer {
     const selects = (object: StandInObject): boolean =>
       isAt(object, place) && isSelected(object, query.get('labelSelector'));
     const say = ({ type, object }: Pick<StandInEvent, 'type' | 'object'>): void => {
-      if (selects(object)) response.write(`${JSON.stringify({ type, object })}\n`);
+      if (selects(object) && !response.writableEnded) response.write(`${JSON.stringify({ type, object })}\n`);
     };
     for (const event of this.store.since(from)) say(event);
     const unsubscribe = this.store.subscribe(say);
