@@ -1,6 +1,6 @@
 // What decides and what counts, which need each other: the cache tells of disagreements, the metrics show the cache.
 
-import type { Clock } from '../core/clock.ts';
+import { type Clock, systemSchedule } from '../core/clock.ts';
 import { DecisionCache } from '../policy/decision-cache.ts';
 import type { LineSink } from '../telemetry/log-destination.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -51,6 +51,7 @@ export function createInstruments(
       maxRecordsPerSecond: MAX_DECISION_RECORDS_PER_SECOND / config.workers,
       destination: decisionLog,
       clock,
+      schedule: systemSchedule,
       random: Math.random,
     },
   });

@@ -1,4 +1,4 @@
-// One request as the decision log tells it: names a reader can search for, lengths a peer cannot choose.
+// One request as the decision log tells it: a line of JSON with names a reader can search for and lengths a peer cannot choose.
 
 import type { Effect } from '../policy/decision.ts';
 import { ABANDONED, type RequestRecord } from './recorder.ts';
@@ -14,16 +14,15 @@ const MESSAGES: Readonly<Record<Effect, string>> = {
   'would-deny': 'request would be denied',
 };
 
-export function decisionMessage(request: RequestRecord): string {
-  return MESSAGES[effectOf(request)];
-}
-
-/** The fields of a line: null is "there is none"; a duration that was not measured is left out. `timeMs` is when it was over. */
-export function decisionFields(request: RequestRecord, timeMs: number): Record<string, unknown> {
+/** null is "there is none"; a duration that was not measured is left out. `time` is when it was over, in RFC 3339. */
+export function decisionLine(request: RequestRecord, time: string): string {
   const { decision } = request;
   const path = withoutQuery(request.path);
-  return {
-    time: new Date(timeMs).toISOString(),
+  const effect = effectOf(request);
+  return JSON.stringify({
+    level: 'info',
+    log: 'decision',
+    time,
     decisionId: request.decisionId,
     listener: request.listener,
     principal: request.principal,
@@ -31,7 +30,7 @@ export function decisionFields(request: RequestRecord, timeMs: number): Record<s
     component: decision?.component ?? null,
     target: decision?.target ?? request.target,
     verb: decision?.verb ?? null,
-    effect: effectOf(request),
+    effect,
     reason: decision?.reason ?? request.refusal ?? ABANDONED,
     rule: decision?.rule ? `${decision.rule.file}:${decision.rule.line}` : null,
     refusal: request.refusal,
@@ -48,7 +47,8 @@ export function decisionFields(request: RequestRecord, timeMs: number): Record<s
     responseBytes: request.responseBytes,
     traceId: TRACEPARENT.exec(request.traceparent)?.[1] ?? null,
     policyDigest: decision?.policyDigest ?? null,
-  };
+    msg: MESSAGES[effect],
+  });
 }
 
 function effectOf(request: RequestRecord): Effect {

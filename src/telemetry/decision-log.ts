@@ -1,12 +1,10 @@
-// The decision log: who asked for what and what was decided, written after the request's turn and never waited for.
+// The decision log: who asked for what and what was decided, gathered for a moment, then written and never waited for.
 
-import { pino } from 'pino';
-import type { Clock } from '../core/clock.ts';
+import type { Clock, Schedule } from '../core/clock.ts';
 import { escapeJson } from '../core/ascii-json.ts';
-import { decisionFields, decisionMessage } from './decision-fields.ts';
+import { decisionLine } from './decision-fields.ts';
 import { FirstAllows } from './first-allows.ts';
 import type { LineSink } from './log-destination.ts';
-import type { Logger } from './logger.ts';
 import { RateLimit } from './rate-limit.ts';
 import { PEER_ABORTED, type RequestRecord } from './recorder.ts';
 
@@ -22,23 +20,27 @@ export interface DecisionLogOptions {
   readonly maxRecordsPerSecond: number;
   readonly destination: LineSink;
   readonly clock: Clock;
+  readonly schedule: Schedule;
   /** From 0 up to 1, as Math.random. */
   readonly random: () => number;
 }
 
 const MAX_PRINCIPALS = 50_000;
-/** Serialised in one turn of the event loop: about a millisecond. */
+/** Escaped and handed over in one turn of the event loop: well below a millisecond. */
 const MAX_BATCH = 256;
+/** Lines are gathered for this long: to hand one over, and wake the thread that writes it, costs more than to make it. */
+const GATHER_MS = 20;
 const DROP_NOTICE_MS = 1_000;
 
 export class DecisionLog {
   readonly #options: DecisionLogOptions;
   readonly #firstAllows = new FirstAllows(MAX_PRINCIPALS);
   readonly #rate: RateLimit;
-  readonly #pino: Logger;
-  #lines = '';
-  #queue: (readonly [fields: Record<string, unknown>, message: string])[] = [];
-  #isScheduled = false;
+  #queue: string[] = [];
+  #cancelWrite: (() => void) | null = null;
+  /** The last time a record was made, and how it is written. */
+  #timeMs = Number.NaN;
+  #time = '';
   #dropped = 0;
   /** Of the dropped, those the log does not tell of yet. */
   #untold = 0;
@@ -47,13 +49,6 @@ export class DecisionLog {
   constructor(options: DecisionLogOptions) {
     this.#options = options;
     this.#rate = new RateLimit(options.maxRecordsPerSecond);
-    const formatters = { level: (label: string) => ({ level: label, log: 'decision' }) };
-    const stream = {
-      write: (line: string): void => {
-        this.#lines += line;
-      },
-    };
-    this.#pino = pino({ base: null, timestamp: false, formatters }, stream);
   }
 
   /** Records that were due and did not reach the destination. */
@@ -69,8 +64,9 @@ export class DecisionLog {
       this.#drop(1);
       return;
     }
-    this.#queue.push([decisionFields(record, clock.wallMs()), decisionMessage(record)]);
-    this.#schedule();
+    this.#queue.push(decisionLine(record, this.#timeOf(clock.wallMs())));
+    if (this.#queue.length === 1) this.#writeIn(GATHER_MS);
+    else if (this.#queue.length === Math.min(MAX_BATCH, queueEntries >> 1)) this.#writeIn(0);
   }
 
   /** A policy took the place of another: the first allows count afresh. */
@@ -94,20 +90,25 @@ export class DecisionLog {
     return this.#firstAllows.isFirst(decision, record.principal ?? '') || random() < allow;
   }
 
-  #schedule(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    setImmediate(() => {
-      this.#isScheduled = false;
+  #timeOf(wallMs: number): string {
+    if (wallMs !== this.#timeMs) {
+      this.#timeMs = wallMs;
+      this.#time = new Date(wallMs).toISOString();
+    }
+    return this.#time;
+  }
+
+  #writeIn(delayMs: number): void {
+    this.#cancelWrite?.();
+    this.#cancelWrite = this.#options.schedule(delayMs, () => {
       this.#writeBatch();
-      if (this.#queue.length > 0) this.#schedule();
+      if (this.#queue.length > 0) this.#writeIn(0);
     });
   }
 
   #writeBatch(): void {
     const batch = this.#queue.splice(0, MAX_BATCH);
-    for (const [fields, message] of batch) this.#pino.info(fields, message);
-    this.#write(() => this.#drop(batch.length));
+    this.#write(batch, () => this.#drop(batch.length));
   }
 
   #drop(records: number): void {
@@ -122,19 +123,15 @@ export class DecisionLog {
     const dropped = this.#untold;
     if (dropped === 0) return;
     this.#untold = 0;
-    this.#pino.warn(
-      { time: new Date(this.#options.clock.wallMs()).toISOString(), dropped },
-      'decision log dropped records',
-    );
-    this.#write(() => {
+    const time = new Date(this.#options.clock.wallMs()).toISOString();
+    const line = JSON.stringify({ level: 'warn', log: 'decision', time, dropped, msg: 'decision log dropped records' });
+    this.#write([line], () => {
       this.#untold += dropped;
       this.#drop(0);
     });
   }
 
-  #write(onLost: () => void): void {
-    const lines = this.#lines;
-    this.#lines = '';
-    if (lines !== '') this.#options.destination.write(escapeJson(lines), onLost);
+  #write(lines: readonly string[], onLost: () => void): void {
+    if (lines.length > 0) this.#options.destination.write(escapeJson(`${lines.join('\n')}\n`), onLost);
   }
 }

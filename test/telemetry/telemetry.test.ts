@@ -88,6 +88,7 @@ function telemetry(lines = new KeptLines(), options: Partial<DecisionLogOptions>
       maxRecordsPerSecond: 1_000_000,
       destination: lines,
       clock: new ManualClock(),
+      schedule: () => () => {},
       random: () => 0.5,
       ...options,
     },
