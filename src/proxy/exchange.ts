@@ -118,10 +118,11 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     const ruling = enforce(this.#decide(this.#request));
     if (ruling.effect === 'deny') return this.#refuse('denied');
     this.#permit = ruling;
-    this.#addOverhead(this.#startedMs);
     this.#upstream = route.upstream;
-    const connection = route.upstream.acquire(this);
-    if (connection !== null) this.#forward(ruling, connection);
+    const connection = route.upstream.takeIdle();
+    if (connection !== null) return this.#forward(ruling, connection, this.#startedMs);
+    this.#addOverhead(this.#startedMs);
+    route.upstream.acquire(this);
   }
 
   requestData(bytes: Buffer): void {
@@ -221,7 +222,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   upstreamReady(connection: UpstreamConnection): boolean {
     const lapse = this.#peer.lease.lapse();
     if (this.#permit !== null && lapse === null) {
-      this.#forward(this.#permit, connection);
+      this.#forward(this.#permit, connection, this.#context.clock.monotonicMs());
       return true;
     }
     this.#endLapsed(lapse ?? 'policy-changed');
@@ -259,18 +260,19 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   upstreamFlush(): void {
     // Parts of a head are no progress: its deadline is for the whole of it.
     if (this.#responsePhase === 'awaited') return;
-    this.#lastProgressMs = this.#context.clock.monotonicMs();
     this.#downstream.flush();
-    this.#endAnswering();
+    this.#lastProgressMs = this.#context.clock.monotonicMs();
+    this.#endAnswering(this.#lastProgressMs);
     if (this.#downstream.isCongested) this.#connection?.pause();
   }
 
   upstreamEnd(): void {
     this.#downstream.sendEnd();
-    this.#endAnswering();
-    if (this.#connection !== null) this.#upstream?.release(this.#connection);
+    const nowMs = this.#context.clock.monotonicMs();
+    this.#endAnswering(nowMs);
+    if (this.#connection !== null) this.#upstream?.release(this.#connection, nowMs);
     this.#connection = null;
-    this.#end(null);
+    this.#end(null, nowMs);
     this.#downstream.exchangeEnded();
   }
 
@@ -281,7 +283,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     // The grace is for what is under way, and this is not any more.
     if (this.#grace !== null) return this.#endLapsed(this.#grace.reason);
     this.#retried = true;
-    this.#upstream?.acquireFresh(this);
+    this.#upstream?.acquire(this);
   }
 
   upstreamDrained(): void {
@@ -300,9 +302,9 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.#downstream.exchangeEnded();
   }
 
-  #forward(permit: Permit, connection: UpstreamConnection): void {
+  /** `sinceMs`: what has passed from then on is overhead. */
+  #forward(permit: Permit, connection: UpstreamConnection, sinceMs: number): void {
     const { clock, identityFields } = this.#context;
-    const readyMs = clock.monotonicMs();
     this.#connection = connection;
     this.traceparent = forward(
       permit,
@@ -316,8 +318,8 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
       },
       { connection, user: this },
     );
-    this.#addOverhead(readyMs);
     this.#forwardedMs = clock.monotonicMs();
+    this.overheadSeconds += (this.#forwardedMs - sinceMs) / 1000;
     this.#lastProgressMs = this.#forwardedMs;
     if (this.#requestPhase !== 'complete') this.#downstream.resumeRequestBody();
   }
@@ -364,9 +366,9 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   }
 
   /** The overhead of an answer ends when what came with its head has been written, encryption included. */
-  #endAnswering(): void {
+  #endAnswering(nowMs: number): void {
     if (this.#answeredMs === null) return;
-    this.#addOverhead(this.#answeredMs);
+    this.overheadSeconds += (nowMs - this.#answeredMs) / 1000;
     this.#answeredMs = null;
   }
 
@@ -374,8 +376,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.overheadSeconds += (this.#context.clock.monotonicMs() - sinceMs) / 1000;
   }
 
-  #end(why: Exchange['refusal']): void {
-    const nowMs = this.#context.clock.monotonicMs();
+  #end(why: Exchange['refusal'], nowMs = this.#context.clock.monotonicMs()): void {
     // The upstream that never answered took its time as well; a peer that was still sending took its own.
     if (this.#responsePhase === 'awaited' && this.#requestPhase !== 'arriving')
       this.upstreamSeconds = (nowMs - this.#forwardedMs) / 1000;

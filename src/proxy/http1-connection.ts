@@ -313,7 +313,8 @@ export class Http1Connection implements Downstream {
     if (who.kind === 'refused') return this.#refuseUnrouted(who, head);
     this.#hasProven = true;
     this.#head = head;
-    this.#enter('exchange');
+    this.#phase = 'exchange';
+    this.#phaseSinceMs = this.#readableMs;
     const exchange = new Exchange(this.#context, this, {
       peer: who.peer,
       head,

@@ -5,7 +5,7 @@ export const TRACEPARENT = 'traceparent';
 export const TRACESTATE = 'tracestate';
 
 const POOL_BYTES = 4096;
-const ID_BYTES = 16;
+const ID_DIGITS = 32;
 // §4.3: a version to come is read as far as version 00 goes; only what is behind that may be new.
 const WELL_FORMED =
   /^(?:00-(?=.{52}$)|(?!00|ff)[0-9a-f]{2}-(?=.{52}(?:-|$)))(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}/;
@@ -14,7 +14,9 @@ const WELL_FORMED =
 export class DecisionIds {
   readonly #pool = Buffer.alloc(POOL_BYTES);
   readonly #fill: (pool: Buffer) => void;
-  #offset = POOL_BYTES;
+  /** The pool as digits: they are made of all of it at once, and each id is a piece of them. */
+  #digits = '';
+  #offset = 0;
 
   /** `fill` overwrites the whole buffer with random bytes. */
   constructor(fill: (pool: Buffer) => void) {
@@ -22,12 +24,13 @@ export class DecisionIds {
   }
 
   next(): string {
-    if (this.#offset === POOL_BYTES) {
+    if (this.#offset === this.#digits.length) {
       this.#fill(this.#pool);
+      this.#digits = this.#pool.toString('hex');
       this.#offset = 0;
     }
-    const end = this.#offset + ID_BYTES;
-    const id = this.#pool.toString('hex', this.#offset, end);
+    const end = this.#offset + ID_DIGITS;
+    const id = this.#digits.slice(this.#offset, end);
     this.#offset = end;
     return id;
   }

@@ -44,7 +44,8 @@ export class UpstreamPool {
   readonly #idle: UpstreamConnection[] = [];
   /** Null once the waiter has left: the connection will serve another. */
   readonly #connecting = new Map<UpstreamConnection, UpstreamWaiter | null>();
-  readonly #busy = new Set<UpstreamConnection>();
+  /** Open or being opened. Not told apart by what they do: that changes twice a request. */
+  readonly #all = new Set<UpstreamConnection>();
   readonly #queue: Queued[] = [];
   #failuresInARow = 0;
   #ejectedUntilMs = 0;
@@ -56,19 +57,13 @@ export class UpstreamPool {
     this.#clock = clock;
   }
 
-  /** A connection at once, or null when the waiter will be called back; it may be refused before this returns. */
-  acquire(waiter: UpstreamWaiter): UpstreamConnection | null {
-    const connection = this.#idle.pop();
-    if (connection === undefined) {
-      this.acquireFresh(waiter);
-      return null;
-    }
-    this.#busy.add(connection);
-    return connection;
+  /** One that is idle, or null. */
+  takeIdle(): UpstreamConnection | null {
+    return this.#idle.pop() ?? null;
   }
 
-  /** As acquire(), but not one of the idle connections: they may have died as well. */
-  acquireFresh(waiter: UpstreamWaiter): void {
+  /** Calls the waiter back with a connection, or refuses it, perhaps before this returns. */
+  acquire(waiter: UpstreamWaiter): void {
     if (this.#hasRoom) {
       this.#connect(waiter);
     } else if (this.#queue.length < this.#options.maxPending) {
@@ -87,21 +82,20 @@ export class UpstreamPool {
   }
 
   /** Takes a connection back, with or without an exchange on it; one that is not fit for another is destroyed. */
-  release(connection: UpstreamConnection): void {
+  release(connection: UpstreamConnection, nowMs: number): void {
     if (!connection.isReusable || this.#closed) {
-      // Stays among the busy ones until closed() is called.
+      // Counts until closed() is called.
       connection.destroy();
       return;
     }
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
       if (next.waiter.upstreamReady(connection)) return;
     }
-    this.#busy.delete(connection);
     if (this.#options.maxIdleConnections === 0) {
       connection.destroy();
       return;
     }
-    connection.sinceMs = this.#clock.monotonicMs();
+    connection.sinceMs = nowMs;
     this.#idle.push(connection);
   }
 
@@ -109,17 +103,17 @@ export class UpstreamPool {
     this.#failuresInARow = 0;
     const waiter = this.#connecting.get(connection) ?? null;
     this.#connecting.delete(connection);
-    this.#busy.add(connection);
-    if (waiter?.upstreamReady(connection) !== true) this.release(connection);
+    if (waiter?.upstreamReady(connection) !== true) this.release(connection, this.#clock.monotonicMs());
   }
 
   closed(connection: UpstreamConnection): void {
+    this.#all.delete(connection);
     const waiter = this.#connecting.get(connection);
     if (waiter !== undefined) {
       this.#connecting.delete(connection);
       this.#countFailure();
       waiter?.upstreamRefused('upstream-unreachable');
-    } else if (!this.#busy.delete(connection)) {
+    } else {
       const at = this.#idle.indexOf(connection);
       if (at >= 0) this.#idle.splice(at, 1);
     }
@@ -151,12 +145,12 @@ export class UpstreamPool {
   close(): void {
     this.#closed = true;
     for (const { waiter } of this.#queue.splice(0)) waiter.upstreamRefused('upstream-saturated');
-    for (const connection of [...this.#idle, ...this.#connecting.keys(), ...this.#busy]) connection.destroy();
+    for (const connection of this.#all) connection.destroy();
     this.#idle.length = 0;
   }
 
   get #hasRoom(): boolean {
-    return this.#idle.length + this.#connecting.size + this.#busy.size < this.#options.maxConnections;
+    return this.#all.size < this.#options.maxConnections;
   }
 
   #connect(waiter: UpstreamWaiter): void {
@@ -168,6 +162,7 @@ export class UpstreamPool {
     const connection = new UpstreamConnection(this.address, this, this.#buffers);
     connection.sinceMs = nowMs;
     this.#connecting.set(connection, waiter);
+    this.#all.add(connection);
   }
 
   /** A connection is gone: whoever waits may have its place. */
