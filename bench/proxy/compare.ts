@@ -23,6 +23,7 @@ import {
   warmUp,
 } from './measurements.ts';
 import { NGINX, NGINX_NEEDS, startUpstream } from './nginx.ts';
+import { maxOpenFiles } from './process-accounting.ts';
 import { findVersion, freePort, type Program } from './programs.ts';
 import { sallyportContenders } from './sallyport.ts';
 
@@ -53,12 +54,16 @@ const RATES = [1_000, 5_000, 10_000];
 const MANY_CONNECTIONS = 512;
 const PROGRAMS_NEEDED = [
   NGINX_NEEDS,
-  { program: 'taskset', versionArgs: ['--version'], install: 'apt-get install util-linux' },
+  ...['taskset', 'chrt'].map((program) => ({
+    program,
+    versionArgs: ['--version'],
+    install: 'apt-get install util-linux',
+  })),
 ];
-/** Where the modes of Sallyport are the same code doing the same, one stands for all. */
+/** One towards the peer and, should the answer be awaited, one towards the upstream. */
+const FILES_PER_CONNECTION = 2.5;
+/** What deciding costs shows in CPU per request; of everything else this one is measured. */
 const SINGLE_MODE = 'Sallyport enforce';
-/** What a decision costs shows best with 64 connections; elsewhere these two tell it. */
-const COMPARED_MODES = ['Sallyport passthrough', SINGLE_MODE];
 
 export async function compareProxies(choice: ProxyChoice, progress: Progress): Promise<ProxyFigures> {
   const missing = PROGRAMS_NEEDED.filter(({ program, versionArgs }) => findVersion(program, versionArgs) === null).map(
@@ -77,7 +82,12 @@ export async function compareProxies(choice: ProxyChoice, progress: Progress): P
     else missing.push(`${contender.name}: not measured, ${program} is not installed (${install})`);
     return version !== null;
   });
-  return { figures: await measureAll(contenders, choice, progress), versions, missing };
+  const { idle } = choice.effort;
+  const connections = idle.connections.filter((count) => FILES_PER_CONNECTION * count <= maxOpenFiles());
+  if (connections.length < idle.connections.length)
+    missing.push(`memory of ${idle.connections.at(-1)} connections: too few files may be open (ulimit -n 16384)`);
+  const effort = { ...choice.effort, idle: { ...idle, connections } };
+  return { figures: await measureAll(contenders, { ...choice, effort }, progress), versions, missing };
 }
 
 function isChosen({ name }: Contender, { contenders }: ProxyChoice): boolean {
@@ -99,9 +109,8 @@ async function measureAll(
     const bench: Bench = { site: { directory, upstreamPort: upstream.port }, samples, processes };
     const run = new Rounds(bench, programs, progress);
     const running = parts.some((part) => part !== 'idle' && part !== 'start') ? await run.startAll(contenders) : [];
-    const withoutModes = running.filter(({ contender }) => isOneOf([SINGLE_MODE], contender));
-    const single = contenders.filter((contender) => isOneOf([SINGLE_MODE], contender));
-    const withTwoModes = running.filter(({ contender }) => isOneOf(COMPARED_MODES, contender));
+    const withoutModes = running.filter(({ contender }) => isOneMode(contender));
+    const single = contenders.filter((contender) => isOneMode(contender));
     await run.take(1, running, (each) => warmUp(bench, each, effort.warmUpMs));
     for (const part of parts) {
       switch (part) {
@@ -112,13 +121,13 @@ async function measureAll(
           break;
         case 'saturation':
           for (const connections of [1, MANY_CONNECTIONS])
-            await run.take(effort.saturation.rounds, withTwoModes, (each) =>
+            await run.take(effort.saturation.rounds, withoutModes, (each) =>
               measureRequests(bench, each, { ...effort.saturation, connections }),
             );
           break;
         case 'latency':
           for (const ratePerSecond of RATES)
-            await run.take(effort.latency.rounds, withTwoModes, (each) =>
+            await run.take(effort.latency.rounds, withoutModes, (each) =>
               measureLatency(bench, each, { ...effort.latency, ratePerSecond }),
             );
           break;
@@ -147,8 +156,8 @@ async function measureAll(
   return samples.toFigures(NGINX.name);
 }
 
-function isOneOf(modes: readonly string[], { name }: Contender): boolean {
-  return !name.startsWith('Sallyport ') || modes.includes(name);
+function isOneMode({ name }: Contender): boolean {
+  return !name.startsWith('Sallyport ') || name === SINGLE_MODE;
 }
 
 class Rounds {

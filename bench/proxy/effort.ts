@@ -15,14 +15,14 @@ export interface ProxyEffort {
 }
 
 export const FULL_PROXY: ProxyEffort = {
-  warmUpMs: 5_000,
-  requests: { rounds: 5, warmupMs: 1_000, measureMs: 5_000 },
-  saturation: { rounds: 3, warmupMs: 1_000, measureMs: 2_500 },
-  latency: { rounds: 3, warmupMs: 1_000, measureMs: 3_000 },
-  handshakes: { rounds: 3, warmupMs: 500, measureMs: 5_000 },
-  streaming: { rounds: 3, warmupMs: 500, measureMs: 5_000 },
-  idle: { rounds: 3, connections: [1_000, 5_000], settleMs: 2_000 },
-  start: { rounds: 5, settleMs: 1_000 },
+  warmUpMs: 4_000,
+  requests: { rounds: 5, warmupMs: 500, measureMs: 5_000 },
+  saturation: { rounds: 3, warmupMs: 500, measureMs: 2_000 },
+  latency: { rounds: 3, warmupMs: 800, measureMs: 3_000 },
+  handshakes: { rounds: 3, warmupMs: 300, measureMs: 5_000 },
+  streaming: { rounds: 3, warmupMs: 300, measureMs: 5_000 },
+  idle: { rounds: 3, connections: [1_000, 5_000], settleMs: 1_000 },
+  start: { rounds: 5, settleMs: 500 },
 };
 
 export const QUICK_PROXY: ProxyEffort = {

@@ -27,6 +27,12 @@ export function kernelShare(pid: number): () => number {
   };
 }
 
+/** What a process may raise its own limit to. */
+export function maxOpenFiles(): number {
+  const hard = /^Max open files +\S+ +(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+  return hard === 'unlimited' ? Number.POSITIVE_INFINITY : Number(hard);
+}
+
 function readTicks(pid: number): { readonly user: number; readonly system: number } {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   return { user: Number(fields[11]), system: Number(fields[12]) };
