@@ -78,20 +78,23 @@ export async function watchAudit(audit: WatchedAudit): Promise<number> {
     const news = new News();
     watch.subscribe((changes) => news.add(changes));
     const watched = new WatchedCluster(watchedTerms(audit));
-    const first = watched.audit(watch.inventory, news.take());
-    await report(first.report, 'first');
-    tell(summaryOf(first.report, watch));
-    let code = exitOf(first.report);
+    const first = watched.audit(watch.inventory, news.take(), tell);
+    await report(first, 'first');
+    tell(summaryOf(first, watch));
+    let code = exitOf(first);
     for (;;) {
       await rest(AT_LEAST_EVERY_MS, AbortSignal.any([signal, broken.signal, news.arrived]), schedule);
       await rest(news.isOfObjects ? TOGETHER_MS : OUT_OF_SIGHT_MS, signal, schedule);
       broken.signal.throwIfAborted();
       if (signal.aborted) return code;
       const beganMs = clock.monotonicMs();
-      const next = watched.audit(watch.inventory, news.take());
-      for (const event of next.events) tell(event);
-      if (next.events.length > 0) await report(next.report, 'again');
-      code = exitOf(next.report);
+      let told = 0;
+      const next = watched.audit(watch.inventory, news.take(), (event) => {
+        told += 1;
+        tell(event);
+      });
+      if (told > 0) await report(next, 'again');
+      code = exitOf(next);
       // In a cluster where something always happens, a third of the time is left to everything else.
       await rest((clock.monotonicMs() - beganMs) / 2, signal, schedule);
     }

@@ -16,11 +16,7 @@ export interface LiveSetting {
   readonly config?: KubeconfigParts;
 }
 
-export function targetOf(
-  server: StandInApiServer,
-  directory: TemporaryDirectory,
-  config?: KubeconfigParts,
-): ClusterTarget {
+function targetOf(server: StandInApiServer, directory: TemporaryDirectory, config?: KubeconfigParts): ClusterTarget {
   const path = directory.write('config', server.kubeconfig(config));
   return loadKubeconfig({ paths: [path], context: null, nowMs: systemClock.wallMs() });
 }

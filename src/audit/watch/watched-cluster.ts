@@ -39,33 +39,30 @@ export class WatchedCluster {
     this.#terms = terms;
   }
 
-  /** The events are empty the first time. */
-  audit(
-    inventory: Inventory,
-    changes: readonly ObjectChange[],
-  ): { readonly report: AuditReport; readonly events: readonly AuditEvent[] } {
+  /** What is reached is told before rules are asked, which takes longer. Nothing is told the first time. */
+  audit(inventory: Inventory, changes: readonly ObjectChange[], tell: (event: AuditEvent) => void): AuditReport {
     const terms = this.#terms.terms();
     const cluster = buildCluster(inventory);
-    const report = assembleReport(cluster, this.#terms.filter(evaluateRules(cluster, terms), cluster), terms);
     const before = this.#state;
-    const after: AuditState = {
-      findings: stateOfReport(report),
-      reach: tabulateReach(cluster, this.#numbers),
-      unreadable: inventory.unreadable,
-    };
-    this.#state = after;
-    return { report, events: before === null ? [] : this.#compare({ before, after }, changes) };
+    const reach = tabulateReach(cluster, this.#numbers);
+    const { unreadable } = inventory;
+    if (before !== null) for (const event of this.#compareReach(before, { reach, unreadable }, changes)) tell(event);
+    const report = assembleReport(cluster, this.#terms.filter(evaluateRules(cluster, terms), cluster), terms);
+    const findings = stateOfReport(report);
+    if (before !== null) for (const event of newsOfFindings(before.findings, findings, changes)) tell(event);
+    this.#state = { findings, reach, unreadable };
+    return report;
   }
 
-  #compare(
-    { before, after }: { readonly before: AuditState; readonly after: AuditState },
+  #compareReach(
+    before: AuditState,
+    after: Omit<AuditState, 'findings'>,
     changes: readonly ObjectChange[],
   ): readonly AuditEvent[] {
     const states = { before: before.reach, after: after.reach };
     const reach = compareReach(before.reach, after.reach, this.#numbers).filter(({ focus, peers }) =>
       [focus, ...peers].some((ref) => this.#keeps(after.reach.workloads.get(ref))),
     );
-    const findings = compareFindings(before.findings, after.findings);
     const isCut = after.reach.pairs === null && before.reach.pairs !== null;
     return [
       ...compareVisibility(before.unreadable, after.unreadable).map(
@@ -76,18 +73,28 @@ export class WatchedCluster {
         .map((change): AuditEvent => ({ kind: 'reach', change, causes: causesOfReach(change, changes, states) })),
       ...more('reach', reach.length),
       ...(isCut ? [{ kind: 'more', of: 'reach', count: null } as const] : []),
-      ...findings.slice(0, MAX_TOLD).map((change): AuditEvent => {
-        const { namespace } = change.finding;
-        return { kind: 'finding', change, causes: nearest(changes, namespace === null ? [] : [namespace]) };
-      }),
-      ...more('finding', findings.length),
-      ...compareJudgement(before.findings, after.findings).map((change): AuditEvent => ({ kind: 'judgement', change })),
     ];
   }
 
   #keeps(workload: Workload | undefined): boolean {
     return workload !== undefined && this.#terms.keeps(workload);
   }
+}
+
+function newsOfFindings(
+  before: FindingState,
+  after: FindingState,
+  changes: readonly ObjectChange[],
+): readonly AuditEvent[] {
+  const findings = compareFindings(before, after);
+  return [
+    ...findings.slice(0, MAX_TOLD).map((change): AuditEvent => {
+      const { namespace } = change.finding;
+      return { kind: 'finding', change, causes: nearest(changes, namespace === null ? [] : [namespace]) };
+    }),
+    ...more('finding', findings.length),
+    ...compareJudgement(before, after).map((change): AuditEvent => ({ kind: 'judgement', change })),
+  ];
 }
 
 function more(of: 'reach' | 'finding', count: number): readonly AuditEvent[] {

@@ -3,7 +3,7 @@ import { NO_EXCEPTIONS } from '../../../src/audit/exceptions.ts';
 import type { Unreadable } from '../../../src/audit/inventory.ts';
 import { type KubeObject, readKubeObject } from '../../../src/audit/kube-object.ts';
 import { ALL_RULES } from '../../../src/audit/rules.ts';
-import { describeEvent } from '../../../src/audit/watch/audit-event.ts';
+import { type AuditEvent, describeEvent } from '../../../src/audit/watch/audit-event.ts';
 import { describeChange, type ObjectChange } from '../../../src/audit/watch/object-change.ts';
 import { WatchedCluster } from '../../../src/audit/watch/watched-cluster.ts';
 import type { Workload } from '../../../src/audit/workload.ts';
@@ -84,8 +84,12 @@ function eventsOf(
     unreadable,
     completeKinds: new Set(LISTED_KINDS.map(({ key }) => key)),
   });
-  expect(watched.audit(inventory(before, []), []).events).toEqual([]);
-  return watched.audit(inventory(after, unread), changes).events.map(describeEvent);
+  const events: AuditEvent[] = [];
+  const tell = (event: AuditEvent): void => void events.push(event);
+  watched.audit(inventory(before, []), [], tell);
+  expect(events).toEqual([]);
+  watched.audit(inventory(after, unread), changes, tell);
+  return events.map(describeEvent);
 }
 
 function reachOf(events: readonly string[]): readonly string[] {
