@@ -9,7 +9,7 @@ import {
   openSync,
   readdirSync,
   readlinkSync,
-  type Stats,
+  type BigIntStats,
 } from 'node:fs';
 import type { Unreadable, UnreadableReason } from '../audit/inventory.ts';
 import { join, type RunEntry } from '../artifact/run-tree.ts';
@@ -89,10 +89,15 @@ function visitEntry(walk: Walk, path: string, { at, base, depth }: EntryPlace): 
     return;
   }
   try {
-    const stat = lstatSync(at);
+    const stat = lstatSync(at, { bigint: true });
     if (stat.isSymbolicLink()) walk.entries.set(path, { kind: 'link', text: readlinkSync(at) });
     else if (stat.isFile())
-      walk.entries.set(path, { kind: 'file', bytes: stat.size, mode: stat.mode, identity: identityOf(stat) });
+      walk.entries.set(path, {
+        kind: 'file',
+        bytes: Number(stat.size),
+        mode: Number(stat.mode),
+        identity: identityOf(stat),
+      });
     else if (stat.isDirectory()) enter(walk, path, { at, base, depth });
     else {
       const what = nameOf(stat);
@@ -139,11 +144,11 @@ export function unreadableIn(
 }
 
 /** Of a file under every name it has; a file put in its place has another. */
-function identityOf({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): string {
+function identityOf({ dev, ino }: Pick<BigIntStats, 'dev' | 'ino'>): string {
   return `${dev}:${ino}`;
 }
 
-function nameOf(stat: Stats): string {
+function nameOf(stat: BigIntStats): string {
   if (stat.isFIFO()) return 'a named pipe';
   if (stat.isSocket()) return 'a socket';
   return stat.isBlockDevice() || stat.isCharacterDevice() ? 'a device' : 'no regular file';

@@ -58,10 +58,12 @@ async function auditPipeline(directories: readonly string[], { flags, outputs, i
   const { readRun } = await import('../artifact-files/read-run.ts');
   const { readTrust } = await import('../artifact-files/read-trust.ts');
   const trust = policy === undefined ? null : readTrust(policy);
-  const progress = createProgressBar(io, systemClock, process.stderr.isTTY);
   const runs = [];
-  for (const directory of directories) runs.push(await readRun(directory, { trust, onProgress: progress.show }));
-  progress.clear();
+  for (const directory of directories) {
+    const progress = createProgressBar(io, systemClock, process.stderr.isTTY);
+    runs.push(await readRun(directory, { trust, onProgress: progress.show }));
+    progress.clear();
+  }
   const evaluations = evaluateArtifacts(runs, { trust, nowMs: terms.context.nowMs });
   // A cluster without objects carries what could not be read into the report.
   const unreadable = runs.flatMap((run) => run.unreadable);

@@ -39,6 +39,10 @@ export class ByteCursor {
     this.at = at;
   }
 
+  get remaining(): number {
+    return this.#source.size - this.at;
+  }
+
   /** Null when fewer are left. */
   take(length: number): Uint8Array | null {
     if (length > this.#source.size - this.at) return null;

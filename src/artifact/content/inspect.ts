@@ -110,9 +110,11 @@ function inspectPickle(source: ByteSource, head: Uint8Array, place: Place): Cont
   const hasMark = head[0] === 0x80 && (head[1] ?? 6) <= 5;
   if (hasMark || PICKLE_NAMES.test(place.name)) return readPickles(source, 0, place, hasMark);
   // Protocols 0 and 1 have no mark: what runs to its end, or calls something, is one.
-  const { imports, hasCalls, end } = readPickle(source, 0, UNMARKED_LIMITS);
-  const isPickle = imports.length > 0 && (end.kind === 'stop' || hasCalls);
-  return isPickle ? readPickles(source, 0, place, true) : null;
+  return isUnmarkedPickle(readPickle(source, 0, UNMARKED_LIMITS)) ? readPickles(source, 0, place, true) : null;
+}
+
+function isUnmarkedPickle({ imports, hasCalls, end }: PickleReading): boolean {
+  return end.kind === 'too-large' || (imports.length > 0 && (end.kind === 'stop' || hasCalls));
 }
 
 const UNMARKED_LIMITS = { maxOpcodes: 1_000_000, maxItems: 100_000 };
@@ -127,6 +129,8 @@ function readPickles(source: ByteSource, start: number, place: Place, isSure: bo
     const isFirst = readings.length === 0;
     const { end, imports } = reading;
     if (end.kind === 'broken' && imports.length === 0 && !(isFirst && isSure)) break;
+    // Weights behind a pickle may look like the beginning of one without a mark.
+    if (!isFirst && source.read(at, 1)[0] !== 0x80 && !isUnmarkedPickle(reading)) break;
     readings.push(reading);
     if (end.kind !== 'stop') {
       const detail =
@@ -137,8 +141,7 @@ function readPickles(source: ByteSource, start: number, place: Place, isSure: bo
       break;
     }
     at = end.at;
-    const next = source.read(at, 2);
-    if (next[0] !== 0x80 || (next[1] ?? 6) > 5) break;
+    if (at >= source.size) break;
     if (readings.length >= MAX_PICKLES) {
       hazards.push({ kind: 'unread', detail: `more than ${MAX_PICKLES} pickles in a row`, member: place.member });
       break;

@@ -62,6 +62,25 @@ describe('what loading a file runs', () => {
     ],
     ['a second pickle behind a harmless one', Buffer.concat([WEIGHTS, SYSTEM_4]), ['dangerous-import os.system']],
     ['a pickle in gzip', gzipSync(SYSTEM), ['dangerous-import os.system']],
+    ['a second one without a mark', Buffer.concat([WEIGHTS, SYSTEM]), ['dangerous-import os.system']],
+    [
+      'one behind others of plain values, as torch wrote them',
+      Buffer.concat([PLAIN, PLAIN, PLAIN, SYSTEM_4]),
+      ['dangerous-import os.system'],
+    ],
+    ['protocol 4 without a mark', SYSTEM_4.subarray(2), ['dangerous-import os.system']],
+    [
+      'numbers that only Python takes',
+      Buffer.concat([ascii('I0x10\n0L1_0\n0F 1\n0Np1_0\n0g10\n0'), SYSTEM]),
+      ['dangerous-import os.system'],
+    ],
+    [
+      'what hides behind a line without end',
+      Buffer.concat([ascii(`S'${'a'.repeat(100_000)}'\n0`), SYSTEM]),
+      ['unread'],
+    ],
+    ['what hides behind more than is followed', Buffer.concat([Buffer.alloc(2_200_000, 'N'), SYSTEM]), ['unread']],
+    ['what hides behind much', Buffer.concat([Buffer.alloc(2_200_000, 'N0'), SYSTEM]), ['dangerous-import os.system']],
     [
       'a pickle with the frames of protocol 4',
       ascii('\x80\x04\x95\x0c\0\0\0\0\0\0\0\x8c\x02os\x8c\x06system\x93.'),
