@@ -138,8 +138,8 @@ export interface Ended {
 }
 
 /** Runs a sidecar that is expected not to start, to its end. */
-export async function runToEnd(files: SidecarFiles): Promise<Ended> {
-  const running = new RunningProcess(spawnSidecar(files, []));
+export async function runToEnd(files: SidecarFiles, nodeOptions: readonly string[] = []): Promise<Ended> {
+  const running = new RunningProcess(spawnSidecar(files, nodeOptions));
   const exitCode = await running.exited;
   return { exitCode, errors: running.errors, log: running.log };
 }
