@@ -1,10 +1,14 @@
+import { webcrypto } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { type AgentSetting, idOf, openAgentSetting } from '../support/agent-setting.ts';
 import { ARTICLE_POLICY, connectPeer, type RawPeer } from '../support/proxy-fixture.ts';
 import { startSidecarProcess } from '../support/sidecar-process.ts';
 import { testAuthority } from '../support/svid-fixtures.ts';
 import { isRunning, peerOnEach, workerPids } from '../support/workers.ts';
+import { issueSvid } from '../../src/devca/svid.ts';
+import { parseSpiffeId } from '../../src/spiffe/spiffe-id.ts';
 
 // What workers do when something hangs, or is taken from all of them at once; each of it takes seconds.
 
@@ -73,5 +77,37 @@ describe('workers', () => {
     await until(() => sidecar.log.some(({ msg }) => msg === 'a worker does not answer, it is ended'));
     await until(async () => (await sidecar.get('/readyz')).status === 200);
     expect(isRunning(hanging)).toBe(false);
+  });
+
+  it('all cut what they serve when our own SVID is withdrawn, and serve again when there is one', async () => {
+    const setting: AgentSetting = await openAgentSetting({
+      upstreamPort,
+      policy: ARTICLE_POLICY,
+      ids: ['/training/job'],
+      ttlMs: 60_000,
+      extra: 'workers: 2\n',
+    });
+    onTestFinished(() => setting.close());
+    const { sidecar, agent, authority } = setting;
+    const own = agent.entries.find(({ id }) => id === idOf('/registry/sidecar'));
+    if (own === undefined) throw new Error('no entry');
+    const id = parseSpiffeId('spiffe://ai.example/training/job');
+    const request = { id, ttlMs: 60_000, keyType: 'p256' as const, dnsNames: [], ipAddresses: [] };
+    const svid = await issueSvid(authority, request, { nowMs: Date.now(), crypto: webcrypto });
+    const connect = (): Promise<RawPeer> =>
+      connectPeer(sidecar.port, { ...svid, leafSha256: '' }, { rejectUnauthorized: false });
+    const streamOnEach = (): Promise<ReadonlyMap<number, RawPeer>> =>
+      peerOnEach(sidecar, workerPids(sidecar), async () => stream(await connect()));
+
+    const streams = await streamOnEach();
+    const takenMs = performance.now();
+    await agent.removeEntry(own.id);
+    await Promise.all([...streams.values()].map((peer) => peer.closed()));
+    expect(performance.now() - takenMs).toBeLessThan(1_000);
+    expect((await sidecar.get('/readyz')).body).toContain('Workload API withdrawn');
+    for (let at = 0; at < 8; at += 1) await expect(connect()).rejects.toThrow();
+    await agent.addEntry(own);
+    await sidecar.logged({ msg: 'the Workload API is back' });
+    for (const peer of (await streamOnEach()).values()) peer.socket.destroy();
   });
 });
