@@ -7,6 +7,8 @@ import { LatencyHistogram } from './histogram.ts';
 import type { LoadOutcome, LoadPlan } from './plan.ts';
 import { ArrivalSchedule } from './schedule.ts';
 
+/** Connections opened at a time, so that no queue of handshakes outlives anyone's patience. */
+const BATCH = 16;
 const plan = JSON.parse(process.argv[2] ?? '{}') as LoadPlan;
 const contexts = loadClients(plan);
 const [beforePath, afterPath] =
@@ -38,11 +40,13 @@ switch (plan.kind) {
     await measure();
     break;
   case 'idle':
-    await openAll(() => {
-      done += 1;
-      if (done === plan.connections) tell('start');
-    });
-    for (const connection of connections) ask(connection, nowNs());
+    // A few at a time: thousands that ask at once are more than anybody keeps connections to an upstream for.
+    await Promise.all(
+      Array.from({ length: BATCH }, async (_, first) => {
+        for (let index = first; index < plan.connections; index += BATCH) await openAndAsk(contextFor(index));
+      }),
+    );
+    tell('start');
     process.stdin.on('end', () => process.exit(0)).resume();
     break;
 }
@@ -68,11 +72,9 @@ function count(connection: LoadConnection): void {
   latency.record(nowNs() - connection.intendedNs);
 }
 
-/** A few at a time, so that no queue of handshakes outlives anyone's patience. */
 async function openAll(onAnswer: (connection: LoadConnection) => void): Promise<void> {
-  const batch = 32;
   while (connections.length < plan.connections) {
-    const wanted = Math.min(batch, plan.connections - connections.length);
+    const wanted = Math.min(BATCH, plan.connections - connections.length);
     await Promise.all(
       Array.from(
         { length: wanted },
@@ -88,6 +90,15 @@ async function openAll(onAnswer: (connection: LoadConnection) => void): Promise<
       ),
     );
   }
+}
+
+async function openAndAsk(context: SecureContext): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const connection = new LoadConnection(plan, context, {
+      open: () => ask(connection, nowNs()),
+      answer: () => resolve(),
+    });
+  });
 }
 
 function contextFor(index: number): SecureContext {

@@ -19,9 +19,9 @@ export const FULL_PROXY: ProxyEffort = {
   requests: { rounds: 5, warmupMs: 500, measureMs: 5_000 },
   saturation: { rounds: 3, warmupMs: 500, measureMs: 2_000 },
   latency: { rounds: 3, warmupMs: 800, measureMs: 3_000 },
-  handshakes: { rounds: 3, warmupMs: 300, measureMs: 5_000 },
-  streaming: { rounds: 3, warmupMs: 300, measureMs: 5_000 },
-  idle: { rounds: 3, connections: [1_000, 5_000], settleMs: 1_000 },
+  handshakes: { rounds: 3, warmupMs: 300, measureMs: 4_000 },
+  streaming: { rounds: 3, warmupMs: 300, measureMs: 4_000 },
+  idle: { rounds: 2, connections: [1_000, 5_000], settleMs: 1_000 },
   start: { rounds: 5, settleMs: 500 },
 };
 
