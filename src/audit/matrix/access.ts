@@ -47,13 +47,13 @@ function createMemory(): Map<CompiledPolicy, Map<string, Access>> {
   return new Map();
 }
 
-export interface AccessTerms {
+interface AccessTerms {
   readonly policy: CompiledPolicy;
   readonly options: AuditOptions;
 }
 
 /** Grows with the square of the cells, each pair of which takes a few look-ups; whatever is alike is judged once. */
-export function buildAccess(cluster: Cluster, { policy, options }: AccessTerms, found: Connectivity): Access {
+function buildAccess(cluster: Cluster, { policy, options }: AccessTerms, found: Connectivity): Access {
   const mesh = meshOf(cluster, options);
   const grants = new Grants(policy);
   const { all: cells, answers } = groupCells({ cluster, mesh, found, policy, options });

@@ -123,6 +123,13 @@ describe('matrix-hole', () => {
     expect(lines('matrix-hole', bodies, { cni: 'flannel' })).toContain('fail inference/llm[Pod] training');
   });
 
+  it('takes a deny for stronger than an allow', () => {
+    const policy = policyOf(['training', 'registry'], '  training: { allow: [registry], deny: [registry] }');
+    expect(lines('matrix-hole', [TRAINER, REGISTRY, closed('training')], { policy })).toContain(
+      'fail registry/api[Pod] training',
+    );
+  });
+
   it('says nothing without a matrix', () => {
     expect(lines('matrix-hole', [TRAINER, SERVER], { policy: null })).toEqual([]);
   });
