@@ -174,7 +174,7 @@ function summarise(cluster: Cluster | null, findings: readonly Finding[]): Summa
     excepted,
     inBaseline,
     tenets: summariseTenets(findings),
-    checks: summariseChecks(findings),
+    checks: cluster === null ? [] : summariseChecks(findings),
     workloads: cluster?.workloads.length ?? 0,
     namespaces: cluster?.namespaces.size ?? 0,
     objects: cluster?.objects.length ?? 0,
