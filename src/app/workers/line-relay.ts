@@ -18,7 +18,7 @@ export function relayLines(from: Readable, destination: Destination): void {
   let unfinished: Buffer = Buffer.alloc(0);
   const pause = async (): Promise<void> => {
     from.pause();
-    do await delay(PAUSE_MS);
+    do await delay(PAUSE_MS, undefined, { ref: false });
     while (destination.pendingBytes > MAX_PENDING_BYTES);
     from.resume();
   };
