@@ -58,7 +58,7 @@ async function measurePart(part: Part, options: BenchOptions, progress: Progress
 
 async function measureProxy({ isQuick, rounds, ...choice }: BenchOptions, progress: Progress): Promise<Measured> {
   const effort = isQuick ? QUICK_PROXY : FULL_PROXY;
-  const { figures, missing, versions } = await compareProxies(
+  const { figures, paired, missing, versions } = await compareProxies(
     {
       effort: rounds === null ? effort : withRounds(effort, rounds),
       parts: choice.proxyParts,
@@ -67,7 +67,11 @@ async function measureProxy({ isQuick, rounds, ...choice }: BenchOptions, progre
     },
     progress,
   );
-  return { sections: [{ id: 'proxy', title: 'Proxies', reference: 'nginx', figures }], missing, versions };
+  const sections = [
+    { id: 'proxy', title: 'Proxies', reference: 'nginx', figures },
+    sectionOf('paired', 'Proxies, in slices that take turns', paired),
+  ];
+  return { sections: sections.filter((section) => section.figures.length > 0), missing, versions };
 }
 
 async function measureDecisions(isQuick: boolean, progress: Progress): Promise<Measured> {

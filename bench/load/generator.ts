@@ -1,6 +1,7 @@
 // A process of the load generator. Usage: node bench/load/generator.ts PLAN; writes `start` when the measurement begins and a line of
-// JSON, a LoadOutcome, when it is over.
+// JSON, a LoadOutcome, when it is over; with slices, how many were answered in each.
 
+import { createInterface } from 'node:readline';
 import type { SecureContext } from 'node:tls';
 import { fail, LoadConnection, loadClients } from './connection.ts';
 import { LatencyHistogram } from './histogram.ts';
@@ -34,6 +35,9 @@ switch (plan.kind) {
     break;
   case 'open':
     await driveOpenLoop(plan.ratePerSecond);
+    break;
+  case 'slices':
+    await driveSlices(plan.sliceMs);
     break;
   case 'connect':
     for (let index = 0; index < plan.connections; index += 1) connectAgain();
@@ -120,11 +124,16 @@ function connectAgain(): void {
 
 async function driveOpenLoop(ratePerSecond: number): Promise<void> {
   const free: LoadConnection[] = [];
+  let isPractising = true;
   await openAll((connection) => {
     count(connection);
-    free.push(connection);
+    if (isPractising) ask(connection, nowNs());
+    else free.push(connection);
   });
-  free.push(...connections);
+  // As fast as can be at first: a rate of a thousand would have this very code compiled in the middle of the measurement.
+  for (const connection of connections) ask(connection, nowNs());
+  await pause(plan.warmupMs);
+  isPractising = false;
   const schedule = new ArrivalSchedule(nowNs(), ratePerSecond);
   // Since when a connection has been waiting for something to be due; what is late beyond that is our own doing.
   let readyNs = nowNs();
@@ -150,14 +159,39 @@ async function driveOpenLoop(ratePerSecond: number): Promise<void> {
   await measure();
 }
 
+/** Every slice ends with all of its requests answered, so that whoever counts CPU counts the same requests. */
+async function driveSlices(sliceMs: number): Promise<void> {
+  let untilMs = 0;
+  let answered = 0;
+  let underWay = 0;
+  await openAll((connection) => {
+    answered += 1;
+    if (performance.now() < untilMs) {
+      ask(connection, 0);
+      return;
+    }
+    underWay -= 1;
+    if (underWay === 0) tell(String(answered));
+  });
+  const lines = createInterface({ input: process.stdin });
+  lines.on('line', () => {
+    answered = 0;
+    underWay = connections.length;
+    untilMs = performance.now() + sliceMs;
+    for (const connection of connections) ask(connection, 0);
+  });
+  lines.on('close', () => process.exit(0));
+  tell('start');
+}
+
 async function measure(): Promise<never> {
-  await new Promise((resolve) => setTimeout(resolve, plan.warmupMs));
+  await pause(plan.warmupMs);
   tell('start');
   isMeasuring = true;
   const startMs = performance.now();
   const bytesBefore = bytesSoFar();
   const cpuBefore = process.cpuUsage();
-  await new Promise((resolve) => setTimeout(resolve, plan.measureMs));
+  await pause(plan.measureMs);
   const cpu = process.cpuUsage(cpuBefore);
   const outcome: LoadOutcome = {
     done,
@@ -169,6 +203,10 @@ async function measure(): Promise<never> {
   };
   tell(JSON.stringify(outcome));
   process.exit(0);
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 function bytesSoFar(): number {

@@ -19,6 +19,8 @@ export type LoadKind =
   | { readonly kind: 'closed' }
   /** Requests are due at a constant rate and wait for a free connection; latency counts from when they were due. */
   | { readonly kind: 'open'; readonly ratePerSecond: number }
+  /** As `closed`, for the time of a slice whenever standard input says so, and until all of it is answered. */
+  | { readonly kind: 'slices'; readonly sliceMs: number }
   /** Each of the connections is made, asks once, and is made again. */
   | { readonly kind: 'connect' }
   /** Connections are made, each asks once, and then they stay until standard input ends. */
