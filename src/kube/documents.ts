@@ -11,7 +11,7 @@ import {
   unifyLineBreaks,
 } from '../yaml/lenient.ts';
 import { offsetInDocument, PlaceCache } from '../yaml/lenient-places.ts';
-import { findJsonFaults, MAX_DEPTH } from './json-check.ts';
+import { findJsonFaults, type JsonFaults, MAX_DEPTH } from './json-check.ts';
 import { findJsonFault } from './json-fault.ts';
 import { JsonPlaces, skipSpace, skipValue } from './json-places.ts';
 import { SourceText } from './source-text.ts';
@@ -100,14 +100,17 @@ const GUESSED_FROM = 16_384;
 function readJson(source: SourceText, { start, end }: Extent): InputReading | null {
   if (!looksLikeJson(source.text, start)) return null;
   const text = source.text.slice(start, end);
-  const value = parseJson(text);
-  if (value === undefined) return null;
-  const { tooDeepAt, duplicates } = findJsonFaults(text);
+  // Before it is parsed: each level costs memory.
+  const faults = findFaults(text);
+  if (faults === null) return null;
+  const { tooDeepAt, duplicates } = faults;
   const positionOf = (at: number): SourcePosition => source.positionOf(start + at);
   if (tooDeepAt !== null) {
     const message = `nested more than ${MAX_DEPTH} levels deep`;
     return { documents: [], lost: [{ message, position: positionOf(tooDeepAt), text: text.slice(0, GUESSED_FROM) }] };
   }
+  const value = parseJson(text);
+  if (value === undefined) return null;
   const places = new JsonPlaces(source.text, start);
   const problems = duplicates.map(({ key, at }) => ({ message: secondTime(key), position: positionOf(at) }));
   const locate = (path: Path): SourcePosition => source.positionOf(places.offsetOf(path));
@@ -170,6 +173,16 @@ const JSON_BEGINNING = /^\s*(?:\{\s*(?:"|\})|\[\s*[[{"\]])/;
 function looksLikeJson(text: string, start: number): boolean {
   const first = text.charAt(skipSpace(text, start));
   return first === '{' || first === '[';
+}
+
+/** Null when that shows that it is no JSON. */
+function findFaults(text: string): JsonFaults | null {
+  try {
+    return findJsonFaults(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
 }
 
 function parseJson(text: string): unknown {

@@ -39,6 +39,7 @@ describe('what one audit takes', () => {
     ['anchors', `a: ${'&a ['.repeat(20_000)}\n`, 'big.yaml:1:'],
     ['lines', times(1000, (level) => `${' '.repeat(level)}a:\n`), 'big.yaml:'],
     ['JSON arrays', '['.repeat(100_000) + ']'.repeat(100_000), 'big.yaml:1:201 '],
+    ['JSON arrays that nobody closes', '['.repeat(100_000), 'big.yaml:1:201 '],
     ['JSON objects', `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`, 'big.yaml:1:1001 '],
   ])('does not go down without end into %s', async (_name, text, place) => {
     const told = await set({ 'a.yaml': POD, 'big.yaml': text }).objects();
@@ -46,10 +47,23 @@ describe('what one audit takes', () => {
     expect(told[1]).toContain('nested more than 200 levels deep');
   });
 
-  it('tells of JSON arrays that nobody closes that they do not end', async () => {
-    expect(await set({ 'a.yaml': POD, 'b.json': '['.repeat(100_000) }).objects()).toEqual([
+  it('finds places in one long line as fast as in many', async () => {
+    const items = times(
+      20_000,
+      (index) => `${index === 0 ? '' : ','}{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s${index}"}}`,
+    );
+    const { objects } = await set({ 'a.json': `{"apiVersion":"v1","kind":"List","items":[${items}]}` }).read();
+    const last = objects.at(-1)?.locate(['metadata', 'name']);
+    expect(last).toMatchObject({ line: 1, column: 43 + items.lastIndexOf('"s19999"') });
+  });
+
+  it('leaves a quoted text of millions of escapes to the other reader, and that refuses it', async () => {
+    const quoted = (count: number): Promise<readonly string[]> =>
+      set({ 'a.yaml': POD, 'b.yaml': `a: "${'x\\n'.repeat(count)}"\n` }).objects();
+    expect(await quoted(10_000)).toEqual(['shop/web[Pod]']);
+    expect(await quoted(1_500_000)).toEqual([
       'shop/web[Pod]',
-      '! b.json:1:100001 malformed: JSON that ends too early: 100000 collections are still open',
+      expect.stringContaining('! b.yaml:1:1 malformed: a document'),
     ]);
   });
 
