@@ -307,7 +307,7 @@ describe('log lines of a worker', () => {
         expect(written.join('')).toBe(text.slice(0, text.lastIndexOf('\n') + 1));
         for (const lines of written) expect(lines.endsWith('\n')).toBe(true);
       }),
-      { numRuns: 20 },
+      { numRuns: 10 },
     );
   });
 
