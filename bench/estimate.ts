@@ -37,7 +37,7 @@ function proxySeconds(effort: ProxyEffort, parts: readonly ProxyPart[]): number 
     count * of.rounds * (of.warmupMs + of.measureMs + LOAD_START_MS);
   const milliseconds: Readonly<Record<ProxyPart, number>> = {
     requests: loads(EVERYBODY, requests),
-    'requests-paired': IN_SLICES * paired.rounds * (paired.sliceMs + 10) + effort.warmUpMs,
+    'requests-paired': IN_SLICES * paired.rounds * (paired.sliceMs + 10) + effort.warmUpMs + loads(1, requests),
     saturation: 2 * loads(ONE_MODE_EACH, saturation),
     latency: RATES * loads(ONE_MODE_EACH + 1, { ...latency, warmupMs: 2 * latency.warmupMs }),
     handshakes: loads(ONE_MODE_EACH, handshakes),

@@ -1,6 +1,7 @@
 // A process of the load generator. Usage: node bench/load/generator.ts PLAN; writes `start` when the measurement begins and a line of
 // JSON, a LoadOutcome, when it is over; with slices, how many were answered in each.
 
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { SecureContext } from 'node:tls';
 import { fail, LoadConnection, loadClients } from './connection.ts';
@@ -191,6 +192,7 @@ async function measure(): Promise<never> {
   const startMs = performance.now();
   const bytesBefore = bytesSoFar();
   const cpuBefore = process.cpuUsage();
+  const waitedBefore = waitedMs();
   await pause(plan.measureMs);
   const cpu = process.cpuUsage(cpuBefore);
   const outcome: LoadOutcome = {
@@ -198,6 +200,7 @@ async function measure(): Promise<never> {
     elapsedMs: performance.now() - startMs,
     bytes: bytesSoFar() - bytesBefore,
     cpuMs: (cpu.user + cpu.system) / 1000,
+    waitedMs: waitedBefore === null ? null : (waitedMs() ?? Number.NaN) - waitedBefore,
     latency: latency.toCells(),
     lateness: lateness.toCells(),
   };
@@ -207,6 +210,16 @@ async function measure(): Promise<never> {
 
 function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** Of the main thread, from the kernel's accounting: ran, waited, times run. */
+function waitedMs(): number | null {
+  try {
+    return Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ')[1]) / 1e6;
+  } catch {
+    // A kernel without schedstat.
+    return null;
+  }
 }
 
 function bytesSoFar(): number {

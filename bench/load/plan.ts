@@ -33,6 +33,8 @@ export interface LoadOutcome {
   readonly bytes: number;
   /** Of the generator itself, user and system. */
   readonly cpuMs: number;
+  /** That it was ready to run and something else had its CPU; null where the kernel does not tell. */
+  readonly waitedMs: number | null;
   /** Nanoseconds. */
   readonly latency: HistogramCells;
   /** How late the generator itself sent what was due although a connection was free; nanoseconds. */

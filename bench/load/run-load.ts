@@ -13,6 +13,8 @@ export interface LoadResult {
   readonly perSecond: number;
   readonly bytes: number;
   readonly generatorCpuMs: number;
+  /** Of the measurement, the share in which a process of the generator waited for its CPU. */
+  readonly waitedShare: number | null;
   readonly latency: LatencyHistogram;
   readonly lateness: LatencyHistogram;
 }
@@ -67,16 +69,19 @@ export function mergeOutcomes(outcomes: readonly LoadOutcome[]): LoadResult {
   const latency = new LatencyHistogram();
   const lateness = new LatencyHistogram();
   let [done, bytes, generatorCpuMs, perSecond, elapsedMs] = [0, 0, 0, 0, 0];
+  let waited: number | null = 0;
   for (const outcome of outcomes) {
     latency.add(LatencyHistogram.fromCells(outcome.latency));
     lateness.add(LatencyHistogram.fromCells(outcome.lateness));
     done += outcome.done;
     bytes += outcome.bytes;
     generatorCpuMs += outcome.cpuMs;
+    waited = waited === null || outcome.waitedMs === null ? null : waited + outcome.waitedMs / outcome.elapsedMs;
     perSecond += (outcome.done / outcome.elapsedMs) * 1000;
     elapsedMs = Math.max(elapsedMs, outcome.elapsedMs);
   }
-  return { done, elapsedMs, perSecond, bytes, generatorCpuMs, latency, lateness };
+  const waitedShare = waited === null ? null : waited / outcomes.length;
+  return { done, elapsedMs, perSecond, bytes, generatorCpuMs, waitedShare, latency, lateness };
 }
 
 /** Opens connections that stay until the returned function is called. */

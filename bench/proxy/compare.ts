@@ -152,8 +152,11 @@ async function measureAll(
         case 'requests-paired': {
           const turns = turnsOf(running);
           const own = contenders.filter(({ name }) => name === SINGLE_MODE);
+          // As long under load as its twin: two ages of the same program are two programs to a just-in-time compiler.
+          const { rounds, warmupMs, measureMs } = effort.requests;
+          const agedMs = effort.warmUpMs + (parts.includes('requests') ? rounds * (warmupMs + measureMs) : 0);
           for (const twin of await run.startAll(own)) {
-            progress(`${TWIN}: ${await warmUp(bench, twin, effort.warmUpMs)}`);
+            progress(`${TWIN}: ${await warmUp(bench, twin, agedMs)}`);
             turns.push([TWIN, twin]);
           }
           progress(`${effort.paired.rounds} rounds of slices of ${turns.map(([name]) => name).join(', ')}`);

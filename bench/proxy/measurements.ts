@@ -103,6 +103,14 @@ export async function measureLatency(
     };
     samples.add(kind, contender.name, load.lateness.percentile(percent) / 1e3);
   }
+  if (load.waitedShare !== null) {
+    const title = `Of its time the generator waited for its CPU at ${at}`;
+    samples.add(
+      { id: `waited-${ratePerSecond}`, title, unit: '%', decimals: 1, better: 'lower' },
+      contender.name,
+      load.waitedShare * 100,
+    );
+  }
   const [p50, p99] = [50, 99].map((percent) => (load.latency.percentile(percent) / 1e3).toFixed(0));
   return `p50 ${p50} µs, p99 ${p99} µs at ${at}, generator late by ${(load.lateness.percentile(99) / 1e3).toFixed(0)} µs at p99`;
 }

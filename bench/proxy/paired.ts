@@ -1,5 +1,6 @@
 // What differs by a percent: proxies that take turns within the same second, and the ratios of what each turn cost them.
 
+import type { LoadPlan } from '../load/plan.ts';
 import { type SlicedLoad, startSlices } from '../load/run-load.ts';
 import type { Figure } from '../samples.ts';
 import { summariseMedian } from '../summary.ts';
@@ -31,9 +32,16 @@ export async function measurePaired(
   const costs = new Map<string, number[]>(turns.map(([name]) => [name, []]));
   try {
     for (const [name, { contender, port, program }] of turns) {
-      const plan = {
-        ...{ kind: 'slices' as const, sliceMs: of.sliceMs, directory: site.directory, clients: CLIENTS, port },
-        ...{ connections: CONNECTIONS, path: contender.path, warmupMs: 0, measureMs: 0 },
+      const plan: LoadPlan = {
+        kind: 'slices',
+        sliceMs: of.sliceMs,
+        directory: site.directory,
+        clients: CLIENTS,
+        connections: CONNECTIONS,
+        port,
+        path: contender.path,
+        warmupMs: 0,
+        measureMs: 0,
       };
       const load = await startSlices(plan, { cpu: LOAD_CPU, processes: 1 });
       loads.push({ name, pid: program.pid, load });

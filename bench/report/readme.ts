@@ -10,7 +10,7 @@ const OWN = 'Sallyport enforce';
 const REFERENCE = 'nginx';
 const PROXIES = [REFERENCE, 'HAProxy', 'Caddy', OWN];
 /** Measured where it streams, and no column of its own for that. */
-const COMPETITORS = [...PROXIES, 'nginx, tuned buffers'];
+const COMPETITORS: ReadonlySet<string> = new Set([...PROXIES, 'nginx, tuned buffers']);
 const FLOOR = 'no proxy';
 const FLOOR_RATE = 5_000;
 const MODES = ['passthrough', 'enforce', 'enforce-cold', 'enforce-log-all', 'enforce-10k-rules'];
@@ -97,7 +97,7 @@ function ahead(figures: readonly Figure[]): string {
     // What is a ratio already repeats a figure above it.
     if (own === undefined || figure.unit === '×') return [];
     const better = figure.rows.filter(
-      ({ name, value }) => COMPETITORS.includes(name) && isBetter(figure, value.median, own),
+      ({ name, value }) => COMPETITORS.has(name) && isBetter(figure, value.median, own),
     );
     return better.length === 0 ? [] : [`${figure.title}: ${better.map(({ name }) => name).join(', ')}`];
   });
