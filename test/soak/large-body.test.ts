@@ -12,6 +12,7 @@ const BODY_BYTES = Number(process.env['SALLYPORT_LARGE_BODY_GIB'] ?? 10) * GIB;
 const MAX_GROWTH_BYTES = 64 * 1024 ** 2;
 const BLOCK = Buffer.alloc(256 * 1024, 'x');
 const SAMPLE_MS = 100;
+const LAST_WORDS_MS = 500;
 /** The sidecar is to end a body that stands still itself, and to say why; whoever waits for longer waits for nothing. */
 const BODY_IDLE_MS = 20_000;
 const STILL_MS = BODY_IDLE_MS + 10_000;
@@ -109,7 +110,11 @@ async function growthDuring(socket: TLSSocket, moved: () => number, work: () => 
   try {
     await Promise.race([work(), closing(socket), sample()]);
   } catch (error) {
-    throw new Error(`after ${moved()} of ${BODY_BYTES} bytes\n${whereabouts(socket)}`, { cause: error });
+    const where = `after ${moved()} of ${BODY_BYTES} bytes\n${whereabouts(socket)}`;
+    // Its last words are on their way.
+    await delay(LAST_WORDS_MS);
+    const words = sidecar.log.slice(-3).map((line) => JSON.stringify(line));
+    throw new Error([where, ...words, sidecar.errors].join('\n'), { cause: error });
   } finally {
     sampling.abort();
     socket.destroy();
@@ -131,8 +136,6 @@ function whereabouts(socket: TLSSocket): string {
     `peer: ${JSON.stringify({ bytesRead, bytesWritten, writableLength, writableNeedDrain })}; upstream has read ${uploadedBytes}`,
     `sidecar (port${hex(sidecar.port)}, upstream${hex(upstreamPort)}): ${existsSync(status) ? /State:.*/.exec(readFileSync(status, 'utf8'))?.[0] : 'gone'}`,
     ...queues,
-    ...sidecar.log.slice(-5).map((line) => JSON.stringify(line)),
-    sidecar.errors,
   ].join('\n');
 }
 
