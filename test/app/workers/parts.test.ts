@@ -14,7 +14,10 @@ import { PrimaryWatch } from '../../../src/app/workers/primary-watch.ts';
 import { Respawn } from '../../../src/app/workers/respawn.ts';
 import { toWorkerConfig } from '../../../src/app/workers/shares.ts';
 import { StateStream } from '../../../src/app/workers/state-stream.ts';
-import type { StateChange } from '../../../src/app/workers/state-change.ts';
+import { packRevocations, type StateChange, unpackRevocations } from '../../../src/app/workers/state-change.ts';
+import { parseCrl } from '../../../src/pki/crl.ts';
+import { makeCrl } from '../../revocation/crl-builder.ts';
+import { selfSigned } from '../../support/certificate-builder.ts';
 import { TrustComposition } from '../../../src/app/materials/trust-composition.ts';
 import { SnapshotCell } from '../../../src/core/snapshot.ts';
 import { loadPolicy, type PolicySource } from '../../../src/policy/load.ts';
@@ -95,6 +98,14 @@ describe('what is in force, on its way to a worker', () => {
       here.bundle.authorities.map(({ sha256 }) => sha256),
     );
     expect(bundle?.jwtAuthorities.get('k1')?.publicKey.equals(here.publicKey)).toBe(true);
+  });
+
+  it('has the certificate revocation lists with it', () => {
+    const crl = parseCrl(
+      makeCrl(selfSigned(), { entries: [{ serial: Buffer.from([7]), at: new Date(0), extensions: [] }] }),
+    );
+    const there = unpackRevocations(carried(packRevocations(7, { entries: [LOST], crls: [crl] })));
+    expect([there.count, there.crlCount, there.crlSerials]).toEqual([1, 1, 1]);
   });
 
   it('is one numbered stream, each change in the order in which it came into force', () => {
