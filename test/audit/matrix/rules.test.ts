@@ -42,7 +42,7 @@ function authorization(place: string, namespaces: readonly string[]): Body {
 
 /** A registry behind Sallyport; `host` is where the service itself listens. */
 function guarded({ host = '127.0.0.1', mode = 'enforce' } = {}): readonly Body[] {
-  const config = `trustDomain: ai.example\npolicy: { mode: ${mode} }\nlisteners:\n  - { name: api, bind: "0.0.0.0:8443", component: registry, upstream: "http://127.0.0.1:5000" }\n`;
+  const config = `trustDomain: ai.example\npolicy: { path: p, mode: ${mode} }\nlisteners:\n  - { name: api, bind: "0.0.0.0:8443", component: registry, upstream: "http://127.0.0.1:5000" }\n`;
   return [
     {
       apiVersion: 'v1',

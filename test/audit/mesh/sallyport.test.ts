@@ -1,9 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { parse as parseYaml } from 'yaml';
+import { parseConfig } from '../../../src/app/config.ts';
+import { documentSchema } from '../../../src/app/config-schema.ts';
 import { buildCluster } from '../../../src/audit/cluster.ts';
 import { listMtls } from '../../../src/audit/mesh/list-mtls.ts';
 import { meshOf, requiresIdentity } from '../../../src/audit/mesh/mesh.ts';
 import { meshRules } from '../../../src/audit/mesh/mesh-rules.ts';
+import { DocumentError } from '../../../src/yaml/located.ts';
 import { readLenientYaml } from '../../../src/yaml/lenient.ts';
 import { inventoryOf, objectOf, workloadNamed } from '../inventory.ts';
 import { termsOf } from '../terms.ts';
@@ -31,10 +35,15 @@ const LISTENER = `  - name: registry
     upstream: http://127.0.0.1:5000
 `;
 
+const ENFORCED = 'policy: { path: /etc/sallyport/policy }\n';
+
+function textOf(listeners = LISTENER, more = ''): string {
+  const policy = more.includes('policy:') ? '' : ENFORCED;
+  return `trustDomain: ai.example\n${policy}${more}listeners:\n${listeners}`;
+}
+
 function config(listeners = LISTENER, more = ''): Body {
-  return configMap('ml/sallyport-config', {
-    'sallyport.yaml': `trustDomain: ai.example\n${more}listeners:\n${listeners}`,
-  });
+  return configMap('ml/sallyport-config', { 'sallyport.yaml': textOf(listeners, more) });
 }
 
 const SIDECAR = {
@@ -103,8 +112,8 @@ describe('ports that Sallyport guards', () => {
       },
     ],
     ['by the default of the image', { args: [] }],
-    ['by its arguments under another image', { image: 'registry.example/proxy:1' }],
-    ['by its image with a digest', { image: 'registry.example:5000/security/our-sallyport@sha256:0123', args: [] }],
+    ['by its image with a digest', { image: 'registry.example:5000/security/sallyport@sha256:0123', args: [] }],
+    ['by its image without a registry', { image: 'sallyport', args: [] }],
   ])('are found %s', (_name, sidecar) => {
     expect(modeOf([registry({ sidecar }), config()])).toBe('STRICT');
   });
@@ -140,7 +149,7 @@ describe('ports that Sallyport guards', () => {
       },
     ];
     const other = configMap('ml/sallyport-config', {
-      'other.yaml': `trustDomain: ai.example\nlisteners:\n${LISTENER}`,
+      'other.yaml': textOf(),
     });
     expect(modeOf([registry({ volumes }), other])).toBe('STRICT');
   });
@@ -163,14 +172,14 @@ describe('ports that Sallyport guards', () => {
     [
       'there are no listeners',
       [registry(), configMap('ml/sallyport-config', { 'sallyport.yaml': 'trustDomain: a\n' })],
-      'cannot be read',
+      'is refused',
     ],
     [
       'a listener has no upstream',
       [registry(), config('  - { name: a, bind: "0.0.0.0:8443", component: a }\n')],
-      'cannot be read',
+      'is refused',
     ],
-    ['one of two listeners cannot be read', [registry(), config(`${LISTENER}  - { name: b }\n`)], 'cannot be read'],
+    ['one of two listeners cannot be read', [registry(), config(`${LISTENER}  - { name: b }\n`)], 'is refused'],
     [
       'one of two routes leads nowhere',
       [
@@ -179,18 +188,117 @@ describe('ports that Sallyport guards', () => {
           '  - { name: a, bind: "0.0.0.0:8443", routes: [{ component: a, upstream: "http://127.0.0.1:1" }, { component: b }] }\n',
         ),
       ],
-      'cannot be read',
+      'is refused',
     ],
     [
       'a listener binds nothing',
       [registry(), config('  - { name: a, bind: here, component: a, upstream: "http://127.0.0.1:1" }\n')],
-      'cannot be read',
+      'is refused',
     ],
   ])('are not known where %s', (_name, bodies, why) => {
     expect(modeOf(bodies)).toBe('UNKNOWN');
     expect(saidOf('mesh-sallyport-bypass', [namespace('ml'), ...bodies])).toEqual([
       expect.stringMatching(new RegExp(`^unknown .*${why}`)),
     ]);
+  });
+
+  it.each<[string, Body, string]>([
+    ['the image is of another program', { image: 'nginx:latest' }, 'is not known to be Sallyport'],
+    ['the image only ends like it', { image: 'registry.example/not-sallyport:1' }, 'is not known to be Sallyport'],
+    ['there is no image', { image: null }, 'is not known to be Sallyport'],
+    ['it sleeps', { command: ['sleep', 'infinity'], args: [] }, 'runs another program, `sleep infinity`'],
+    ['it sleeps, with the arguments of Sallyport', { command: ['sleep'] }, 'runs another program'],
+    ['a shell runs', { command: ['/bin/sh', '-c', 'run --config /x'], args: [] }, 'runs another program'],
+    ['it does another thing', { args: ['policy', 'test'] }, 'does not run it'],
+    ['two files are named', { args: ['run', '--config=/a', `--config=${PATH}/sallyport.yaml`] }, 'does not run it'],
+    ['the command has no arguments', { command: ['node', '/app/dist/sallyport.js'], args: [] }, 'does not run it'],
+  ])('are not known where %s', (_name, sidecar, why) => {
+    const bodies = [namespace('ml'), registry({ sidecar }), config()];
+    expect(modeOf(bodies)).toBe('UNKNOWN');
+    expect(saidOf('mesh-sallyport-bypass', bodies)).toEqual([expect.stringMatching(/^unknown /)]);
+    expect(saidOf('mesh-sallyport-bypass', bodies)[0]).toContain(why);
+  });
+
+  it('are found behind a container that pretends to be ours', () => {
+    const decoy = { ...SIDECAR, name: 'decoy', image: 'nginx:latest', ports: [] };
+    const pod = deployment('registry', { containers: [decoy, SIDECAR, LOOPBACK], volumes: VOLUMES });
+    expect(modeOf([pod, config()])).toBe('STRICT');
+  });
+
+  it('hold nothing in shadow', () => {
+    expect(modeOf([registry(), config(LISTENER, 'policy: { path: p, mode: shadow }\n')])).toBe('PERMISSIVE');
+  });
+
+  const ROUTES = '    routes: [{ component: a, upstream: "http://127.0.0.1:1" }]\n';
+  it.each([
+    ['loopback', textOf(LISTENER.replace('0.0.0.0', '127.0.0.1')), 'read by Sallyport'],
+    ['loopback of IPv6', textOf(LISTENER.replace('0.0.0.0:8443', '"[::1]:8443"')), 'read by Sallyport'],
+    [
+      'loopback in another spelling',
+      textOf(LISTENER.replace('0.0.0.0:8443', '"[0:0:0:0:0:0:0:1]:8443"')),
+      'read by Sallyport',
+    ],
+    ['mapped loopback', textOf(LISTENER.replace('0.0.0.0:8443', '"[::ffff:127.0.0.1]:8443"')), 'read by Sallyport'],
+    ['any port', textOf(LISTENER.replace(':8443', ':0')), 'read by Sallyport'],
+    ['no address', textOf(LISTENER.replace('0.0.0.0:8443', '":8443"')), 'refused by Sallyport'],
+    ['no address at all', textOf(LISTENER.replace('0.0.0.0:8443', '1.2.3:8443')), 'refused by Sallyport'],
+    ['a mode that is none', textOf(LISTENER, 'policy: { path: p, mode: Shadow }\n'), 'refused by Sallyport'],
+    ['a policy that is none', textOf(LISTENER, 'policy: { path: p, mode: [shadow] }\n'), 'refused by Sallyport'],
+    ['no policy', `trustDomain: ai.example\nlisteners:\n${LISTENER}`, 'refused by Sallyport'],
+    ['no path of a policy', textOf(LISTENER, 'policy: { mode: enforce }\n'), 'refused by Sallyport'],
+    ['no trust domain', `${ENFORCED}listeners:\n${LISTENER}`, 'refused by Sallyport'],
+    ['a trust domain that is none', textOf().replace('ai.example', 'AI_Example!'), 'refused by Sallyport'],
+    ['an unknown key', textOf(LISTENER, 'mode: shadow\n'), 'refused by Sallyport'],
+    ['an unknown key of the policy', textOf(LISTENER, 'policy: { path: p, modus: shadow }\n'), 'refused by Sallyport'],
+    ['an unknown key of a listener', textOf(`${LISTENER}    plaintext: true\n`), 'refused by Sallyport'],
+    [
+      'an unknown key of a route',
+      textOf(`  - name: a\n    bind: 0.0.0.0:8443\n${ROUTES.replace('{ ', '{ open: true, ')}`),
+      'refused by Sallyport',
+    ],
+    ['routes beside an upstream', textOf(`${LISTENER}${ROUTES}`), 'refused by Sallyport'],
+    ['authentication by nothing', textOf(`${LISTENER}    authenticate: []\n`), 'refused by Sallyport'],
+    ['authentication by something else', textOf(`${LISTENER}    authenticate: [x509, none]\n`), 'refused by Sallyport'],
+    ['one port twice', textOf(`${LISTENER}${LISTENER.replace('name: registry', 'name: b')}`), 'refused by Sallyport'],
+    ['no component', textOf(LISTENER.replace('    component: registry\n', '')), 'refused by Sallyport'],
+    ['an upstream with a path', textOf(LISTENER.replace(':5000', ':5000/x')), 'refused by Sallyport'],
+    ['probes that are none', textOf(LISTENER, 'probes: { bind: here }\n'), 'refused by Sallyport'],
+  ])('are not known with %s', (_name, text, bySallyport) => {
+    expect(modeOf([registry(), configMap('ml/sallyport-config', { 'sallyport.yaml': text })])).toBe('UNKNOWN');
+    const own = (): unknown => parseConfig(Buffer.from(text), 'sallyport.yaml');
+    if (bySallyport === 'refused by Sallyport') expect(own).toThrow(DocumentError);
+    else expect(own()).toBeDefined();
+  });
+
+  it('are known with every key that Sallyport takes', () => {
+    const text = textOf(
+      `  - name: all
+    bind: 0.0.0.0:8443
+    routes: [{ host: a.example, pathPrefix: /a, component: a, upstream: "http://127.0.0.1:1", allowPlaintextUpstream: false }]
+    allowPlaintextUpstream: false
+    authenticate: [x509, jwt]
+    jwt: { audiences: [spiffe://ai.example/a] }
+    limits: {}
+    leases: {}
+`,
+      `identity: {}
+trust: {}
+revocation: {}
+policy: { path: p, mode: enforce }
+workers: 1
+admin: { bind: none }
+probes: { bind: 0.0.0.0:9902 }
+decisionLog: {}
+log: {}
+cache: {}
+drain: {}
+upstream: {}
+limits: {}
+leases: {}
+`,
+    );
+    expect(Object.keys(parseYaml(text)).sort()).toEqual(Object.keys(documentSchema.shape).sort());
+    expect(modeOf([registry(), configMap('ml/sallyport-config', { 'sallyport.yaml': text })])).toBe('STRICT');
   });
 
   it('are told from ports of others where its configuration is not known', () => {

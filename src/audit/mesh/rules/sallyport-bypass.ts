@@ -13,7 +13,8 @@ import { failed, passed, unknown, type FailureAccount } from '../../verdict.ts';
 import type { Container, Workload } from '../../workload.ts';
 import { findListenAddress } from '../listen-address.ts';
 import { meshOf, type Mesh } from '../mesh.ts';
-import type { Sallyport, SallyportConfig } from '../sallyport.ts';
+import type { Sallyport } from '../sallyport.ts';
+import type { SallyportConfig } from '../sallyport-config.ts';
 import type { ServedPort } from '../served-ports.ts';
 import { meshRuleInfo } from './mesh-rule-info.ts';
 
