@@ -10,7 +10,7 @@ import type { CniName } from '../audit/network/cni.ts';
 import { rulesFor } from '../audit/rules.ts';
 import { systemClock } from '../core/clock.ts';
 import { AuditCommandError } from './audit-error.ts';
-import { addFilterOptions, filterEvaluations, type FilterFlags } from './audit-filter.ts';
+import { addFilterOptions, filterEvaluations, type FilterFlags, refuseEmptyFilter } from './audit-filter.ts';
 import {
   addSourceOptions,
   isLive,
@@ -91,6 +91,7 @@ export function auditCluster(
   terms: AuditTerms,
   { flags, others }: { readonly flags: ClusterFlags; readonly others: readonly Evaluation[] },
 ): AuditReport {
+  refuseEmptyFilter(flags, cluster);
   const evaluations = [...filterEvaluations(evaluateRules(cluster, terms), flags, cluster), ...others];
   return {
     ...assembleReport(cluster, evaluations, terms),

@@ -34,6 +34,11 @@ function detailCell(detail: string): string {
 }
 
 describe('a report as CSV', () => {
+  it('shows what would move a cursor or turn the direction of writing, and moves nothing', () => {
+    expect(detailCell('a\u001b[31mb\u0000c\u202ed\u009be')).toBe('a\\u{1b}[31mb\\u{0}c\\u{202e}d\\u{9b}e');
+    expect(detailCell('two\nlines and a\ttab')).toBe('two\nlines and a\ttab');
+  });
+
   it('has a row for each verdict, below names of columns', () => {
     const [head, ...rows] = rowsOf(textOf(MIXED));
     expect(head?.slice(0, 4)).toEqual(['rule', 'verdict', 'severity', 'resource']);
@@ -72,7 +77,8 @@ describe('a report as CSV', () => {
     const [head = [], row = []] = rowsOf(textOf(HOSTILE));
     expect(row).toHaveLength(head.length);
     expect(row[head.indexOf('namespace')]).toBe(`'${HOSTILE_NAME}`);
-    expect(row[head.indexOf('detail')]).toBe(`'${HOSTILE_DETAIL}`);
+    const shown = HOSTILE_DETAIL.replaceAll('\u001b', '\\u{1b}').replaceAll('\u202e', '\\u{202e}');
+    expect(row[head.indexOf('detail')]).toBe(`'${shown}`);
   });
 });
 
