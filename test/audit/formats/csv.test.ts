@@ -76,9 +76,10 @@ describe('a report as CSV', () => {
   it('keeps what means harm in its cells', () => {
     const [head = [], row = []] = rowsOf(textOf(HOSTILE));
     expect(row).toHaveLength(head.length);
-    expect(row[head.indexOf('namespace')]).toBe(`'${HOSTILE_NAME}`);
-    const shown = HOSTILE_DETAIL.replaceAll('\u001b', '\\u{1b}').replaceAll('\u202e', '\\u{202e}');
-    expect(row[head.indexOf('detail')]).toBe(`'${shown}`);
+    const seen = (text: string): string =>
+      `'${text}`.replaceAll('\u0000', '\\u{0}').replaceAll('\u001b', '\\u{1b}').replaceAll('\u202e', '\\u{202e}');
+    expect(row[head.indexOf('namespace')]).toBe(seen(HOSTILE_NAME));
+    expect(row[head.indexOf('detail')]).toBe(seen(HOSTILE_DETAIL));
   });
 });
 
