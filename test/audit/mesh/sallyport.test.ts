@@ -375,7 +375,21 @@ describe('mesh-sallyport-bypass', () => {
     ['every address of IPv6', ['--host', '::'], 'fail'],
     ['a star', ['--bind=*:5000'], 'fail'],
     ['the address of the pod', ['--listen-address', '10.0.0.5:5000'], 'fail'],
-    ['a shell', ['sh', '-c', 'exec serve --host 127.0.0.1 --port 5000'], 'pass'],
+    ['a shell', ['sh', '-c', 'exec serve --host 127.0.0.1 --port 5000'], 'unknown'],
+    ['a shell that opens it', ['sh', '-c', 'exec serve --host 0.0.0.0 --port 5000'], 'fail'],
+    ['a script', ['/start.sh', '--host=127.0.0.1'], 'unknown'],
+    ['the same address twice', ['--host=127.0.0.1', '--host', '127.0.0.1'], 'pass'],
+    ['two addresses', ['--host=127.0.0.1', '--host=0.0.0.0'], 'unknown'],
+    ['two addresses, the other way round', ['--host=0.0.0.0', '--host=127.0.0.1'], 'unknown'],
+    ['an address beside a bind', ['--host=127.0.0.1', '--bind=0.0.0.0:5000'], 'unknown'],
+    ['an address beside a short option', ['--host=127.0.0.1', '-b', '0.0.0.0:5000'], 'unknown'],
+    ['an address for another port', ['--host=127.0.0.1', '--metrics-address=0.0.0.0:9000'], 'unknown'],
+    ['a port on every address', ['--host=127.0.0.1', '--listen=:9000'], 'unknown'],
+    ['an address that cannot be read', ['--host=127.0.0.1', '--bind=$(POD_IP)'], 'unknown'],
+    ['the address of a database', ['--db-host=127.0.0.1', '--port=5000'], 'unknown'],
+    ['an address beside a database', ['--host=127.0.0.1', '--port=5000', '--db-host=db.example'], 'pass'],
+    ['another port', ['--host=127.0.0.1', '--port=6000'], 'unknown'],
+    ['two ports', ['--host=127.0.0.1', '--port=5000', '--port=6000'], 'unknown'],
   ])('goes by the arguments of the service: %s', (_name, args, expected) => {
     expect(outcomesOf(RULE, [namespace('ml'), registry({ main: { ...LOOPBACK, args } }), config()])).toEqual([
       `${expected} ${REGISTRY}`,
@@ -390,6 +404,41 @@ describe('mesh-sallyport-bypass', () => {
   ])('goes by the environment of the service: %j', (entry, expected) => {
     const main = { name: 'registry', image: 'mlflow:1', env: [entry] };
     expect(outcomesOf(RULE, [namespace('ml'), registry({ main }), config()])).toEqual([`${expected} ${REGISTRY}`]);
+  });
+
+  const SECOND = LISTENER.replace('name: registry', 'name: second').replace('8443', '9443').replace('5000', '6000');
+  it.each<[string, readonly string[], readonly Body[], string]>([
+    ['nothing is said of the second', ['--host=127.0.0.1', '--port=5000'], [], 'unknown'],
+    ['no port is said', ['--host=127.0.0.1'], [], 'unknown'],
+    [
+      'each has its container',
+      ['--host=127.0.0.1', '--port=5000'],
+      [{ name: 'b', image: 'b', args: ['--bind=127.0.0.1:6000'] }],
+      'pass',
+    ],
+    ['both are said', ['--bind=127.0.0.1:5000', '--listen=127.0.0.1:6000'], [], 'pass'],
+  ])('counts what is said for each port: %s', (_name, args, more, expected) => {
+    const containers = [SIDECAR, { ...LOOPBACK, args }, ...more];
+    const two = deployment('registry', { containers, volumes: VOLUMES });
+    expect(outcomesOf(RULE, [namespace('ml'), two, config(`${LISTENER}${SECOND}`)])).toEqual([
+      `${expected} ${REGISTRY}`,
+    ]);
+  });
+
+  it.each<[string, Body, string]>([
+    ['passes on', { name: 'x', image: 'socat', args: ['TCP-LISTEN:9000,fork', 'TCP:127.0.0.1:5000'] }, 'unknown'],
+    [
+      'passes on by a shell',
+      { name: 'x', image: 'socat', command: ['sh', '-c', 'socat TCP-LISTEN:9000,fork TCP:127.0.0.1:5000'] },
+      'unknown',
+    ],
+    ['says nothing', { name: 'x', image: 'sidecar:1' }, 'unknown'],
+    ['listens on loopback elsewhere', { name: 'x', image: 'x', args: ['--bind=127.0.0.1:7000'] }, 'unknown'],
+    ['is the proxy of a mesh', { name: 'istio-proxy', image: 'docker.io/istio/proxyv2:1.27.0' }, 'pass'],
+    ['is called like the proxy of a mesh', { name: 'istio-proxy', image: 'socat' }, 'unknown'],
+  ])('does not pass where another container %s', (_name, other, expected) => {
+    const three = deployment('registry', { containers: [SIDECAR, LOOPBACK, other], volumes: VOLUMES });
+    expect(outcomesOf(RULE, [namespace('ml'), three, config()])).toEqual([`${expected} ${REGISTRY}`]);
   });
 
   it.each([
