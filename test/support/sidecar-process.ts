@@ -133,6 +133,8 @@ export async function runSidecar(
     residentBytes: () =>
       Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${running.pid}/status`, 'utf8'))?.[1]) * 1024,
     stop: async () => {
+      // A worker that was stopped ends by nothing else, and holds our pipes as long.
+      for (const child of childrenOf(running.pid)) killIfThere(child);
       running.signal('SIGKILL');
       running.resumeReading();
       await running.exited;
@@ -234,5 +236,23 @@ class RunningProcess {
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) waiter();
+  }
+}
+
+function childrenOf(pid: number): readonly number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    return text === '' ? [] : text.split(' ').map(Number);
+  } catch {
+    // It has ended, and they with it.
+    return [];
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
   }
 }
