@@ -9,11 +9,13 @@ import { linkRules } from './rules/link-rules.ts';
 import { metadataRules } from './rules/metadata-rules.ts';
 import { pathRules } from './rules/path-rules.ts';
 import { signatureRules } from './rules/signature-rules.ts';
+import { stageRules } from './rules/stage-rules.ts';
 import type { Run } from './run.ts';
 
 const ARTIFACT_RULES: readonly ArtifactRule[] = [
   ...digestRules,
   ...signatureRules,
+  ...stageRules,
   ...linkRules,
   ...pathRules,
   ...metadataRules,

@@ -40,11 +40,16 @@ export function readStatement(payload: Uint8Array): Statement | string {
   if (type === null || !TYPES.has(type)) return 'the payload is no in-toto statement';
   const subjects = readSubjects(document.members.get('subject'));
   if (subjects.length === 0) return 'the statement names no subject by a digest that is computed here';
+  const predicate = document.members.get('predicate');
+  if (predicate !== undefined && predicate.kind !== 'object') return 'the predicate of the statement is not an object';
+  // What was signed of a stage in a form that nobody reads must not count as if nothing had been said.
+  const stage = predicate?.members.get('stage');
+  if (stage !== undefined && stage.kind !== 'string') return 'the `stage` of the statement is no string';
   const time = TIMES.map((path) => textAt(document, ['predicate', ...path])).find((text) => text !== null);
   return {
     predicateType: textAt(document, ['predicateType']) ?? '',
     subjects,
-    stage: textAt(document, ['predicate', 'stage']),
+    stage: stage?.value ?? null,
     madeMs: time === undefined || time === null ? null : instantOf(time),
   };
 }

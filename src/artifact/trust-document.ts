@@ -22,14 +22,16 @@ export interface TrustDocument {
   readonly revoked: readonly ListedDigest[];
 }
 
-/** Relative to the document. */
 export interface TrustFile {
+  /** Relative to the document. */
   readonly path: string;
   readonly position: SourcePosition;
 }
 
 export interface StageTerms {
   readonly signers: readonly SignerTerms[];
+  /** Whether a run without it is not whole. */
+  readonly isRequired: boolean;
   /** Stages whose outputs it may take; null for any. */
   readonly inputsFrom: readonly string[] | null;
   /** How old a signature may be. */
@@ -60,6 +62,12 @@ export function parseTrustDocument(source: Uint8Array, file: string): TrustDocum
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const UNIT_MS: Readonly<Record<string, number>> = { h: DAY_MS / 24, d: DAY_MS };
+
+/** The name of a key or file, an issuer, a digest: what stands there, and where. */
+interface LocatedText {
+  readonly text: string;
+  readonly position: SourcePosition;
+}
 
 class TrustReader {
   readonly problems: Problem[] = [];
@@ -97,13 +105,13 @@ class TrustReader {
     for (const { key, node: value } of this.#entries(node, 'this')) {
       const fields = this.#fields(value, ['file'], 'a key or root');
       const path = this.#text(fields, 'file', value);
-      if (path !== null) files.set(key, path);
+      if (path !== null) files.set(key, { path: path.text, position: path.position });
     }
     return files;
   }
 
   #stage(node: YamlNode, keys: ReadonlyMap<string, TrustFile>, roots: ReadonlyMap<string, TrustFile>): StageTerms {
-    const fields = this.#fields(node, ['signers', 'inputsFrom', 'signedWithin', 'signedAfter'], 'a stage');
+    const fields = this.#fields(node, ['signers', 'required', 'inputsFrom', 'signedWithin', 'signedAfter'], 'a stage');
     const listed = this.#items(fields.get('signers')?.node, '`signers`');
     const signers = listed.flatMap((item) => this.#signer(item, keys, roots) ?? []);
     if (listed.length === 0) {
@@ -113,11 +121,20 @@ class TrustReader {
     const from = fields.get('inputsFrom')?.node;
     return {
       signers,
+      isRequired: this.#isRequired(fields.get('required')?.node),
       inputsFrom:
         from === undefined ? null : this.#items(from, '`inputsFrom`').flatMap((item) => this.#name(item) ?? []),
       signedWithinMs: this.#duration(fields.get('signedWithin')?.node),
       signedAfterMs: this.#instant(fields.get('signedAfter')?.node),
     };
+  }
+
+  /** It is, unless the document says that it is not. */
+  #isRequired(node: YamlNode | undefined): boolean {
+    if (node === undefined) return true;
+    if (node.kind === 'scalar' && typeof node.value === 'boolean') return node.value;
+    this.#refuse('wrong-type', '`required` is true or false', node.position);
+    return true;
   }
 
   #signer(
@@ -130,9 +147,9 @@ class TrustReader {
       const key = this.#text(fields, 'key', node);
       if (fields.size > 1)
         this.#refuse('contradiction', 'a signer is a `key`, or a `root` with `identity` and `issuer`', node.position);
-      if (key !== null && !keys.has(key.path))
-        this.#refuse('unknown-name', `${quote(key.path)} is none of \`keys\``, key.position);
-      return key === null ? null : { kind: 'key', key: key.path };
+      if (key !== null && !keys.has(key.text))
+        this.#refuse('unknown-name', `${quote(key.text)} is none of \`keys\``, key.position);
+      return key === null ? null : { kind: 'key', key: key.text };
     }
     const [root, identity, issuer] = [
       this.#text(fields, 'root', node),
@@ -140,10 +157,10 @@ class TrustReader {
       this.#text(fields, 'issuer', node),
     ];
     if (root === null || identity === null || issuer === null) return null;
-    if (!roots.has(root.path)) this.#refuse('unknown-name', `${quote(root.path)} is none of \`roots\``, root.position);
+    if (!roots.has(root.text)) this.#refuse('unknown-name', `${quote(root.text)} is none of \`roots\``, root.position);
     // Whoever can get any certificate of the authority would be let in.
-    if (/^[*/]*$/.test(identity.path)) this.#refuse('too-wide', '`identity` must name somebody', identity.position);
-    return { kind: 'identity', root: root.path, identity: identity.path, issuer: issuer.path };
+    if (/^[*/]*$/.test(identity.text)) this.#refuse('too-wide', '`identity` must name somebody', identity.position);
+    return { kind: 'identity', root: root.text, identity: identity.text, issuer: issuer.text };
   }
 
   #digests(node: YamlNode | undefined, what: string): readonly ListedDigest[] {
@@ -151,10 +168,10 @@ class TrustReader {
       const fields = this.#fields(item, ['digest', 'reason'], 'an entry');
       const [digest, reason] = [this.#text(fields, 'digest', item), this.#text(fields, 'reason', item)];
       if (digest === null || reason === null) return [];
-      const reading = parseDigest(digest.path, null);
+      const reading = parseDigest(digest.text, null);
       if (reading.kind === 'digest')
-        return reading.candidates.map((candidate) => ({ digest: candidate, reason: reason.path }));
-      this.#refuse('bad-digest', `${quote(digest.path)} is no digest such as \`sha256:…\``, digest.position);
+        return reading.candidates.map((candidate) => ({ digest: candidate, reason: reason.text }));
+      this.#refuse('bad-digest', `${quote(digest.text)} is no digest such as \`sha256:…\``, digest.position);
       return [];
     });
   }
@@ -210,14 +227,14 @@ class TrustReader {
     return [];
   }
 
-  #text(fields: ReadonlyMap<string, YamlEntry>, key: string, owner: YamlNode): TrustFile | null {
+  #text(fields: ReadonlyMap<string, YamlEntry>, key: string, owner: YamlNode): LocatedText | null {
     const entry = fields.get(key);
     if (entry === undefined) {
       if (owner.kind === 'mapping') this.#refuse('missing-key', `\`${key}\` is missing`, owner.position);
       return null;
     }
     const text = this.#name(entry.node);
-    return text === null ? null : { path: text, position: entry.node.position };
+    return text === null ? null : { text, position: entry.node.position };
   }
 
   #name(node: YamlNode): string | null {

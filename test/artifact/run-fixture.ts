@@ -89,7 +89,7 @@ export type Files = Readonly<Record<string, string | Buffer | object | null>>;
 /** Data, training and evaluation, each signed by its own key, with nothing to find. */
 export const CLEAN: Files = {
   'data/train.csv': DATA,
-  'data/train.att.json': envelopeOf(statementOf(sha256(DATA)), EVALUATION_KEY),
+  'data/train.att.json': envelopeOf(statementOf(sha256(DATA), { stage: 'data' }), EVALUATION_KEY),
   'data/metadata.json': {
     stage: 'data',
     output_artifacts: [{ path: 'data/train.csv', sha256: sha256(DATA), signature: 'data/train.att.json' }],
@@ -104,7 +104,7 @@ export const CLEAN: Files = {
     ],
   },
   'evaluation/report.json': REPORT,
-  'evaluation/report.att.json': envelopeOf(statementOf(sha256(REPORT)), EVALUATION_KEY),
+  'evaluation/report.att.json': envelopeOf(statementOf(sha256(REPORT), { stage: 'evaluation' }), EVALUATION_KEY),
   'evaluation/artifact_info.json': {
     stage: 'evaluation',
     input_artifacts: [{ path: 'training/model.safetensors', sha256: sha256(MODEL) }],

@@ -16,6 +16,7 @@ import { isContentNamed } from '../plan.ts';
 import { join, nameOf } from '../run-tree.ts';
 import type { DeclaredDigest } from '../stage-metadata.ts';
 import { refToFile } from '../subject.ts';
+import type { Trust } from '../trust.ts';
 import { mayPermit } from './permission.ts';
 import { findProducers } from './stage-link.ts';
 
@@ -239,6 +240,11 @@ const SELF_ASSERTED: ArtifactRule = {
           yield passed(resource, [], 'somebody who is trusted vouches for its digest');
           continue;
         }
+        const ambiguous = vouchers.flatMap((voucher) => ambiguityOf(voucher, trust) ?? [])[0];
+        if (ambiguous !== undefined) {
+          yield unknown(resource, { at: [], reason: 'stage-not-signed', detail: ambiguous });
+          continue;
+        }
         const open = vouchers
           .flatMap((voucher) => voucher.signatures)
           .find(({ reading }) => reading.kind === 'unverifiable');
@@ -266,13 +272,19 @@ const SELF_ASSERTED: ArtifactRule = {
   },
 };
 
-function isVouchedFor(subject: JudgedSubject, trust: Parameters<typeof mayPermit>[1] | null): boolean {
+function isVouchedFor(subject: JudgedSubject, trust: Trust | null): boolean {
   return (
     trust !== null &&
     verifiedSignatures(subject).some(
       (account) => mayPermit(account.reading, trust, subject.stage.stage).kind === 'permitted',
     )
   );
+}
+
+function ambiguityOf(subject: JudgedSubject, trust: Trust | null): string | null {
+  if (trust === null) return null;
+  const permissions = verifiedSignatures(subject).map(({ reading }) => mayPermit(reading, trust, subject.stage.stage));
+  return permissions.find((permission) => permission.kind === 'ambiguous')?.detail ?? null;
 }
 
 export const digestRules: readonly ArtifactRule[] = [MISMATCH, MISSING, WEAK, SELF_ASSERTED];

@@ -113,6 +113,10 @@ function* judgeSigner(subject: JudgedSubject, trust: Trust | null): Iterable<Ver
   }
   for (const { at, permission } of permissions) {
     if (permission.kind === 'permitted') continue;
+    if (permission.kind === 'ambiguous') {
+      yield unknown(resource, { at, reason: 'stage-not-signed', detail: permission.detail });
+      continue;
+    }
     yield failed(
       resource,
       accountOf({
