@@ -75,6 +75,17 @@ export class ByteCursor {
     this.at = end < 0 ? start : start + end + 1;
     return end < 0 ? null : bytes.subarray(0, end);
   }
+
+  /** Past the next line feed, however far it is; false when there is none. */
+  skipLine(): boolean {
+    for (let at = this.at; at < this.#source.size; at += WINDOW_BYTES) {
+      const end = this.#source.read(at, WINDOW_BYTES).indexOf(LINE_FEED);
+      if (end < 0) continue;
+      this.at = at + end + 1;
+      return true;
+    }
+    return false;
+  }
 }
 
 const WINDOW_BYTES = 65_536;

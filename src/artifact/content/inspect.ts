@@ -1,10 +1,11 @@
 // What a file can do to whoever loads it, told by its content: its name decides nothing but what it claims to be.
 
-import { type ByteSource, sourceOf } from './byte-source.ts';
-import { isObjectArray, readNumpyHeader } from './numpy.ts';
-import { readPickle, type PickleReading } from './pickle.ts';
+import { type ByteSource, sourceOf, windowOf } from './byte-source.ts';
+import { readNumpyHeader } from './numpy.ts';
+import { type OpcodeBudget, readPickle, type PickleReading } from './pickle.ts';
 import { judgeImport } from './pickle-names.ts';
 import { looksLikeSafetensors, readSafetensors } from './safetensors.ts';
+import { findUnmarked, MAX_PICKLES } from './unmarked-pickle.ts';
 import { readZip, type ZipMember } from './zip.ts';
 
 export type Hazard =
@@ -40,22 +41,28 @@ export interface InspectTerms {
 }
 
 export function inspectContent(source: ByteSource, terms: InspectTerms): ContentReading {
-  return inspect(source, { ...terms, member: null, depth: 0, budget: { bytes: MAX_INFLATED_TOTAL } });
+  return inspect(source, {
+    ...terms,
+    member: null,
+    depth: 0,
+    budget: { bytes: MAX_INFLATED_TOTAL, opcodes: MAX_OPCODES_TOTAL },
+  });
 }
 
 interface Place extends InspectTerms {
   readonly member: string | null;
   /** Of archives in each other. */
   readonly depth: number;
-  /** What may still be inflated, of the whole file. */
-  readonly budget: { bytes: number };
+  /** What may still be inflated and followed, of the whole file. */
+  readonly budget: OpcodeBudget & { bytes: number };
 }
 
 const MAX_DEPTH = 3;
 const MAX_INFLATED = 64 * 1024 * 1024;
 const MAX_INFLATED_TOTAL = 512 * 1024 * 1024;
 const MAX_NAMES = 16;
-const MAX_PICKLES = 64;
+/** Some seconds of them. */
+const MAX_OPCODES_TOTAL = 24_000_000;
 const PICKLE_NAMES = /\.(?:pkl|pickle|joblib|dill|pt|pth|ckpt)$/i;
 const LAMBDA = /"class_name":\s{0,4}"Lambda"/;
 
@@ -71,9 +78,11 @@ const COMPRESSED: readonly (readonly [magic: string, name: string])[] = [
 function inspect(source: ByteSource, place: Place): ContentReading {
   if (source.size === 0) return { format: 'other', hazards: [], texts: [] };
   const head = Uint8Array.from(source.read(0, 512));
+  // First, while the budget is whole: what lies in an archive may use it up.
+  const pickle = inspectPickle(source, head, place);
   const readings = [
     inspectZip(source, place),
-    inspectPickle(source, head, place),
+    pickle,
     inspectNumpy(source, head, place),
     inspectSafetensors(source, place),
     inspectHdf5(source, head, place),
@@ -108,29 +117,38 @@ function claimHazards({ name, member }: Place): readonly Hazard[] {
 
 function inspectPickle(source: ByteSource, head: Uint8Array, place: Place): ContentReading | null {
   const hasMark = head[0] === 0x80 && (head[1] ?? 6) <= 5;
-  if (hasMark || PICKLE_NAMES.test(place.name)) return readPickles(source, 0, place, hasMark);
-  // Protocols 0 and 1 have no mark: what runs to its end, or calls something, is one.
-  return isUnmarkedPickle(readPickle(source, 0, UNMARKED_LIMITS)) ? readPickles(source, 0, place, true) : null;
+  if (hasMark || PICKLE_NAMES.test(place.name)) return readPickles(source, 0, { place, isSure: hasMark });
+  const unmarked = findUnmarked(source, 0, place.budget);
+  switch (unmarked.kind) {
+    case 'pickle':
+      return readPickles(source, 0, { place, isSure: true });
+    case 'doubtful':
+      return unread(
+        'pickle',
+        `it can be read as a pickle to byte ${unmarked.at} (${unmarked.detail}), and Python may read on`,
+        place,
+      );
+    case 'none':
+      return null;
+  }
 }
-
-function isUnmarkedPickle({ imports, hasCalls, end }: PickleReading): boolean {
-  return end.kind === 'too-large' || (imports.length > 0 && (end.kind === 'stop' || hasCalls));
-}
-
-const UNMARKED_LIMITS = { maxOpcodes: 1_000_000, maxItems: 100_000 };
 
 /** Torch's old form is several in a row, and Python's loader can be called for each. */
-function readPickles(source: ByteSource, start: number, place: Place, isSure: boolean): ContentReading | null {
+function readPickles(
+  source: ByteSource,
+  start: number,
+  { place, isSure }: { readonly place: Place; readonly isSure: boolean },
+): (ContentReading & { readonly endAt: number }) | null {
   const readings: PickleReading[] = [];
   const hazards: Hazard[] = [];
   let at = start;
   for (;;) {
-    const reading = readPickle(source, at);
+    const reading = readPickle(source, at, { budget: place.budget });
     const isFirst = readings.length === 0;
     const { end, imports } = reading;
     if (end.kind === 'broken' && imports.length === 0 && !(isFirst && isSure)) break;
     // Weights behind a pickle may look like the beginning of one without a mark.
-    if (!isFirst && source.read(at, 1)[0] !== 0x80 && !isUnmarkedPickle(reading)) break;
+    if (!isFirst && source.read(at, 1)[0] !== 0x80 && findUnmarked(source, at, place.budget).kind === 'none') break;
     readings.push(reading);
     if (end.kind !== 'stop') {
       const detail =
@@ -152,6 +170,7 @@ function readPickles(source: ByteSource, start: number, place: Place, isSure: bo
     format: 'pickle',
     hazards: [...importHazards(readings, place), ...hazards],
     texts: readings.flatMap(({ texts }) => texts),
+    endAt: at,
   };
 }
 
@@ -180,6 +199,11 @@ function inspectZip(source: ByteSource, place: Place): ContentReading | null {
   const texts: string[] = [];
   for (const member of zip.members) {
     if (member.name.endsWith('/') && member.size === 0) continue;
+    if (place.budget.opcodes === 0) {
+      const detail = 'its pickles have more opcodes than are followed; members behind them are not looked into';
+      hazards.push({ kind: 'unread', detail, member: place.member });
+      break;
+    }
     const reading = inspectMember(member, place);
     hazards.push(...reading.hazards);
     texts.push(...reading.texts);
@@ -251,15 +275,34 @@ function inspectNumpy(source: ByteSource, head: Uint8Array, place: Place): Conte
   const header = readNumpyHeader(source, head);
   if (header === null) return null;
   if (header.kind === 'broken') return unread('numpy', header.detail, place);
-  if (!isObjectArray(header.text)) return { format: 'numpy', hazards: [], texts: [] };
-  const pickle = readPickles(source, header.dataAt, place, true);
-  const hazards = pickle?.hazards ?? [];
-  return {
-    format: 'numpy',
-    hazards:
-      hazards.length > 0 ? hazards : [{ kind: 'unknown-import', names: ['numpy object array'], member: place.member }],
-    texts: pickle?.texts ?? [],
-  };
+  if (header.kind === 'plain') {
+    const end = BigInt(header.dataAt) + header.dataBytes;
+    if (end > BigInt(source.size)) return unread('numpy', 'a NumPy array that ends within its values', place);
+    return withRest({ format: 'numpy', hazards: [], texts: [] }, { source, end: Number(end), place });
+  }
+  const pickles = readPickles(source, header.dataAt, { place, isSure: true });
+  if (pickles === null) return unread('numpy', 'a NumPy array of an unknown type', place);
+  return withRest({ ...pickles, format: 'numpy' }, { source, end: pickles.endAt, place });
+}
+
+/** What is loaded from one file can be loaded again from where the first ended. */
+function withRest(
+  reading: ContentReading,
+  { source, end, place }: { readonly source: ByteSource; readonly end: number; readonly place: Place },
+): ContentReading {
+  if (end >= source.size) return reading;
+  if (place.depth >= MAX_DEPTH)
+    return withHazards(reading, unread('numpy', 'more arrays in a row than are looked at', place).hazards);
+  const rest = inspect(windowOf(source, end, source.size - end), { ...place, depth: place.depth + 1 });
+  const isNamed = rest.format === 'numpy' || reading.hazards.some(({ kind }) => kind === 'unread');
+  const behind: readonly Hazard[] = isNamed
+    ? []
+    : [{ kind: 'ambiguous', detail: 'bytes stand behind the values of the array', member: place.member }];
+  return { ...withHazards(reading, [...rest.hazards, ...behind]), texts: [...reading.texts, ...rest.texts] };
+}
+
+function withHazards(reading: ContentReading, hazards: readonly Hazard[]): ContentReading {
+  return { ...reading, hazards: [...reading.hazards, ...hazards] };
 }
 
 function inspectSafetensors(source: ByteSource, place: Place): ContentReading | null {
@@ -291,7 +334,7 @@ function inspectHdf5(source: ByteSource, head: Uint8Array, { member }: Place): C
 
 function inspectCompressed(source: ByteSource, head: Uint8Array, place: Place): ContentReading | null {
   const isGzip = hasMagic(head, '1f8b08');
-  const isZlib = head[0] === 0x78 && [0x01, 0x5e, 0x9c, 0xda].includes(head[1] ?? 0) && PICKLE_NAMES.test(place.name);
+  const isZlib = head[0] === 0x78 && [0x01, 0x5e, 0x9c, 0xda].includes(head[1] ?? 0);
   if (isGzip || isZlib) {
     if (place.depth >= MAX_DEPTH) return unread('compressed', 'archives in archives, deeper than is looked', place);
     const most = Math.min(MAX_INFLATED, place.budget.bytes);
@@ -300,7 +343,7 @@ function inspectCompressed(source: ByteSource, head: Uint8Array, place: Place): 
     if (inflated.kind !== 'bytes')
       return unread('compressed', 'compressed, and could not be unpacked within 64 MiB', place);
     place.budget.bytes -= inflated.bytes.length;
-    const name = place.name.replace(/\.gz$/i, '');
+    const name = place.name.replace(/\.g?z$/i, '');
     const reading = inspect(sourceOf(inflated.bytes), { ...place, name, depth: place.depth + 1 });
     return { ...reading, format: 'compressed' };
   }

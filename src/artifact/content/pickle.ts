@@ -23,8 +23,8 @@ export interface PickleReading {
   readonly texts: readonly string[];
   readonly end:
     | { readonly kind: 'stop'; readonly at: number }
-    /** Python would stop here as well; what stands before has been run by then. */
-    | { readonly kind: 'broken'; readonly at: number; readonly detail: string }
+    /** What stands before has been run by then. Where it is not sure that Python stops here as well, more may be run. */
+    | { readonly kind: 'broken'; readonly at: number; readonly detail: string; readonly isSure: boolean }
     /** More than is followed. */
     | { readonly kind: 'too-large'; readonly at: number };
 }
@@ -37,11 +37,22 @@ export interface PickleLimits {
 
 const PICKLE_LIMITS: PickleLimits = { maxOpcodes: 20_000_000, maxItems: 2_000_000 };
 
+/** What may still be followed of a file, over all pickles in it. */
+export interface OpcodeBudget {
+  opcodes: number;
+}
+
 /** Of the pickle that begins at `start`. */
-export function readPickle(source: ByteSource, start: number, limits: PickleLimits = PICKLE_LIMITS): PickleReading {
-  const machine = new PickleMachine(new ByteCursor(source, start), limits);
+export function readPickle(
+  source: ByteSource,
+  start: number,
+  { budget, limits = PICKLE_LIMITS }: { readonly budget: OpcodeBudget; readonly limits?: PickleLimits },
+): PickleReading {
+  const maxOpcodes = Math.min(limits.maxOpcodes, budget.opcodes);
+  const machine = new PickleMachine(new ByteCursor(source, start), { ...limits, maxOpcodes });
   const end = machine.run();
   const { imports, hasCalls, opcodes, texts } = machine;
+  budget.opcodes = Math.max(0, budget.opcodes - opcodes);
   return { imports: [...imports.values()], hasCalls, opcodes, texts, end };
 }
 
@@ -51,14 +62,18 @@ const MARK = Symbol('mark');
 
 class Broken {
   readonly detail: string;
-  constructor(detail: string) {
+  readonly isSure: boolean;
+  constructor(detail: string, certainty: 'python-stops' | 'python-may-read-on' = 'python-stops') {
     this.detail = detail;
+    this.isSure = certainty === 'python-stops';
   }
 }
 
 const TOO_LARGE = Symbol('too large');
 const STOP = Symbol('stop');
 const MAX_NAME = 1024;
+/** There have been six in thirty years. */
+const NEXT_PROTOCOLS = 9;
 const MAX_LINE = 65_536;
 const MAX_TEXTS = 20_000;
 const UNKNOWN_NAME = '?';
@@ -85,7 +100,7 @@ class PickleMachine {
       try {
         if (this.#step(at) === STOP) return { kind: 'stop', at: this.#cursor.at };
       } catch (error) {
-        if (error instanceof Broken) return { kind: 'broken', at, detail: error.detail };
+        if (error instanceof Broken) return { kind: 'broken', at, detail: error.detail, isSure: error.isSure };
         if (error === TOO_LARGE) return { kind: 'too-large', at };
         throw error;
       }
@@ -135,7 +150,11 @@ class PickleMachine {
         this.#pop();
         return STOP;
       case 'PROTO':
-        if (argument.number > 5) throw new Broken(`protocol ${argument.number} is newer than any`);
+        if (argument.number > 5)
+          throw new Broken(
+            `protocol ${argument.number} is newer than any`,
+            argument.number <= NEXT_PROTOCOLS ? 'python-may-read-on' : 'python-stops',
+          );
         break;
       case 'POP':
         // Python pops a mark as well.
@@ -272,17 +291,19 @@ class PickleMachine {
   }
 
   #readLine(form: Extract<PickleArgument, { kind: 'line' }>['form']): ArgumentReading {
-    const text = decode(this.#line(), false);
+    const line = this.#line();
+    if (line === null) {
+      if (form === 'memo') throw new Broken('a place in the memo of many digits', 'python-may-read-on');
+      return NO_ARGUMENT;
+    }
+    const text = decode(line, false);
     switch (form) {
       case 'number':
       case 'float':
         // Whether it is one, Python decides in more ways than one; to read on shows more than to stop.
         return NO_ARGUMENT;
-      case 'memo': {
-        const digits = text.replaceAll(/[\s_+]/g, '');
-        if (!/^\d{1,19}$/.test(digits)) throw new Broken('no place in the memo');
-        return { ...NO_ARGUMENT, number: Number(digits) };
-      }
+      case 'memo':
+        return { ...NO_ARGUMENT, number: memoPlace(text) };
       case 'quoted':
         return { ...NO_ARGUMENT, text: unescape(unquote(text), PYTHON_ESCAPE) };
       case 'unicode':
@@ -293,15 +314,15 @@ class PickleMachine {
   }
 
   #nameLine(): Item {
-    const text = decode(this.#line(), true);
-    return text.length <= MAX_NAME ? text : null;
+    const line = this.#line();
+    const text = line === null ? null : decode(line, true);
+    return text === null || text.length > MAX_NAME ? null : text;
   }
 
-  #line(): Uint8Array {
+  /** Null for one longer than is kept, which is passed: Python reads lines of any length. */
+  #line(): Uint8Array | null {
     const line = this.#cursor.takeLine(MAX_LINE);
-    // Python reads lines of any length.
-    if (line === null && this.#cursor.remaining > MAX_LINE) throw TOO_LARGE;
-    if (line === null) throw new Broken('a line that does not end');
+    if (line === null && !this.#cursor.skipLine()) throw new Broken('a line that does not end');
     return line;
   }
 
@@ -322,11 +343,25 @@ interface ArgumentReading {
 
 const NO_ARGUMENT: ArgumentReading = { number: 0, text: null, lines: [null, null] };
 
-/** Strings of Python 2 are bytes in any encoding; what is Unicode is UTF-8, or Python stops there. */
-function decode(bytes: Uint8Array, isUnicode: boolean): string {
-  if (isUnicode && !isUtf8(bytes)) throw new Broken('a text that is not UTF-8');
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+/** Python takes signs, spaces, zeros in front, and what a NUL ends; as a place it has none beyond 63 bits. */
+function memoPlace(text: string): number {
+  const digits = (text.split('\0', 1)[0] ?? '').replaceAll(/[\s_+-]/g, '').replace(/^0+(?=\d)/, '');
+  if (!/^\d+$/.test(digits)) throw new Broken('no place in the memo');
+  const place = Number(digits);
+  if (!Number.isSafeInteger(place)) throw new Broken('a place in the memo of many digits', 'python-may-read-on');
+  return place;
 }
+
+/** Strings of Python 2 are bytes in any encoding; what is Unicode is UTF-8, where Python lets half a pair stand alone. */
+function decode(bytes: Uint8Array, isUnicode: boolean): string {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (!isUnicode || isUtf8(buffer)) return buffer.toString('utf8');
+  const mended = Buffer.from(buffer.toString('latin1').replaceAll(LONE_SURROGATE, '???'), 'latin1');
+  if (!isUtf8(mended)) throw new Broken('a text that is not UTF-8');
+  return mended.toString('utf8');
+}
+
+const LONE_SURROGATE = /\u00ed[\u00a0-\u00bf][\u0080-\u00bf]/g;
 
 /** Of eight bytes only the fact that there are some matters. */
 function littleEndian(bytes: Uint8Array, isLong: boolean): number {

@@ -74,11 +74,6 @@ describe('what loading a file runs', () => {
       Buffer.concat([ascii('I0x10\n0L1_0\n0F 1\n0Np1_0\n0g10\n0'), SYSTEM]),
       ['dangerous-import os.system'],
     ],
-    [
-      'what hides behind a line without end',
-      Buffer.concat([ascii(`S'${'a'.repeat(100_000)}'\n0`), SYSTEM]),
-      ['unread'],
-    ],
     ['what hides behind more than is followed', Buffer.concat([Buffer.alloc(2_200_000, 'N'), SYSTEM]), ['unread']],
     ['what hides behind much', Buffer.concat([Buffer.alloc(2_200_000, 'N0'), SYSTEM]), ['dangerous-import os.system']],
     [
@@ -284,7 +279,7 @@ describe.skipIf(!hasPython())('held against pickletools (not tested without pyth
     const pickles = python(RANDOM_PICKLES);
     const theirs = python(PICKLETOOLS, pickles.join('\n'));
     for (const [index, line] of pickles.entries()) {
-      const reading = readPickle(sourceOf(Buffer.from(line, 'base64')), 0);
+      const reading = readPickle(sourceOf(Buffer.from(line, 'base64')), 0, { budget: { opcodes: 1e9 } });
       const their: { good: boolean; count: number; globals: readonly string[] } = JSON.parse(theirs[index] ?? '');
       expect(reading.end.kind).toBe('stop');
       expect(reading.opcodes).toBe(their.count);
@@ -307,7 +302,7 @@ describe.skipIf(!hasPython())('held against pickletools (not tested without pyth
     );
     const theirs = python(PICKLETOOLS, mutants.map((mutant) => mutant.toString('base64')).join('\n'));
     for (const [index, mutant] of mutants.entries()) {
-      const { end } = readPickle(sourceOf(mutant), 0);
+      const { end } = readPickle(sourceOf(mutant), 0, { budget: { opcodes: 1e9 } });
       const their: { good: boolean } = JSON.parse(theirs[index] ?? '');
       // Names that are no ASCII are no names to pickletools; ours reads on, and tells of them.
       if (end.kind === 'stop' && !their.good)
