@@ -5,15 +5,25 @@ import { mapToComponent, type ComponentAnswer } from '../component.ts';
 import type { AuditContext } from '../finding.ts';
 import type { Mesh } from '../mesh/mesh.ts';
 import { findWaysAround } from '../mesh/rules/sallyport-bypass.ts';
-import { isProtocol, type Protocol } from '../network/connection-set.ts';
+import {
+  connectionsOf,
+  connectionsTo,
+  isProtocol,
+  NO_CONNECTIONS,
+  unite,
+  type ConnectionSet,
+  type Protocol,
+} from '../network/connection-set.ts';
 import type { Connectivity } from '../network/connectivity.ts';
 import type { PodClass } from '../network/pod-class.ts';
 import type { CompiledPolicy } from '../../policy/matrix.ts';
 import type { Workload } from '../workload.ts';
 
 export interface CellPort {
-  /** Null where none is declared: any. */
+  /** Null for any, but for those `besides`. */
   readonly number: number | null;
+  /** Null where no port is declared. */
+  readonly besides: ConnectionSet | null;
   readonly protocol: Protocol;
   /** It is there for requests that the matrix is about: not for probes, and not beside Sallyport. */
   readonly isForRequests: boolean;
@@ -61,8 +71,8 @@ export function groupCells(source: CellSource): Cells {
     const podClass = found.classOf(workload);
     const component = answer.kind === 'component' ? answer.name : null;
     const group = component ?? `namespace ${workload.namespace}`;
-    const ports = portsOf(workload, source);
     const place = placeInMesh(workload, source);
+    const ports = portsOf(workload, source, place.isGuarded);
     // What guards a workload may go by any of its labels.
     const own = place.isGuarded ? workload.ref : null;
     const key = JSON.stringify([component, group, podClass?.id ?? null, ports, place, own]);
@@ -76,23 +86,33 @@ export function groupCells(source: CellSource): Cells {
   return { all: [...cells.values()], answers };
 }
 
-function portsOf(workload: Workload, { mesh }: CellSource): readonly CellPort[] {
+function portsOf(workload: Workload, { mesh }: CellSource, isGuarded: boolean): readonly CellPort[] {
   const sallyport = mesh.sallyportOf(workload);
   const listeners = sallyport?.config.kind === 'read' ? sallyport.config.listeners.map(({ port }) => port) : null;
   const served = mesh.portsOf(workload).flatMap(({ number, protocol }): readonly CellPort[] => {
     if (!isProtocol(protocol)) return [];
     const isForRequests =
       protocol === 'TCP' && !mesh.mtlsMode(workload, number).isProbes && (listeners?.includes(number) ?? true);
-    return [{ number, protocol, isForRequests, doubt: null }];
+    return [{ number, besides: null, protocol, isForRequests, doubt: null }];
   });
   const around = sallyport === null ? [] : findWaysAround(workload, sallyport);
   const hidden = around
     .filter(({ port }) => served.every(({ number }) => number !== port))
     .map(({ port, isCertain, detail }): CellPort => {
-      return { number: port, protocol: 'TCP', isForRequests: false, doubt: isCertain ? null : detail };
+      return { number: port, besides: null, protocol: 'TCP', isForRequests: false, doubt: isCertain ? null : detail };
     });
   const ports = [...served, ...hidden];
-  return ports.length > 0 ? ports : [{ number: null, protocol: 'TCP', isForRequests: true, doubt: null }];
+  if (ports.length === 0) return [{ number: null, besides: null, protocol: 'TCP', isForRequests: true, doubt: null }];
+  const isKnownWhole = sallyport?.config.kind === 'read' && around.length === 0 && !workload.isHostNetwork;
+  return isKnownWhole ? ports : [...ports, undeclared(ports, isGuarded)];
+}
+
+/** A declaration is a note: a container listens wherever it likes. What guards a workload beside the network sees no more than TCP. */
+function undeclared(ports: readonly CellPort[], isGuarded: boolean): CellPort {
+  const declared = ports.map(({ protocol, number }) => connectionsTo(protocol, number ?? 1, number ?? 0));
+  const others = isGuarded ? unite(connectionsOf('UDP'), connectionsOf('SCTP')) : NO_CONNECTIONS;
+  const doubt = 'whether anybody listens on ports that no container declares is not known';
+  return { number: null, besides: declared.reduce(unite, others), protocol: 'TCP', isForRequests: false, doubt };
 }
 
 /** Whoever is in no mesh proves nothing to any: one caller is as good as another. */

@@ -51,6 +51,8 @@ export interface ComponentGraph {
   /** The gravest first. */
   readonly edges: readonly GraphEdge[];
   readonly spreads: readonly Spread[];
+  /** Of no component: what they reach, and who reaches them, the matrix says nothing about. */
+  readonly unmapped: readonly string[];
 }
 
 /** Null without a matrix. */
@@ -68,7 +70,8 @@ export function describeAccess(access: Access): ComponentGraph {
   const nodes = [...workloadsOf].map(([component, workloads]) => ({ component, workloads }));
   const edges = [...edgesOf(access), ...edgesWithoutWorkloads(access, nodes)];
   edges.sort((left, right) => EDGE_STATES.indexOf(left.state) - EDGE_STATES.indexOf(right.state));
-  return { nodes, edges, spreads: spreads(access) };
+  const unmapped = [...answers].flatMap(([{ ref }, { kind }]) => (kind === 'none' ? ref : []));
+  return { nodes, edges, spreads: spreads(access), unmapped };
 }
 
 interface Graded {
@@ -151,7 +154,11 @@ function explain({ state, witness }: Graded): readonly string[] {
         ...guards.filter(({ toRegular }) => toRegular === 'denies').map(explainLayer),
       ];
     case 'unknown':
-      return [...explainDoubt(witness), ...guards.filter(({ answer }) => answer === 'unknown').map(explainLayer)];
+      return [
+        ...explainDoubt(witness),
+        ...guards.filter(({ answer }) => answer === 'unknown').map(explainLayer),
+        ...(witness.verdict.port.doubt === null ? [] : [witness.verdict.port.doubt]),
+      ];
     case 'one-layer':
     case 'held':
       return denying.map((layer) => `closed by ${LAYER_NAMES[layer]}`);

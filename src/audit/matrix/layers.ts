@@ -3,7 +3,7 @@
 import { meshAuthorization, requiresIdentity, type Mesh, type MeshAuthorization } from '../mesh/mesh.ts';
 import { findListener } from '../mesh/sallyport.ts';
 import type { Bounds } from '../network/bounds.ts';
-import { type ConnectionSet, includes, isNone } from '../network/connection-set.ts';
+import { type ConnectionSet, includes, isNone, subtract } from '../network/connection-set.ts';
 import type { Workload } from '../workload.ts';
 import type { CellPort } from './cell.ts';
 import type { Grants } from './grants.ts';
@@ -39,8 +39,15 @@ export interface KnownOpinion extends LayerOpinion {
   readonly id: number;
 }
 
-export function askNetwork({ certain, possible }: Bounds, { number, protocol }: CellPort): LayerAnswer {
-  const asks = (set: ConnectionSet): boolean => (number === null ? !isNone(set) : includes(set, protocol, number));
+/** What gets through of that of which a port without a number stands for. */
+export function admittedTo(set: ConnectionSet, { besides }: CellPort): ConnectionSet {
+  return besides === null ? set : subtract(set, besides);
+}
+
+export function askNetwork({ certain, possible }: Bounds, port: CellPort): LayerAnswer {
+  const { number, protocol } = port;
+  const asks = (set: ConnectionSet): boolean =>
+    number === null ? !isNone(admittedTo(set, port)) : includes(set, protocol, number);
   if (asks(certain)) return 'admits';
   return asks(possible) ? 'unknown' : 'denies';
 }

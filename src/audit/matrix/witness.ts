@@ -7,7 +7,7 @@ import { formatReason, type Effect, type Reason } from '../network/reason.ts';
 import type { Workload } from '../workload.ts';
 import type { CellPort } from './cell.ts';
 import type { EdgeCase, PortVerdict } from './edge.ts';
-import { LAYER_NAMES, type LayerOpinion } from './layers.ts';
+import { admittedTo, LAYER_NAMES, type LayerOpinion } from './layers.ts';
 
 export interface Witness {
   readonly from: Workload;
@@ -50,8 +50,9 @@ export function formatPassage({ from, to, verdict }: Witness): string {
   return `${from.ref} → ${to.ref} : ${formatPort(verdict.port)}`;
 }
 
-export function formatPort({ number, protocol }: CellPort): string {
-  return number === null ? 'any port' : `${protocol} ${number}`;
+export function formatPort({ number, besides, protocol }: CellPort): string {
+  if (number !== null) return `${protocol} ${number}`;
+  return besides === null ? 'any port' : 'undeclared ports';
 }
 
 export function witnessToJson(witness: Witness, through: readonly string[]): Json {
@@ -82,13 +83,19 @@ function toTexts({ from, to, reasons }: Witness, isWanted: (reason: Reason) => b
   return [...new Set(texts)];
 }
 
-function narrow(reason: Reason, { number, protocol }: CellPort): readonly Reason[] {
-  if (number === null || reason.connections === null) return [reason];
-  const connections = intersect(reason.connections, connectionsTo(protocol, number, number));
+function narrow(reason: Reason, port: CellPort): readonly Reason[] {
+  const { number, protocol } = port;
+  if (reason.connections === null) return [reason];
+  const connections =
+    number === null
+      ? admittedTo(reason.connections, port)
+      : intersect(reason.connections, connectionsTo(protocol, number, number));
   return isNone(connections) ? [] : [{ ...reason, connections }];
 }
 
 /** What of any port gets through: of a target that declares none. */
 export function formatAdmitted({ bounds }: EdgeCase, { port }: PortVerdict): string {
-  return port.number === null ? formatConnections(bounds.certain) : formatPort(port);
+  if (port.number !== null) return formatPort(port);
+  const admitted = formatConnections(admittedTo(bounds.certain, port));
+  return port.besides === null ? admitted : `undeclared ${admitted}`;
 }

@@ -43,6 +43,19 @@ function admits({ bodies }: NaiveWorld, from: RefPod, to: RefPod, [, port, proto
   return mayBeYes ? 'yes' : 'no';
 }
 
+/** Ports of which a pod says nothing, one at least of each stretch that policies treat alike. */
+function undeclared({ list, bodies }: NaiveWorld, to: RefPod): RefPod['ports'] {
+  const named = [...JSON.stringify(bodies).matchAll(/"(?:port|endPort)":(\d+)/g)].map(([, digits]) => Number(digits));
+  const served = list.flatMap(({ ports }) => ports.map(([, number]) => number));
+  const edges = [...named, ...served].flatMap((number) => [number - 1, number, number + 1]);
+  const numbers = new Set([1, 65_535, ...edges.filter((number) => number >= 1 && number <= 65_535)]);
+  return (['TCP', 'UDP', 'SCTP'] as const).flatMap((protocol) =>
+    [...numbers]
+      .filter((number) => !to.ports.some((port) => port[1] === number && port[2] === protocol))
+      .map((number) => ['', number, protocol] as const),
+  );
+}
+
 /** `hole web > ml/pod-0[Pod] TCP 80`, `breakage …`, `doubt …`. */
 export function naiveEdges(world: NaiveWorld): readonly string[] {
   const lines = new Set<string>();
@@ -51,6 +64,8 @@ export function naiveEdges(world: NaiveWorld): readonly string[] {
       if (from === to) continue;
       const isGranted = world.matrix[from.namespace]?.includes(to.namespace) === true;
       const tcp = to.ports.filter(([, , protocol]) => protocol === 'TCP');
+      const isBeyond = !isGranted && undeclared(world, to).some((port) => admits(world, from, to, port) !== 'no');
+      if (isBeyond) lines.add(`doubt ${from.namespace} > ${to.namespace}/${to.name}[Pod]`);
       for (const port of isGranted && tcp.length > 0 ? tcp : to.ports) {
         const answer = admits(world, from, to, port);
         const kind =

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { describeAccess } from '../../../src/audit/matrix/component-graph.ts';
 import { namespace, networkPolicy, pod, clusterFrom, type Body } from '../network/scene.ts';
-import { linesOf, policyOf, verdictsOf } from './setting.ts';
+import { accessFor, linesOf, policyOf, verdictsOf } from './setting.ts';
 
 const POLICY = policyOf(['training', 'registry', 'inference'], '  training: { allow: [registry] }');
 const NAMESPACES = ['training', 'registry', 'inference'].map((name) => namespace(name));
@@ -81,7 +82,16 @@ describe('matrix-hole', () => {
   });
 
   it.each<[string, readonly Body[], readonly string[]]>([
-    ['an open target', [TRAINER, SERVER], ['fail inference/llm[Pod] training', 'fail training/job[Pod] inference']],
+    [
+      'an open target',
+      [TRAINER, SERVER],
+      [
+        'fail inference/llm[Pod] training',
+        'fail training/job[Pod] inference',
+        'unknown inference/llm[Pod] port-undeclared',
+        'unknown training/job[Pod] port-undeclared',
+      ],
+    ],
     [
       'a closed one',
       [TRAINER, SERVER, closed('inference'), closed('training')],
@@ -102,11 +112,43 @@ describe('matrix-hole', () => {
     expect(lines('matrix-hole', bodies)).toEqual(expected);
   });
 
+  const SSH = networkPolicy('inference/ssh', { podSelector: {}, ingress: [{ ports: [{ port: 22 }] }] });
+  it('does not pass where the network lets through to ports that nobody declares', () => {
+    const bodies = [TRAINER, SERVER, closed('inference'), closed('training'), SSH];
+    expect(lines('matrix-hole', bodies)).toEqual([
+      'pass training/job[Pod]',
+      'unknown inference/llm[Pod] port-undeclared',
+    ]);
+    const graph = describeAccess(accessFor(clusterFrom([...NAMESPACES, ...bodies]), POLICY));
+    expect(graph.edges.find(({ from, to }) => from === 'training' && to === 'inference')).toMatchObject({
+      state: 'unknown',
+      ports: ['undeclared TCP 22'],
+      why: ['whether anybody listens on ports that no container declares is not known'],
+    });
+  });
+
+  it('counts undeclared ports of other protocols, but where more than the network guards', () => {
+    const udp = { ...SSH, spec: { podSelector: {}, ingress: [{ ports: [{ port: 53, protocol: 'UDP' }] }] } };
+    const bodies = [TRAINER, SERVER, closed('inference'), closed('training'), udp];
+    expect(lines('matrix-hole', bodies)).toContain('unknown inference/llm[Pod] port-undeclared');
+    const meshed = [...MESHED, SERVER, STRICT, authorization('inference', ['registry']), udp, TRAINER];
+    expect(linesOf('matrix-hole', clusterFrom(meshed), { policy: POLICY })).toContain('pass inference/llm[Pod]');
+  });
+
+  it('asks the mesh about undeclared ports too', () => {
+    const bodies = [...MESHED, TRAINER, SERVER, closed('inference'), SSH];
+    const judged = (more: readonly Body[]): readonly string[] =>
+      linesOf('matrix-hole', clusterFrom([...bodies, ...more]), { policy: POLICY });
+    expect(judged([])).toContain('unknown inference/llm[Pod] port-undeclared');
+    expect(judged([STRICT, authorization('inference', ['registry'])])).toContain('pass inference/llm[Pod]');
+  });
+
   it('is of medium severity between workloads of one component', () => {
     const twin = pod('inference/twin', { labels: { app: 'twin' } });
     expect(lines('matrix-hole', [SERVER, twin])).toEqual([
       'fail medium inference/llm[Pod] inference',
       'fail medium inference/twin[Pod] inference',
+      'unknown inference/llm[Pod] port-undeclared',
     ]);
   });
 
@@ -115,6 +157,7 @@ describe('matrix-hole', () => {
     expect(lines('matrix-hole', bodies, { cni: null })).toEqual([
       'fail training/job[Pod] inference',
       'unknown inference/llm[Pod] cni-unknown',
+      'unknown training/job[Pod] port-undeclared',
     ]);
   });
 

@@ -17,7 +17,7 @@ export const HOLE: MatrixRule = {
     severity: 'high',
     help: `The access matrix grants this component nothing of that one, and yet its pods get an answer from it: no network policy stands in the way, no mutual TLS, no policy of a mesh and no Sallyport. Each finding names a witness: a pod that gets there, and the rule it gets through, or that there is none.
 
-Looked at are the ports that containers declare and Services lead to; where there are none, any port. Workloads belong to the component that owns their SPIFFE ID, as \`--spiffe-id-template\` makes it, or that their label says (\`--component-label\`). Between workloads of one component the severity is medium. Pods of one object are one thing.
+Looked at are the ports that containers declare and Services lead to; where there are none, any port. Where the network lets through to other ports as well, and nothing else keeps the caller out, the verdict is unknown (\`port-undeclared\`): a container listens wherever it likes. Behind Sallyport, where all of a pod is proved to be on loopback, nobody does. Workloads belong to the component that owns their SPIFFE ID, as \`--spiffe-id-template\` makes it, or that their label says (\`--component-label\`). Between workloads of one component the severity is medium. Pods of one object are one thing.
 
 **Fix:** the NetworkPolicy that stands with the finding, which lets in whom the matrix grants something and nobody else. Whoever belongs to no component, such as what scrapes metrics, has to be added.`,
   }),

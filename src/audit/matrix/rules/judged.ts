@@ -67,5 +67,5 @@ export function doubtAbout({ found }: Access, { verdict, witness }: Way): Doubtf
   }
   const guard = guards.find(({ answer, toRegular }) => answer === 'unknown' || toRegular === 'unknown');
   if (guard !== undefined) return { reason: guard.reason, detail: guard.detail };
-  return { reason: 'listen-address', detail: port.doubt ?? 'not known' };
+  return { reason: port.besides === null ? 'listen-address' : 'port-undeclared', detail: port.doubt ?? 'not known' };
 }
