@@ -15,7 +15,10 @@ const MARKS: Readonly<Record<EdgeState, string>> = {
 
 export function formatGraph(graph: ComponentGraph): string {
   const told = graph.edges.filter(({ state }) => state !== 'allowed' && state !== 'held');
-  return [grid(graph), ...told.map(describe), ...graph.spreads.map(describeSpread)].map(toLines).join('\n');
+  const unmapped = graph.unmapped.length === 0 ? [] : [`of no component: ${graph.unmapped.join(', ')}`];
+  return [grid(graph), ...told.map(describe), ...graph.spreads.map(describeSpread), ...unmapped]
+    .map(toLines)
+    .join('\n');
 }
 
 function toLines(text: string): string {

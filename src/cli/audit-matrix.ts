@@ -27,7 +27,9 @@ interface MatrixFlags extends SourceFlags, MappingFlags {
 
 export function registerMatrixCommand(audit: Command, io: CommandIo): void {
   const command = addSourceOptions(audit.command('matrix'))
-    .description('what the cluster admits that the access matrix denies, and blocks that it grants; exit 1 for either')
+    .description(
+      'what the cluster admits that the access matrix denies, and blocks that it grants; exit 1 for either, 3 for what is not known',
+    )
     .requiredOption('--policy <path>', 'the access matrix, a directory or a file')
     .addOption(cniOption())
     .addOption(new Option('--format <format>', 'how it is written').choices(['table', 'json']).default('table'));
@@ -44,8 +46,12 @@ export function registerMatrixCommand(audit: Command, io: CommandIo): void {
   );
 }
 
-function exitOf({ edges }: ComponentGraph, ofInput: number): number {
+function exitOf({ edges, spreads, unmapped }: ComponentGraph, ofInput: number): number {
   if (ofInput !== EXIT.clean) return ofInput;
-  if (edges.some(({ state }) => state === 'hole' || state === 'breakage')) return EXIT.findings;
-  return edges.some(({ state }) => state === 'unknown') ? EXIT.incomplete : EXIT.clean;
+  const isHole = edges.some(({ state }) => state === 'hole' || state === 'breakage');
+  // Workloads of no component are no edge, and may be the way between two.
+  if (isHole || spreads.some(({ reached }) => reached.some(({ isGranted }) => !isGranted))) return EXIT.findings;
+  const isDoubtful =
+    edges.some(({ state }) => state === 'unknown') || spreads.some(({ perhaps }) => perhaps.length > 0);
+  return isDoubtful || unmapped.length > 0 ? EXIT.incomplete : EXIT.clean;
 }

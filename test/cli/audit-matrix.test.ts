@@ -35,6 +35,38 @@ describe('audit matrix', () => {
     expect(ran.exitCode).toBe(1);
   });
 
+  it('counts what happens beside the matrix: 1 for a way through a workload of no component, 3 for one that leads nowhere', async () => {
+    const closed = (namespace: string, from: string): string =>
+      `\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: { namespace: ${namespace}, name: closed }\nspec: { podSelector: {}, policyTypes: [Ingress], ingress: [${from}] }\n`;
+    const fromOps = '{ from: [{ namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: ops } } }] }';
+    const folder = (ofRegistry: string): Record<string, string> => ({
+      'policy/matrix.yaml': POLICY.replace('  serving: { ids: ["/team/serving"] }\n', '').replace(
+        '  training: { allow: [registry] }',
+        '  {}',
+      ),
+      'in/training.yaml': deployment('trainer', { namespace: 'training' }) + closed('training', ''),
+      'in/registry.yaml': deployment('api', { namespace: 'registry' }) + closed('registry', ofRegistry),
+      'in/jump.yaml': deployment('jump', { namespace: 'ops' }),
+    });
+    const run = async (files: Record<string, string>): ReturnType<typeof runAudit> => {
+      await using directory = await directoryOf(files);
+      const argv = ['matrix', directory.at('in'), '--policy', directory.at('policy'), '--cni', 'standard'];
+      const ran = await runAudit(argv);
+      return ran;
+    };
+    const bridged = await run(folder(fromOps));
+    expect(bridged.errors).toBe('');
+    expect(bridged.out).not.toContain('HOLE');
+    expect(bridged.out).toContain('registry (not by the matrix)');
+    expect(bridged.exitCode).toBe(1);
+    const beside = await run(folder(''));
+    expect(beside.out).toContain('of no component: ops/jump[Deployment]');
+    expect(beside.out).not.toContain('(not by the matrix)');
+    expect(beside.exitCode).toBe(3);
+    const { 'in/jump.yaml': _jump, ...whole } = folder('');
+    expect((await run(whole)).exitCode).toBe(0);
+  });
+
   it('maps workloads as it is told to', async () => {
     await using directory = await directoryOf(FILES);
     const argv = ['matrix', directory.at('open'), '--policy', directory.at('policy'), '--format', 'json'];
