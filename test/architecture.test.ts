@@ -9,7 +9,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['main.ts'],
   ['cli'],
   ['app'],
-  ['proxy', 'admin'],
+  ['proxy', 'admin', 'extauthz'],
   ['telemetry', 'files', 'workload-api', 'federation', 'store', 'kube', 'artifact-files'],
   ['spiffe', 'policy', 'revocation', 'devca', 'audit', 'artifact'],
   ['http1', 'pki', 'yaml', 'json', 'protobuf'],
@@ -17,6 +17,8 @@ const LAYERS: readonly (readonly string[])[] = [
 ];
 const SIBLING_EDGES = new Set([
   'policy>spiffe',
+  'extauthz>proxy',
+  'extauthz>admin',
   'revocation>spiffe',
   'devca>spiffe',
   'audit>policy',
