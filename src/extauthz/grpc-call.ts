@@ -39,47 +39,57 @@ export function serveCall(stream: ServerHttp2Stream, headers: IncomingHttpHeader
   const { method, clock, schedule } = parts;
   // What matters about an error is that 'close' follows it.
   stream.on('error', () => undefined);
-  if (headers[':method'] !== 'POST') return endEarly(stream, { ':status': 405 });
-  if (!/^application\/grpc(?:\+proto)?$/.test(headers['content-type'] ?? ''))
-    return endEarly(stream, { ':status': 415 });
-  if (headers[':path'] !== method.path) return fail(stream, GRPC_STATUS.unimplemented, 'no such method');
   const timeoutMs = readTimeout(headers['grpc-timeout']);
-  if (timeoutMs === null) return fail(stream, GRPC_STATUS.invalidArgument, 'malformed grpc-timeout');
-  const deadlineMs = clock.monotonicMs() + timeoutMs;
-
+  const refusal = findRefusal(headers, method, timeoutMs);
+  const deadlineMs = clock.monotonicMs() + (timeoutMs ?? 0);
   const chunks: Buffer[] = [];
   let bytes = 0;
-  let isOver = false;
-  const over = (): boolean => {
-    const wasOver = isOver;
-    isOver = true;
-    cancelDeadline();
-    return wasOver;
+  let isAnswered = false;
+  const answer = (send: () => void): void => {
+    isAnswered = true;
+    send();
   };
-  const cancelDeadline = schedule(Math.min(timeoutMs, MAX_READ_MS), () => {
-    if (!over()) fail(stream, GRPC_STATUS.deadlineExceeded, 'the message did not come in time');
+  const cancels = [
+    schedule(Math.min(timeoutMs ?? MAX_READ_MS, MAX_READ_MS), () => {
+      if (!isAnswered) answer(() => fail(stream, GRPC_STATUS.deadlineExceeded, 'the message did not come in time'));
+    }),
+    // What is left of a request that was answered early is thrown away, but not for ever.
+    schedule(2 * MAX_READ_MS, () => stream.close(constants.NGHTTP2_NO_ERROR)),
+  ];
+  stream.on('close', () => {
+    for (const cancel of cancels) cancel();
   });
-  stream.on('close', () => void over());
   stream.on('data', (chunk: Buffer) => {
+    if (isAnswered) return;
     bytes += chunk.length;
-    if (isOver) return;
     if (bytes <= PREFIX_BYTES + MAX_MESSAGE_BYTES) chunks.push(chunk);
-    else if (!over()) {
-      send(stream, method.answerUnread());
-      stream.close(constants.NGHTTP2_NO_ERROR);
-    }
+    else answer(() => sendMessage(stream, method.answerUnread()));
   });
   stream.on('end', () => {
-    if (over()) return;
-    const framed = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, bytes);
+    if (isAnswered) return;
+    const framed = Buffer.concat(chunks, bytes);
     const receivedMs = clock.monotonicMs();
     if (framed.length < PREFIX_BYTES || framed.readUInt32BE(1) !== framed.length - PREFIX_BYTES)
-      return fail(stream, GRPC_STATUS.internal, 'not one message');
-    if (framed[0] !== 0) return fail(stream, GRPC_STATUS.unimplemented, 'compressed messages are not read');
-    const answer = method.answer(framed.subarray(PREFIX_BYTES), { receivedMs, deadlineMs });
-    if (clock.monotonicMs() >= deadlineMs) return fail(stream, GRPC_STATUS.deadlineExceeded, 'the decision is late');
-    send(stream, answer);
+      return answer(() => fail(stream, GRPC_STATUS.internal, 'not one message'));
+    if (framed[0] !== 0)
+      return answer(() => fail(stream, GRPC_STATUS.unimplemented, 'compressed messages are not read'));
+    const message = method.answer(framed.subarray(PREFIX_BYTES), { receivedMs, deadlineMs });
+    if (clock.monotonicMs() < deadlineMs) return answer(() => sendMessage(stream, message));
+    answer(() => fail(stream, GRPC_STATUS.deadlineExceeded, 'the decision is late'));
   });
+  if (refusal !== null) answer(() => respondAlone(stream, refusal));
+}
+
+/** Why it is no call of `method`, as the fields of the answer. */
+function findRefusal(
+  headers: IncomingHttpHeaders,
+  method: GrpcMethod,
+  timeoutMs: number | null,
+): OutgoingHttpHeaders | null {
+  if (headers[':method'] !== 'POST') return { ':status': 405 };
+  if (!/^application\/grpc(?:\+proto)?$/.test(headers['content-type'] ?? '')) return { ':status': 415 };
+  if (headers[':path'] !== method.path) return statusFields(GRPC_STATUS.unimplemented, 'no such method');
+  return timeoutMs === null ? statusFields(GRPC_STATUS.invalidArgument, 'malformed grpc-timeout') : null;
 }
 
 /** In milliseconds; infinite when there is none, null when it is malformed. */
@@ -90,29 +100,24 @@ function readTimeout(text: string | string[] | undefined): number | null {
   return msPerUnit === undefined ? null : Number(match?.[1]) * msPerUnit;
 }
 
-function send(stream: ServerHttp2Stream, message: Buffer): void {
+function sendMessage(stream: ServerHttp2Stream, message: Buffer): void {
   if (stream.destroyed) return;
-  const framed = Buffer.allocUnsafe(PREFIX_BYTES + message.length);
-  framed[0] = 0;
-  framed.writeUInt32BE(message.length, 1);
-  message.copy(framed, PREFIX_BYTES);
+  const prefix = Buffer.alloc(PREFIX_BYTES);
+  prefix.writeUInt32BE(message.length, 1);
   stream.respond({ ':status': 200, 'content-type': CONTENT_TYPE }, { waitForTrailers: true });
   stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': String(GRPC_STATUS.ok) }));
-  stream.end(framed);
+  stream.end(Buffer.concat([prefix, message]));
 }
 
 function fail(stream: ServerHttp2Stream, status: GrpcStatus, message: string): void {
-  endEarly(stream, {
-    ':status': 200,
-    'content-type': CONTENT_TYPE,
-    'grpc-status': String(status),
-    'grpc-message': message,
-  });
+  respondAlone(stream, statusFields(status, message));
 }
 
-/** RFC 9113 §8.1: a request that is still on its way is asked, without an error, to stop. */
-function endEarly(stream: ServerHttp2Stream, headers: OutgoingHttpHeaders): void {
-  if (stream.destroyed) return;
-  stream.respond(headers, { endStream: true });
-  if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
+/** An answer without a message: its trailers are its head. */
+function respondAlone(stream: ServerHttp2Stream, fields: OutgoingHttpHeaders): void {
+  if (!stream.destroyed) stream.respond(fields, { endStream: true });
+}
+
+function statusFields(status: GrpcStatus, message: string): OutgoingHttpHeaders {
+  return { ':status': 200, 'content-type': CONTENT_TYPE, 'grpc-status': String(status), 'grpc-message': message };
 }
