@@ -88,10 +88,17 @@ export function openSetting(options: SettingOptions = {}): Setting {
   };
 }
 
-/** A new directory, gone when the test file ends. */
+const directories: string[] = [];
+
+/** A new directory, gone when the process ends. */
 export function temporaryDirectory(): string {
+  if (directories.length === 0) {
+    process.once('exit', () => {
+      for (const directory of directories) rmSync(directory, { recursive: true, force: true });
+    });
+  }
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-authz-'));
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+  directories.push(directory);
   return directory;
 }
 
