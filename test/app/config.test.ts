@@ -50,6 +50,7 @@ describe('parseConfig', () => {
       revocation: { file: null, redis: null },
       policy: { path: '/etc/policies', mode: 'enforce' },
       workers: 1,
+      authorization: [],
       listeners: [
         {
           name: 'registry',
