@@ -2,6 +2,7 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { estimateSeconds } from './estimate.ts';
 import { type BenchOptions, parseOptions } from './options.ts';
 import { ROOT } from './proxy/contender.ts';
 import { renderCharts } from './report/charts.ts';
@@ -22,9 +23,11 @@ else await run(options);
 async function run(chosen: BenchOptions): Promise<void> {
   const startedAt = performance.now();
   const elapsed = (): number => (performance.now() - startedAt) / 1000;
-  const { sections, versions, missing } = await measureSections(chosen, (line) => {
+  const progress = (line: string): void => {
     process.stderr.write(`${elapsed().toFixed(0).padStart(4)} s  ${line}\n`);
-  });
+  };
+  progress(`about ${(estimateSeconds(chosen) / 60).toFixed(1)} minutes, where nothing else is running`);
+  const { sections, versions, missing } = await measureSections(chosen, progress);
   const results: Results = {
     date: new Date().toISOString(),
     commit: describeCommit(ROOT),

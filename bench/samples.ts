@@ -35,13 +35,25 @@ export class Samples {
     else values.push(value);
   }
 
+  /** A figure of its own: that of `kind` by what another was at in the same round. */
+  addRatios(of: string, under: string, kind: FigureKind): void {
+    const values = this.#figures.get(of)?.values;
+    const below = values?.get(under);
+    if (values === undefined || below === undefined) return;
+    for (const [name, measured] of values) {
+      if (measured.length !== below.length) continue;
+      for (const [round, value] of measured.entries()) this.add(kind, name, value / (below[round] ?? Number.NaN));
+    }
+  }
+
   toFigures(reference: string): readonly Figure[] {
     return Array.from(this.#figures.values(), ({ kind, values }) => ({
       ...kind,
       rows: Array.from(values, ([name, measured]) => ({
         name,
         value: summarise(measured),
-        ratio: ratioTo(values.get(reference), measured),
+        // Ratios have none: whose they are is said by their title.
+        ratio: kind.unit === '×' ? null : ratioTo(values.get(reference), measured),
       })),
     }));
   }

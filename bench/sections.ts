@@ -4,6 +4,7 @@ import { measureAudit } from './audit.ts';
 import { measureCodec } from './codec.ts';
 import { compareEngines, REFERENCE } from './decide/compare.ts';
 import { measureDecide } from './decide/own.ts';
+import { measureHash } from './hash.ts';
 import type { BenchOptions, Part } from './options.ts';
 import { measureProfile } from './profile/profile.ts';
 import { compareProxies } from './proxy/compare.ts';
@@ -14,6 +15,8 @@ import { type Summary, summarise } from './summary.ts';
 
 type Measured = Pick<Results, 'sections' | 'missing' | 'versions'>;
 type Progress = (line: string) => void;
+
+const MIB = 1024 ** 2;
 
 export async function measureSections(options: BenchOptions, progress: Progress): Promise<Measured> {
   const measured = [];
@@ -42,6 +45,8 @@ async function measurePart(part: Part, options: BenchOptions, progress: Progress
         sectionOf('codec', 'HTTP/1.1 codec', [plainFigure('codec', 'One message', { unit: 'µs', decimals: 2, rows })]),
       );
     }
+    case 'hash':
+      return measureHashing(isQuick, progress);
     case 'audit':
       return measureAudits(isQuick, progress);
     case 'profile':
@@ -53,7 +58,7 @@ async function measurePart(part: Part, options: BenchOptions, progress: Progress
 
 async function measureProxy({ isQuick, rounds, ...choice }: BenchOptions, progress: Progress): Promise<Measured> {
   const effort = isQuick ? QUICK_PROXY : FULL_PROXY;
-  const { figures, missing, versions } = await compareProxies(
+  const { figures, paired, missing, versions } = await compareProxies(
     {
       effort: rounds === null ? effort : withRounds(effort, rounds),
       parts: choice.proxyParts,
@@ -62,7 +67,11 @@ async function measureProxy({ isQuick, rounds, ...choice }: BenchOptions, progre
     },
     progress,
   );
-  return { sections: [{ id: 'proxy', title: 'Proxies', reference: 'nginx', figures }], missing, versions };
+  const sections = [
+    { id: 'proxy', title: 'Proxies', reference: 'nginx', figures },
+    sectionOf('paired', 'Proxies, in slices that take turns', paired),
+  ];
+  return { sections: sections.filter((section) => section.figures.length > 0), missing, versions };
 }
 
 async function measureDecisions(isQuick: boolean, progress: Progress): Promise<Measured> {
@@ -91,6 +100,19 @@ async function measureDecisions(isQuick: boolean, progress: Progress): Promise<M
     missing: [],
     versions: {},
   };
+}
+
+function measureHashing(isQuick: boolean, progress: Progress): Measured {
+  progress('hashing');
+  const measured = measureHash(isQuick ? { rounds: 2, bytes: 64 * MIB } : { rounds: 7, bytes: 512 * MIB });
+  if ('missing' in measured) return { sections: [], missing: [`hashing: ${measured.missing}`], versions: {} };
+  const { mibPerSecond, opensslMibPerSecond, ratio } = measured;
+  const rows = [
+    { name: 'openssl', value: opensslMibPerSecond, ratio: null },
+    { name: 'Sallyport', value: mibPerSecond, ratio },
+  ];
+  const figure: Figure = { id: 'hash', title: 'SHA-256 of a file', unit: 'MiB/s', decimals: 0, better: 'higher', rows };
+  return only({ id: 'hash', title: 'Hashing artifacts', reference: 'openssl', figures: [figure] });
 }
 
 function measureAudits(isQuick: boolean, progress: Progress): Measured {

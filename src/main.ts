@@ -15,6 +15,7 @@ if (Number(process.versions.node.split('.')[0]) < MIN_NODE_MAJOR) {
 }
 await runProgram(process.argv.slice(2), readVersion(), {
   write,
+  tell,
   writeError: (text) => void process.stderr.write(text),
   // Opened by those who read it.
   get stdin() {
@@ -29,5 +30,14 @@ await runProgram(process.argv.slice(2), readVersion(), {
 /** For the answers of commands; the sidecar logs to standard output as well, and minds its errors itself. */
 function write(text: string): void {
   // A reader that has seen enough ends the command.
-  if (writeWhole(STANDARD_OUTPUT, text) === 'gone') process.exit(1);
+  if (writeWhole(STANDARD_OUTPUT, text) === 'gone') endCommand();
+}
+
+function tell(text: string): void {
+  if (process.stdout.listenerCount('error', endCommand) === 0) process.stdout.on('error', endCommand);
+  process.stdout.write(text);
+}
+
+function endCommand(): never {
+  process.exit(1);
 }

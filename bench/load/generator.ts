@@ -1,12 +1,16 @@
 // A process of the load generator. Usage: node bench/load/generator.ts PLAN; writes `start` when the measurement begins and a line of
-// JSON, a LoadOutcome, when it is over.
+// JSON, a LoadOutcome, when it is over; with slices, how many were answered in each.
 
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 import type { SecureContext } from 'node:tls';
 import { fail, LoadConnection, loadClients } from './connection.ts';
 import { LatencyHistogram } from './histogram.ts';
 import type { LoadOutcome, LoadPlan } from './plan.ts';
 import { ArrivalSchedule } from './schedule.ts';
 
+/** Connections opened at a time, so that no queue of handshakes outlives anyone's patience. */
+const BATCH = 16;
 const plan = JSON.parse(process.argv[2] ?? '{}') as LoadPlan;
 const contexts = loadClients(plan);
 const [beforePath, afterPath] =
@@ -33,16 +37,21 @@ switch (plan.kind) {
   case 'open':
     await driveOpenLoop(plan.ratePerSecond);
     break;
+  case 'slices':
+    await driveSlices(plan.sliceMs);
+    break;
   case 'connect':
     for (let index = 0; index < plan.connections; index += 1) connectAgain();
     await measure();
     break;
   case 'idle':
-    await openAll(() => {
-      done += 1;
-      if (done === plan.connections) tell('start');
-    });
-    for (const connection of connections) ask(connection, nowNs());
+    // A few at a time: thousands that ask at once are more than anybody keeps connections to an upstream for.
+    await Promise.all(
+      Array.from({ length: BATCH }, async (_, first) => {
+        for (let index = first; index < plan.connections; index += BATCH) await openAndAsk(contextFor(index));
+      }),
+    );
+    tell('start');
     process.stdin.on('end', () => process.exit(0)).resume();
     break;
 }
@@ -68,11 +77,9 @@ function count(connection: LoadConnection): void {
   latency.record(nowNs() - connection.intendedNs);
 }
 
-/** A few at a time, so that no queue of handshakes outlives anyone's patience. */
 async function openAll(onAnswer: (connection: LoadConnection) => void): Promise<void> {
-  const batch = 32;
   while (connections.length < plan.connections) {
-    const wanted = Math.min(batch, plan.connections - connections.length);
+    const wanted = Math.min(BATCH, plan.connections - connections.length);
     await Promise.all(
       Array.from(
         { length: wanted },
@@ -88,6 +95,15 @@ async function openAll(onAnswer: (connection: LoadConnection) => void): Promise<
       ),
     );
   }
+}
+
+async function openAndAsk(context: SecureContext): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const connection = new LoadConnection(plan, context, {
+      open: () => ask(connection, nowNs()),
+      answer: () => resolve(),
+    });
+  });
 }
 
 function contextFor(index: number): SecureContext {
@@ -109,11 +125,16 @@ function connectAgain(): void {
 
 async function driveOpenLoop(ratePerSecond: number): Promise<void> {
   const free: LoadConnection[] = [];
+  let isPractising = true;
   await openAll((connection) => {
     count(connection);
-    free.push(connection);
+    if (isPractising) ask(connection, nowNs());
+    else free.push(connection);
   });
-  free.push(...connections);
+  // As fast as can be at first: a rate of a thousand would have this very code compiled in the middle of the measurement.
+  for (const connection of connections) ask(connection, nowNs());
+  await pause(plan.warmupMs);
+  isPractising = false;
   const schedule = new ArrivalSchedule(nowNs(), ratePerSecond);
   // Since when a connection has been waiting for something to be due; what is late beyond that is our own doing.
   let readyNs = nowNs();
@@ -139,25 +160,66 @@ async function driveOpenLoop(ratePerSecond: number): Promise<void> {
   await measure();
 }
 
+/** Every slice ends with all of its requests answered, so that whoever counts CPU counts the same requests. */
+async function driveSlices(sliceMs: number): Promise<void> {
+  let untilMs = 0;
+  let answered = 0;
+  let underWay = 0;
+  await openAll((connection) => {
+    answered += 1;
+    if (performance.now() < untilMs) {
+      ask(connection, 0);
+      return;
+    }
+    underWay -= 1;
+    if (underWay === 0) tell(String(answered));
+  });
+  const lines = createInterface({ input: process.stdin });
+  lines.on('line', () => {
+    answered = 0;
+    underWay = connections.length;
+    untilMs = performance.now() + sliceMs;
+    for (const connection of connections) ask(connection, 0);
+  });
+  lines.on('close', () => process.exit(0));
+  tell('start');
+}
+
 async function measure(): Promise<never> {
-  await new Promise((resolve) => setTimeout(resolve, plan.warmupMs));
+  await pause(plan.warmupMs);
   tell('start');
   isMeasuring = true;
   const startMs = performance.now();
   const bytesBefore = bytesSoFar();
   const cpuBefore = process.cpuUsage();
-  await new Promise((resolve) => setTimeout(resolve, plan.measureMs));
+  const waitedBefore = waitedMs();
+  await pause(plan.measureMs);
   const cpu = process.cpuUsage(cpuBefore);
   const outcome: LoadOutcome = {
     done,
     elapsedMs: performance.now() - startMs,
     bytes: bytesSoFar() - bytesBefore,
     cpuMs: (cpu.user + cpu.system) / 1000,
+    waitedMs: waitedBefore === null ? null : (waitedMs() ?? Number.NaN) - waitedBefore,
     latency: latency.toCells(),
     lateness: lateness.toCells(),
   };
   tell(JSON.stringify(outcome));
   process.exit(0);
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** Of the main thread, from the kernel's accounting: ran, waited, times run. */
+function waitedMs(): number | null {
+  try {
+    return Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ')[1]) / 1e6;
+  } catch {
+    // A kernel without schedstat.
+    return null;
+  }
 }
 
 function bytesSoFar(): number {

@@ -19,6 +19,8 @@ export type LoadKind =
   | { readonly kind: 'closed' }
   /** Requests are due at a constant rate and wait for a free connection; latency counts from when they were due. */
   | { readonly kind: 'open'; readonly ratePerSecond: number }
+  /** As `closed`, for the time of a slice whenever standard input says so, and until all of it is answered. */
+  | { readonly kind: 'slices'; readonly sliceMs: number }
   /** Each of the connections is made, asks once, and is made again. */
   | { readonly kind: 'connect' }
   /** Connections are made, each asks once, and then they stay until standard input ends. */
@@ -31,6 +33,8 @@ export interface LoadOutcome {
   readonly bytes: number;
   /** Of the generator itself, user and system. */
   readonly cpuMs: number;
+  /** That it was ready to run and something else had its CPU; null where the kernel does not tell. */
+  readonly waitedMs: number | null;
   /** Nanoseconds. */
   readonly latency: HistogramCells;
   /** How late the generator itself sent what was due although a connection was free; nanoseconds. */

@@ -22,12 +22,22 @@ import {
   type Running,
   warmUp,
 } from './measurements.ts';
-import { NGINX, NGINX_NEEDS, startUpstream } from './nginx.ts';
+import { NGINX, NGINX_NEEDS, NGINX_TUNED, NO_PROXY, startUpstream } from './nginx.ts';
+import { measurePaired, type Pair } from './paired.ts';
 import { maxOpenFiles } from './process-accounting.ts';
 import { findVersion, freePort, type Program } from './programs.ts';
 import { sallyportContenders } from './sallyport.ts';
 
-export const PROXY_PARTS = ['requests', 'saturation', 'latency', 'handshakes', 'streaming', 'idle', 'start'] as const;
+export const PROXY_PARTS = [
+  'requests',
+  'requests-paired',
+  'saturation',
+  'latency',
+  'handshakes',
+  'streaming',
+  'idle',
+  'start',
+] as const;
 
 export type ProxyPart = (typeof PROXY_PARTS)[number];
 
@@ -42,6 +52,7 @@ export interface ProxyChoice {
 
 export interface ProxyFigures {
   readonly figures: readonly Figure[];
+  readonly paired: readonly Figure[];
   readonly versions: Readonly<Record<string, string>>;
   /** Who could not be measured, and what would make it so. */
   readonly missing: readonly string[];
@@ -64,12 +75,29 @@ const PROGRAMS_NEEDED = [
 const FILES_PER_CONNECTION = 2.5;
 /** What deciding costs shows in CPU per request; of everything else this one is measured. */
 const SINGLE_MODE = 'Sallyport enforce';
+/** What differs between two processes of the same program is no difference between programs. */
+const TWIN = 'enforce in another process';
+const PAIRS: readonly Pair[] = [
+  ['enforce', 'passthrough'],
+  ['enforce-log-all', 'enforce'],
+  ['enforce', 'nginx'],
+  [TWIN, 'enforce'],
+];
+/** Neighbours are what is to be told apart most finely. */
+const TURNS = ['nginx', 'passthrough', 'enforce', 'enforce-log-all'];
+const STREAMED_BESIDE_TUNED = {
+  id: 'stream-cpu-tuned',
+  title: `CPU per GiB streamed, beside ${NGINX_TUNED.name}`,
+  unit: '×',
+  decimals: 2,
+  better: 'lower' as const,
+};
 
 export async function compareProxies(choice: ProxyChoice, progress: Progress): Promise<ProxyFigures> {
   const missing = PROGRAMS_NEEDED.filter(({ program, versionArgs }) => findVersion(program, versionArgs) === null).map(
     ({ program, install }) => `no proxy: ${program} is not installed (${install})`,
   );
-  if (missing.length > 0) return { figures: [], versions: {}, missing };
+  if (missing.length > 0) return { figures: [], paired: [], versions: {}, missing };
   progress('bundling Sallyport, with and without its decision');
   const everybody = [NGINX, HAPROXY, CADDY, ...sallyportContenders(await bundleSallyport())];
   const versions: Record<string, string> = {};
@@ -87,7 +115,8 @@ export async function compareProxies(choice: ProxyChoice, progress: Progress): P
   if (connections.length < idle.connections.length)
     missing.push(`memory of ${idle.connections.at(-1)} connections: too few files may be open (ulimit -n 16384)`);
   const effort = { ...choice.effort, idle: { ...idle, connections } };
-  return { figures: await measureAll(contenders, { ...choice, effort }, progress), versions, missing };
+  const measured = await measureAll(contenders, { ...choice, effort }, progress);
+  return { ...measured, versions, missing };
 }
 
 function isChosen({ name }: Contender, { contenders }: ProxyChoice): boolean {
@@ -98,9 +127,10 @@ async function measureAll(
   contenders: readonly Contender[],
   { effort, parts, processes }: ProxyChoice,
   progress: Progress,
-): Promise<readonly Figure[]> {
+): Promise<Pick<ProxyFigures, 'figures' | 'paired'>> {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-bench-'));
   const samples = new Samples();
+  const paired: Figure[] = [];
   const programs: Program[] = [];
   try {
     await writeCredentials(directory, CLIENTS);
@@ -119,28 +149,47 @@ async function measureAll(
             measureRequests(bench, each, { ...effort.requests, connections: 64 }),
           );
           break;
+        case 'requests-paired': {
+          const turns = turnsOf(running);
+          const own = contenders.filter(({ name }) => name === SINGLE_MODE);
+          // As long under load as its twin: two ages of the same program are two programs to a just-in-time compiler.
+          const { rounds, warmupMs, measureMs } = effort.requests;
+          const agedMs = effort.warmUpMs + (parts.includes('requests') ? rounds * (warmupMs + measureMs) : 0);
+          for (const twin of await run.startAll(own)) {
+            progress(`${TWIN}: ${await warmUp(bench, twin, agedMs)}`);
+            turns.push([TWIN, twin]);
+          }
+          progress(`${effort.paired.rounds} rounds of slices of ${turns.map(([name]) => name).join(', ')}`);
+          paired.push(await measurePaired(bench, turns, { ...effort.paired, pairs: PAIRS }));
+          break;
+        }
         case 'saturation':
           for (const connections of [1, MANY_CONNECTIONS])
             await run.take(effort.saturation.rounds, withoutModes, (each) =>
               measureRequests(bench, each, { ...effort.saturation, connections }),
             );
           break;
-        case 'latency':
+        case 'latency': {
+          const floor = await run.startAll([NO_PROXY]);
           for (const ratePerSecond of RATES)
-            await run.take(effort.latency.rounds, withoutModes, (each) =>
+            await run.take(effort.latency.rounds, [...floor, ...withoutModes], (each) =>
               measureLatency(bench, each, { ...effort.latency, ratePerSecond }),
             );
           break;
+        }
         case 'handshakes':
           await run.take(effort.handshakes.rounds, withoutModes, (each) =>
             measureHandshakes(bench, each, effort.handshakes),
           );
           break;
-        case 'streaming':
-          await run.take(effort.streaming.rounds, withoutModes, (each) =>
+        case 'streaming': {
+          const tuned = await run.startAll(contenders.includes(NGINX) ? [NGINX_TUNED] : []);
+          await run.take(effort.streaming.rounds, [...tuned, ...withoutModes], (each) =>
             measureStreaming(bench, each, effort.streaming),
           );
+          samples.addRatios('stream-cpu', NGINX_TUNED.name, STREAMED_BESIDE_TUNED);
           break;
+        }
         case 'idle':
           await run.takeFresh(effort.idle.rounds, single, (each) => measureIdleConnections(bench, each, effort.idle));
           break;
@@ -153,7 +202,14 @@ async function measureAll(
     await Promise.all(programs.map((program) => program.stop()));
     rmSync(directory, { recursive: true, force: true });
   }
-  return samples.toFigures(NGINX.name);
+  return { figures: samples.toFigures(NGINX.name), paired };
+}
+
+function turnsOf(running: readonly Running[]): [string, Running][] {
+  return TURNS.flatMap((name) => {
+    const found = running.find(({ contender }) => contender.name === name || contender.name === `Sallyport ${name}`);
+    return found === undefined ? [] : [[name, found] as [string, Running]];
+  });
 }
 
 function isOneMode({ name }: Contender): boolean {

@@ -93,19 +93,26 @@ export async function measureLatency(
     contender.name,
     (load.perSecond / ratePerSecond) * 100,
   );
-  samples.add(
-    {
-      id: `lateness-${ratePerSecond}`,
-      title: `The generator's own lateness p99 at ${at}`,
+  for (const percent of PERCENTILES) {
+    const kind = {
+      id: `lateness-p${percent}-${ratePerSecond}`,
+      title: `The generator's own lateness p${percent} at ${at}`,
       unit: 'µs',
       decimals: 0,
       better: 'lower' as const,
-    },
-    contender.name,
-    load.lateness.percentile(99) / 1e3,
-  );
+    };
+    samples.add(kind, contender.name, load.lateness.percentile(percent) / 1e3);
+  }
+  if (load.waitedShare !== null) {
+    const title = `Of its time the generator waited for its CPU at ${at}`;
+    samples.add(
+      { id: `waited-${ratePerSecond}`, title, unit: '%', decimals: 1, better: 'lower' },
+      contender.name,
+      load.waitedShare * 100,
+    );
+  }
   const [p50, p99] = [50, 99].map((percent) => (load.latency.percentile(percent) / 1e3).toFixed(0));
-  return `p50 ${p50} µs, p99 ${p99} µs at ${at}`;
+  return `p50 ${p50} µs, p99 ${p99} µs at ${at}, generator late by ${(load.lateness.percentile(99) / 1e3).toFixed(0)} µs at p99`;
 }
 
 export async function measureHandshakes(

@@ -2,7 +2,7 @@
 
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Contender, LOAD_CPU, PROXY_CPU, SMALL_PATH, STREAM_PATH } from './contender.ts';
+import { type Contender, LOAD_CPU, PROXY_CPU, type Site, SMALL_PATH, STREAM_PATH } from './contender.ts';
 import { freePort, type Program, startProgram } from './programs.ts';
 
 export const NGINX_NEEDS = { program: 'nginx', versionArgs: ['-v'], install: 'apt-get install nginx-light' };
@@ -31,26 +31,59 @@ export async function startUpstream(
   return { port, program };
 }
 
+/** With the buffers it has by default. */
 export const NGINX: Contender = {
   name: 'nginx',
   needs: NGINX_NEEDS,
   path: SMALL_PATH,
-  start: (site, { directory, port }) =>
+  start: (site, at) => startNginx(formatProxy(site, at.port, ''), { ...at, cpu: PROXY_CPU }),
+};
+
+/** With buffers for streaming, and no file in between. */
+export const NGINX_TUNED: Contender = {
+  ...NGINX,
+  name: 'nginx, tuned buffers',
+  start: (site, at) =>
     startNginx(
-      `upstream service { server 127.0.0.1:${site.upstreamPort}; keepalive 512; keepalive_requests 1000000000; }
-server {
-  listen 127.0.0.1:${port} ssl backlog=4096;
-  ssl_certificate ${site.directory}/server.pem; ssl_certificate_key ${site.directory}/server.key;
-  ssl_client_certificate ${site.directory}/bundle.pem; ssl_verify_client on;
-  ssl_protocols TLSv1.2 TLSv1.3; ssl_session_tickets off; ssl_session_cache off;
-  client_max_body_size 0; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
-  proxy_set_header X-Forwarded-Client-Cert $ssl_client_fingerprint; proxy_set_header X-Forwarded-For $remote_addr;
-  location / { proxy_pass http://service; }
-  location = ${STREAM_PATH} { proxy_pass http://service; proxy_buffers 16 64k; proxy_buffer_size 64k; proxy_busy_buffers_size 512k; proxy_max_temp_file_size 0; }
-}`,
-      { directory, port, cpu: PROXY_CPU },
+      formatProxy(
+        site,
+        at.port,
+        'proxy_buffers 16 64k; proxy_buffer_size 64k; proxy_busy_buffers_size 512k; proxy_max_temp_file_size 0;',
+      ),
+      { ...at, cpu: PROXY_CPU },
     ),
 };
+
+/** What answers itself, in the proxies' place and by the same TLS: what it takes to ask, with nothing in between. */
+export const NO_PROXY: Contender = {
+  ...NGINX,
+  name: 'no proxy',
+  start: (site, at) =>
+    startNginx(
+      `server {${formatTls(site, at.port)} default_type application/json; location / { return 200 '${BODY}'; } }`,
+      {
+        ...at,
+        cpu: PROXY_CPU,
+      },
+    ),
+};
+
+function formatProxy(site: Site, port: number, buffers: string): string {
+  return `upstream service { server 127.0.0.1:${site.upstreamPort}; keepalive 512; keepalive_requests 1000000000; }
+server {
+  ${formatTls(site, port)}
+  client_max_body_size 0; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
+  proxy_set_header X-Forwarded-Client-Cert $ssl_client_fingerprint; proxy_set_header X-Forwarded-For $remote_addr;
+  location / { proxy_pass http://service; ${buffers} }
+}`;
+}
+
+function formatTls({ directory }: Site, port: number): string {
+  return `listen 127.0.0.1:${port} ssl backlog=4096;
+  ssl_certificate ${directory}/server.pem; ssl_certificate_key ${directory}/server.key;
+  ssl_client_certificate ${directory}/bundle.pem; ssl_verify_client on;
+  ssl_protocols TLSv1.2 TLSv1.3; ssl_session_tickets off; ssl_session_cache off;`;
+}
 
 /** One process without a master, so that its CPU clock is the whole of it. */
 async function startNginx(

@@ -1,15 +1,21 @@
 // The performance section of the README, made from results alone.
 
 import type { Figure } from '../samples.ts';
-import { findFigure, type Results } from './results.ts';
+import { findFigure, isRatioLimited, LIMITED_MARK, LIMITED_NOTE, type Results } from './results.ts';
 import { formatRatio, formatValue } from './text.ts';
 
 const BEGIN = '<!-- bench: written by `npm run bench -- readme` from bench/results/latest.json -->';
 const END = '<!-- bench: end -->';
 const OWN = 'Sallyport enforce';
-const PROXIES = ['nginx', 'HAProxy', 'Caddy', OWN];
+const REFERENCE = 'nginx';
+const PROXIES = [REFERENCE, 'HAProxy', 'Caddy', OWN];
+/** Measured where it streams, and no column of its own for that. */
+const COMPETITORS: ReadonlySet<string> = new Set([...PROXIES, 'nginx, tuned buffers']);
+const FLOOR = 'no proxy';
+const FLOOR_RATE = 5_000;
 const MODES = ['passthrough', 'enforce', 'enforce-cold', 'enforce-log-all', 'enforce-10k-rules'];
 const CPU = 'cpu-per-request-64';
+const NOT_MEASURED = '—';
 const SHOWN = [
   CPU,
   'requests-per-second-64',
@@ -20,6 +26,7 @@ const SHOWN = [
   'idle-connection-5000',
   'idle-connection-1000',
   'stream-cpu',
+  'stream-cpu-tuned',
   'stream-peak',
   'start',
   'idle-memory',
@@ -40,9 +47,11 @@ export function renderReadmeSection(results: Results): string {
   const blocks = [
     `\`npm run bench\` takes these on your machine${isQuick ? '; **these are of a `--quick` run, and not for quoting**' : ''}. ${date.slice(0, 10)}, commit ${commit}, ${machine.cores} × ${machine.cpu}, ${programs.join(', ')}. Proxies on one core, load and upstream on the other, mTLS with client certificates verified, medians, and the ratio to nginx of the same rounds. Everything, with least and most: [bench/results/latest.md](bench/results/latest.md); how: [bench/README.md](bench/README.md).`,
     '![CPU per request](bench/results/cpu-per-request.svg)',
-    proxyTable(shown),
+    ...proxyTable(shown, results),
+    floor(results),
     ahead(shown),
     modes(findFigure(results, CPU)),
+    paired(findFigure(results, 'paired')),
     '![Latency by arrival rate](bench/results/latency.svg)\n![CPU per GiB streamed](bench/results/streaming.svg)',
     engineTable(ENGINE_FIGURES.flatMap((id) => findFigure(results, id) ?? [])),
     missing.map((line) => `Missing: ${line}.`).join('\n'),
@@ -50,27 +59,45 @@ export function renderReadmeSection(results: Results): string {
   return `\n${blocks.filter((block) => block !== '').join('\n\n')}\n\n`;
 }
 
-function proxyTable(figures: readonly Figure[]): string {
-  const rows = figures.map(
-    (figure) => `| ${figure.title}, ${figure.unit} | ${PROXIES.map((name) => cellOf(figure, name)).join(' | ')} |`,
-  );
-  return [`| | ${PROXIES.join(' | ')} |`, `|---|${'---:|'.repeat(PROXIES.length)}`, ...rows].join('\n');
+function proxyTable(figures: readonly Figure[], { sections }: Results): readonly string[] {
+  const all = sections.flatMap((section) => section.figures);
+  const lines = figures.map((figure) => {
+    const cells = PROXIES.map((name) => {
+      const cell = cellOf(figure, name);
+      return isRatioLimited(all, figure, [name, REFERENCE]) && cell !== NOT_MEASURED ? `${cell} ${LIMITED_MARK}` : cell;
+    });
+    return `| ${figure.title}, ${figure.unit} | ${cells.join(' | ')} |`;
+  });
+  const table = [`| | ${PROXIES.join(' | ')} |`, `|---|${'---:|'.repeat(PROXIES.length)}`, ...lines].join('\n');
+  return table.includes(LIMITED_MARK) ? [table, LIMITED_NOTE] : [table];
+}
+
+/** What of a latency is no proxy's. */
+function floor(results: Results): string {
+  const said = [50, 99].flatMap((percent) => {
+    const row = findFigure(results, `p${percent}-${FLOOR_RATE}`)?.rows.find(({ name }) => name === FLOOR);
+    return row === undefined ? [] : [`p${percent} ${formatValue(row.value.median, 0)} µs`];
+  });
+  return said.length === 0
+    ? ''
+    : `Of these latencies the load generator, the kernel and TLS alone take ${said.join(', ')} at ${FLOOR_RATE.toLocaleString('en')}/s: the same load where nginx answers itself and no proxy is in between.`;
 }
 
 function cellOf({ rows, decimals }: Figure, name: string): string {
   const row = rows.find((each) => each.name === name);
-  if (row === undefined) return '—';
+  if (row === undefined) return NOT_MEASURED;
   const value = formatValue(row.value.median, decimals);
-  return row.ratio === null || name === 'nginx' ? value : `${value} (×${formatRatio(row.ratio.median)})`;
+  return row.ratio === null || name === REFERENCE ? value : `${value} (×${formatRatio(row.ratio.median)})`;
 }
 
 /** Said plainly: wherever another's median is better than ours. */
 function ahead(figures: readonly Figure[]): string {
   const sentences = figures.flatMap((figure) => {
     const own = figure.rows.find(({ name }) => name === OWN)?.value.median;
-    if (own === undefined) return [];
+    // What is a ratio already repeats a figure above it.
+    if (own === undefined || figure.unit === '×') return [];
     const better = figure.rows.filter(
-      ({ name, value }) => PROXIES.includes(name) && isBetter(figure, value.median, own),
+      ({ name, value }) => COMPETITORS.has(name) && isBetter(figure, value.median, own),
     );
     return better.length === 0 ? [] : [`${figure.title}: ${better.map(({ name }) => name).join(', ')}`];
   });
@@ -93,6 +120,15 @@ function modes(figure: Figure | undefined): string {
     : `What deciding costs, in CPU per request: ${said.join(', ')}. \`passthrough\` is the same data plane without the decision, and exists in the bench only.`;
 }
 
+function paired(figure: Figure | undefined): string {
+  if (figure === undefined) return '';
+  const said = figure.rows.map(({ name, value }) => {
+    const [low, median, high] = [value.min, value.median, value.max].map((ratio) => ratio.toFixed(figure.decimals));
+    return `${name} ×${median} (${low}–${high})`;
+  });
+  return `The same in slices that take turns within a second, as ratios with their 95 % intervals: ${said.join(', ')}. The last is two processes of the same program: what is within it is no difference.`;
+}
+
 function engineTable(figures: readonly Figure[]): string {
   const [first] = figures;
   if (first === undefined) return '';
@@ -109,7 +145,7 @@ function engineTable(figures: readonly Figure[]): string {
 
 function nanosecondsOf({ rows }: Figure, name: string): string {
   const row = rows.find((each) => each.name === name);
-  if (row === undefined) return '—';
+  if (row === undefined) return NOT_MEASURED;
   const { median } = row.value;
   if (median < 1e3) return `${median.toFixed(0)} ns`;
   return median < 1e6 ? `${(median / 1e3).toFixed(1)} µs` : `${(median / 1e6).toFixed(1)} ms`;

@@ -2,23 +2,31 @@
 
 import type { Figure, FigureRow } from '../samples.ts';
 import { renderColumns, type Summary, toCells } from '../summary.ts';
-import type { Results, Section } from './results.ts';
+import {
+  isLimitedByGenerator,
+  isRatioLimited,
+  LIMITED_MARK,
+  LIMITED_NOTE,
+  type Results,
+  type Section,
+} from './results.ts';
 
 const SPREAD = ['min', 'median', 'max'];
 
 export function renderTerminal({ sections, missing }: Pick<Results, 'sections' | 'missing'>): string {
   const tables = sections.flatMap(({ figures, reference }) =>
-    figures.map(({ title, unit, decimals, rows }) =>
+    figures.map((figure) =>
       renderColumns(
-        [`${title}, ${unit}`, ...SPREAD, ...(reference === null ? [] : [`to ${reference}`])],
-        rows.map(({ name, value, ratio }) => [
-          name,
-          ...toCells(value, decimals),
+        [`${figure.title}, ${figure.unit}`, ...SPREAD, ...(reference === null ? [] : [`to ${reference}`])],
+        figure.rows.map(({ name, value, ratio }) => [
+          isLimitedByGenerator(figures, figure, name) ? `${name} ${LIMITED_MARK}` : name,
+          ...toCells(value, figure.decimals),
           ...(reference === null ? [] : [ratio === null ? '' : formatRatios(ratio)]),
         ]),
       ),
     ),
   );
+  if (sections.some(hasLimited)) tables.push(`${LIMITED_NOTE}\n`);
   return [...tables, ...missing.map((line) => `${line}\n`)].join('\n');
 }
 
@@ -73,10 +81,19 @@ function renderSection({ title, reference, figures }: Section): readonly string[
     '',
     `| | ${names.join(' | ')} |`,
     `|---|${'---:|'.repeat(names.length)}`,
-    ...figures.map(
-      (figure) => `| ${figure.title}, ${figure.unit} | ${names.map((name) => cellOf(figure, name)).join(' | ')} |`,
-    ),
+    ...figures.map((figure) => {
+      const cells = names.map((name) => {
+        const cell = cellOf(figure, name);
+        return isRatioLimited(figures, figure, [name, reference]) && cell !== '' ? `${cell} ${LIMITED_MARK}` : cell;
+      });
+      return `| ${figure.title}, ${figure.unit} | ${cells.join(' | ')} |`;
+    }),
+    ...(hasLimited({ figures }) ? ['', LIMITED_NOTE] : []),
   ];
+}
+
+function hasLimited({ figures }: Pick<Section, 'figures'>): boolean {
+  return figures.some((figure) => figure.rows.some(({ name }) => isLimitedByGenerator(figures, figure, name)));
 }
 
 function cellOf({ rows, decimals }: Figure, name: string): string {

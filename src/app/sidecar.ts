@@ -130,7 +130,8 @@ class RunningSidecar implements Sidecar {
     signal.throwIfAborted();
     for (const what of this.#materials.fileFailures.keys()) log.info(describeMaterial(this.#materials, what), 'loaded');
     cautions.onStart();
-    await this.#startListeners();
+    // In other processes this takes a while, and a signal that was meant for all of them may have ended those.
+    await Promise.race([this.#startListeners(), rejectedBy(signal)]);
     this.#bundleEndpoint = await startBundleEndpoint(config, this.#materials, { log, clock: this.#clock });
     this.#phase = 'accepting';
     log.info(
@@ -249,6 +250,12 @@ class RunningSidecar implements Sidecar {
       this.#options.log.info({ service: name, protocol, address: formatBindAddress(address) }, 'answering checks');
     });
   }
+}
+
+function rejectedBy(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }
 
 function figuresOf(config: Config, materials: Materials, clock: Clock): SharedFigures {

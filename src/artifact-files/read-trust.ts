@@ -6,9 +6,8 @@ import { parseTrustDocument, type TrustFile } from '../artifact/trust-document.t
 import { parseTrustedKey, parseTrustedRoot, type Trust, TrustError } from '../artifact/trust.ts';
 import { formatPosition } from '../core/source-position.ts';
 import { FileError, toFileError } from '../files/file-error.ts';
+import { TRUST_DOCUMENT } from '../files/policy-group.ts';
 
-/** In a directory of policies. */
-const DOCUMENT_NAME = 'artifacts.yaml';
 const MAX_BYTES = 8 * 1024 * 1024;
 
 /**
@@ -16,7 +15,7 @@ const MAX_BYTES = 8 * 1024 * 1024;
  * @throws {FileError | DocumentError | TrustError}
  */
 export function readTrust(path: string): Trust {
-  const file = isDirectory(path) ? join(path, DOCUMENT_NAME) : path;
+  const file = isDirectory(path) ? join(path, TRUST_DOCUMENT) : path;
   const document = parseTrustDocument(readWhole(file), file);
   return {
     document,

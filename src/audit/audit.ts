@@ -1,6 +1,6 @@
 // Rules over a cluster, and their verdicts put together into one report.
 
-import { type Baseline, isInBaseline } from './baseline.ts';
+import type { Baseline } from './baseline.ts';
 import { buildCluster, type Cluster } from './cluster.ts';
 import { describeCoverage } from './coverage.ts';
 import { ExceptionMatcher } from './exception-match.ts';
@@ -148,13 +148,14 @@ function stateOf(
   matcher: ExceptionMatcher,
   baseline: Baseline | null,
 ): FindingState {
-  const exception = matcher.find(info, verdict.resource);
+  if (verdict.verdict === 'pass') return OPEN;
+  const exception = matcher.find({ rule: info, resource: verdict.resource, verdict: verdict.verdict });
   if (exception !== null) {
     const { reason, expiresMs, position } = exception;
     return { kind: 'excepted', reason, expiresMs, position };
   }
-  if (baseline === null || verdict.verdict === 'pass') return OPEN;
-  return isInBaseline(baseline, fingerprint, verdict.verdict) ? { kind: 'in-baseline' } : OPEN;
+  const isKnown = verdict.verdict === 'fail' && baseline?.failures.has(fingerprint) === true;
+  return isKnown ? { kind: 'in-baseline' } : OPEN;
 }
 
 function summarise(cluster: Cluster | null, findings: readonly Finding[]): Summary {
@@ -174,7 +175,7 @@ function summarise(cluster: Cluster | null, findings: readonly Finding[]): Summa
     excepted,
     inBaseline,
     tenets: summariseTenets(findings),
-    checks: summariseChecks(findings),
+    checks: cluster === null ? [] : summariseChecks(findings),
     workloads: cluster?.workloads.length ?? 0,
     namespaces: cluster?.namespaces.size ?? 0,
     objects: cluster?.objects.length ?? 0,
@@ -184,8 +185,6 @@ function summarise(cluster: Cluster | null, findings: readonly Finding[]): Summa
 function compareWithBaseline(baseline: Baseline, findings: readonly Finding[]): BaselineReport {
   const failing = new Set(findings.filter(({ verdict }) => verdict !== 'pass').map(({ fingerprint }) => fingerprint));
   let resolved = 0;
-  for (const [fingerprint, verdict] of baseline.verdicts) {
-    if (verdict === 'fail' && !failing.has(fingerprint)) resolved += 1;
-  }
-  return { known: baseline.verdicts.size, resolved };
+  for (const fingerprint of baseline.failures) if (!failing.has(fingerprint)) resolved += 1;
+  return { known: baseline.failures.size, resolved };
 }

@@ -7,8 +7,8 @@ import { own } from './kube-object.ts';
 export class BaselineError extends SallyportError<'not-json' | 'not-a-report'> {}
 
 export interface Baseline {
-  /** By fingerprint, of what did not pass. */
-  readonly verdicts: ReadonlyMap<string, 'fail' | 'unknown'>;
+  /** Fingerprints of what failed. What nobody could judge is not known, however often it was so before. */
+  readonly failures: ReadonlySet<string>;
 }
 
 /**
@@ -20,7 +20,7 @@ export function parseBaseline(source: Uint8Array, file: string): Baseline {
   if (!Array.isArray(findings)) {
     throw new BaselineError('not-a-report', `${quote(file)} has no list \`findings\`; a baseline is a report in JSON`);
   }
-  const verdicts = new Map<string, 'fail' | 'unknown'>();
+  const failures = new Set<string>();
   for (const [index, finding] of findings.entries()) {
     const verdict = own(finding, 'verdict');
     const fingerprint = own(finding, 'fingerprint');
@@ -28,15 +28,9 @@ export function parseBaseline(source: Uint8Array, file: string): Baseline {
     if (!isKnown || typeof fingerprint !== 'string' || !FINGERPRINT.test(fingerprint)) {
       throw new BaselineError('not-a-report', `${quote(file)}: finding ${index} has no verdict and fingerprint`);
     }
-    if (verdict !== 'pass' && verdicts.get(fingerprint) !== 'fail') verdicts.set(fingerprint, verdict);
+    if (verdict === 'fail') failures.add(fingerprint);
   }
-  return { verdicts };
-}
-
-/** What failed then may be unknown now; what was unknown and fails now is news. */
-export function isInBaseline(baseline: Baseline, fingerprint: string, verdict: 'fail' | 'unknown'): boolean {
-  const before = baseline.verdicts.get(fingerprint);
-  return before === 'fail' || (before === 'unknown' && verdict === 'unknown');
+  return { failures };
 }
 
 const FINGERPRINT = /^[0-9a-f]{64}$/;

@@ -17,6 +17,13 @@ interface Carrier {
   readonly ref: string | null;
 }
 
+/** What may fall under an exception. */
+export interface Excepted {
+  readonly rule: RuleInfo;
+  readonly resource: ResourceRef;
+  readonly verdict: 'fail' | 'unknown';
+}
+
 interface Entry {
   readonly exception: Exception;
   readonly carrier: Carrier | null;
@@ -51,10 +58,11 @@ export class ExceptionMatcher {
   }
 
   /** The one that holds, or null; an expired one is counted and does not. */
-  find(rule: RuleInfo, resource: ResourceRef): Exception | null {
+  find({ rule, resource, verdict }: Excepted): Exception | null {
     let found: Exception | null = null;
     for (const entry of this.#entriesOf(rule)) {
-      if (!isCarriedBy(entry.carrier, resource) || !entry.matchesResource(resource)) continue;
+      if (entry.exception.verdict !== verdict || !isCarriedBy(entry.carrier, resource)) continue;
+      if (!entry.matchesResource(resource)) continue;
       const isExpired = entry.exception.expiresMs <= this.#nowMs;
       if (!isExpired && found !== null) continue;
       entry.findings += 1;
@@ -105,7 +113,8 @@ export class ExceptionMatcher {
         });
         continue;
       }
-      const exception = { rule, resource: null, namespace: null, container: null, ...parsed, position };
+      const everywhere = { resource: null, namespace: null, container: null, verdict: 'fail' } as const;
+      const exception = { rule, ...everywhere, ...parsed, position };
       this.#entries.push({ exception, carrier, matchesResource: () => true, findings: 0 });
     }
   }

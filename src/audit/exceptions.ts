@@ -12,6 +12,8 @@ export interface Exception {
   readonly resource: string | null;
   readonly namespace: string | null;
   readonly container: string | null;
+  /** What it takes out: one for failures says nothing of what nobody could judge. */
+  readonly verdict: 'fail' | 'unknown';
   readonly reason: string;
   /** The first instant at which it does not hold. */
   readonly expiresMs: number;
@@ -25,7 +27,8 @@ export interface Exceptions {
 export const NO_EXCEPTIONS: Exceptions = { entries: [] };
 
 /**
- * `version: 1` and a list `exceptions`, of each `rule`, `reason`, `expires`, and at least one of `resource` and `namespace`; also `container`.
+ * `version: 1` and a list `exceptions`, of each `rule`, `reason`, `expires`, and at least one of `resource` and `namespace`; also `container`, and
+ * `verdict`, which is `fail` unless it says `unknown`.
  * `expires` is a day (and holds to its end, UTC) or an instant of RFC 3339.
  * @throws {DocumentError} with every problem there is.
  */
@@ -50,7 +53,7 @@ export function parseExpiry(text: string): number | null {
 
 const DAY = /^\d{4}-\d\d-\d\d$/;
 const DAY_MS = 24 * 60 * 60 * 1000;
-const KEYS = ['rule', 'resource', 'namespace', 'container', 'reason', 'expires'] as const;
+const KEYS = ['rule', 'resource', 'namespace', 'container', 'verdict', 'reason', 'expires'] as const;
 type Key = (typeof KEYS)[number];
 
 class ExceptionReader {
@@ -92,12 +95,14 @@ class ExceptionReader {
       const message = `${quote(expires.text)} is neither a day such as \`2026-12-31\` nor an instant`;
       this.#refuse('bad-expiry', message, expires.position);
     }
-    if (rule === undefined || reason === undefined || expiresMs === null) return null;
+    const verdict = this.#readVerdict(texts.get('verdict'));
+    if (rule === undefined || reason === undefined || expiresMs === null || verdict === null) return null;
     return {
       rule: rule.text,
       resource,
       namespace,
       container: texts.get('container')?.text ?? null,
+      verdict,
       reason: reason.text,
       expiresMs,
       position: node.position,
@@ -119,6 +124,15 @@ class ExceptionReader {
       }
     }
     return texts;
+  }
+
+  #readVerdict(found: LocatedText | undefined): Exception['verdict'] | null {
+    if (found === undefined) return 'fail';
+    const { text, position } = found;
+    if (text === 'fail' || text === 'unknown') return text;
+    if (text !== '')
+      this.#refuse('wrong-value', `\`verdict\` is \`fail\` or \`unknown\`, not ${quote(text)}`, position);
+    return null;
   }
 
   #require(texts: ReadonlyMap<Key, LocatedText>, key: Key, node: YamlNode): LocatedText | undefined {

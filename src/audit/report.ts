@@ -78,6 +78,7 @@ export interface Summary {
   readonly excepted: number;
   readonly inBaseline: number;
   readonly tenets: readonly TenetSummary[];
+  /** All five, or none where no cluster was audited. */
   readonly checks: readonly CheckSummary[];
   readonly workloads: number;
   readonly namespaces: number;

@@ -6,6 +6,9 @@ import type { Evaluation, ResourceRef } from '../audit/finding.ts';
 import type { KubeObject } from '../audit/kube-object.ts';
 import { createSelector, matchLabels, type Requirement, type Selector } from '../audit/selector.ts';
 import type { Workload } from '../audit/workload.ts';
+import { findNearestName } from '../core/nearest-name.ts';
+import { quote } from '../core/quote.ts';
+import { AuditCommandError } from './audit-error.ts';
 
 export interface FilterFlags {
   readonly namespace?: readonly string[];
@@ -20,6 +23,21 @@ export function addFilterOptions(command: Command): Command {
       'report only workloads and objects with these labels (a=b,c!=d,e in (f,g),h,!i)',
       parseSelector,
     );
+}
+
+/** A name that nothing has would report nothing, and look like nothing wrong. @throws {AuditCommandError} */
+export function refuseEmptyFilter({ namespace, selector }: FilterFlags, cluster: Cluster): void {
+  for (const name of namespace ?? []) {
+    if (cluster.namespaces.has(name)) continue;
+    const nearest = findNearestName(name, cluster.namespaces.keys());
+    const hint = nearest === null ? '' : `; did you mean ${quote(nearest)}?`;
+    throw new AuditCommandError('usage', `nothing of namespace ${quote(name)} is among what was read${hint}`);
+  }
+  if (selector === undefined) return;
+  const workloadsOf = Map.groupBy(cluster.workloads, ({ object }) => object);
+  if (!cluster.objects.some((object) => isLabelled(selector, object, workloadsOf.get(object) ?? []))) {
+    throw new AuditCommandError('usage', 'nothing among what was read has the labels of --selector');
+  }
 }
 
 export function keepsWorkload({ namespace, selector }: FilterFlags, workload: Workload): boolean {

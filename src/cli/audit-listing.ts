@@ -6,7 +6,7 @@ import { listMtls } from '../audit/mesh/list-mtls.ts';
 import type { CniName } from '../audit/network/cni.ts';
 import { formatConnections } from '../audit/network/connections.ts';
 import { podSecurityRow } from '../audit/pods/standards.ts';
-import { addFilterOptions, type FilterFlags, keepsWorkload } from './audit-filter.ts';
+import { addFilterOptions, type FilterFlags, keepsWorkload, refuseEmptyFilter } from './audit-filter.ts';
 import {
   addSourceOptions,
   AUDIT_DEFAULTS,
@@ -58,6 +58,7 @@ export function registerListings(audit: Command, io: CommandIo): void {
     addFilterOptions(command).action(async (paths: readonly string[], flags: ListingFlags) =>
       runAuditCommand(io, async () => {
         const cluster = buildCluster(await readInventory(paths, flags, io));
+        refuseEmptyFilter(flags, cluster);
         const kept = new Set(cluster.workloads.flatMap((each) => (keepsWorkload(flags, each) ? each.ref : [])));
         for (const batch of inBatches(format(cluster, (ref) => kept.has(ref), flags))) io.write(batch);
         return exitOfListing(cluster);

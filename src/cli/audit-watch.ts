@@ -38,7 +38,7 @@ export async function watchCommand({ flags, terms, targets, exitOf, io }: WatchC
       exitOf,
       cluster: { ...live, watchLimits: WATCH_LIMITS },
       signal: stop.signal,
-      tell: (event) => io.write(formatEvent(event, form, clock.wallMs())),
+      tell: (event) => io.tell(formatEvent(event, form, clock.wallMs())),
       report: async (report, time) => {
         const due = time === 'first' ? outputs : outputs.filter(({ file }) => file !== null);
         await writeReport(report, due, { io, showUnknown: flags.showUnknown, nowMs: clock.wallMs() });

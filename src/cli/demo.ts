@@ -38,7 +38,7 @@ async function demo({ once }: { readonly once: boolean }, io: CommandIo): Promis
       issuing: () => ({ nowMs: systemClock.wallMs(), crypto: webcrypto }),
       program: callOfThisProgram(),
       mode: once ? 'once' : 'stay',
-      write: (text) => io.write(text),
+      write: (text) => io.tell(text),
       colour: io.colour,
       stop,
     }).catch((error: unknown) => {

@@ -137,7 +137,7 @@ async function serveFiles(files: AgentFiles, service: Service): Promise<void> {
   const { createDevelopmentAgent } = await import('../workload-api/server-agent.ts');
   const paint = createPaint(io.colour);
   const say = (text: string): void => {
-    if (!options.quiet) io.write(text);
+    if (!options.quiet) io.tell(text);
   };
   const nowMs = (): number => ports.agent.clock.wallMs();
   const report = (event: AgentEvent): void => {
@@ -166,7 +166,7 @@ async function serveFiles(files: AgentFiles, service: Service): Promise<void> {
       ids: agent.entries.map(({ id }) => id),
       federated: [...files.bundles.keys()],
     };
-    io.write(formatBanner(facts, paint));
+    io.tell(formatBanner(facts, paint));
     warnOfReach(plan, io);
     files.follow((event) => {
       const change = applyChange(event, agent, (bundles) => say(formatFederated(bundles, nowMs(), paint)));

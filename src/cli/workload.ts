@@ -132,7 +132,7 @@ async function fetchJwt(options: JwtOptions, io: CommandIo): Promise<void> {
   const report = reportJwt(svids, bundles, { audiences, nowMs: systemFetchPorts.clock.wallMs() });
   const sound = svids.filter((_, index) => report.svids[index]?.problem === null);
   if (options.token) {
-    for (const { svid } of sound) io.write(`${svid}\n`);
+    for (const { svid } of sound) io.tell(`${svid}\n`);
     for (const { spiffeId, problem } of report.svids) {
       if (problem !== null) io.writeError(`sallyport: ${quote(spiffeId)}: ${problem.message} [${problem.code}]\n`);
     }
@@ -157,7 +157,7 @@ async function fetchBundles(options: BundlesOptions, io: CommandIo): Promise<voi
   const x509 = await fetchFirst(fetching.agent, FETCH_X509_BUNDLES);
   show(reportX509Bundles(x509), fetching);
   const jwt = await fetchFirst(fetching.agent, FETCH_JWT_BUNDLES);
-  if (options.format === 'text') io.write('\n');
+  if (options.format === 'text') io.tell('\n');
   show(reportJwtBundles(jwt), fetching);
   if (options.out !== undefined) await write(bundleFiles(options.out, x509, jwt), fetching);
 }
@@ -188,9 +188,9 @@ function begin(options: FetchOptions & { readonly watch?: boolean }, io: Command
 function show(report: WorkloadReport, { agent, options, io }: Fetching): void {
   if (options.format === 'json') {
     const document = { agent: formatEndpointAddress(agent.address), ...report };
-    io.write(`${escapeJson(JSON.stringify(document))}\n`);
+    io.tell(`${escapeJson(JSON.stringify(document))}\n`);
   } else {
-    io.write(formatWorkloadReport(report, createPaint(io.colour)));
+    io.tell(formatWorkloadReport(report, createPaint(io.colour)));
   }
   if (hasProblem(report)) io.setExitCode(EXIT_FAILURE);
 }
@@ -205,9 +205,9 @@ async function watch({ agent, options, io }: Fetching, streams: readonly Watched
     method,
     show: (message: Uint8Array): void => {
       const at = new Date(systemFetchPorts.clock.wallMs()).toISOString();
-      if (options.format === 'text') io.write(`${createPaint(io.colour)(`# ${at}`, 'dim')}\n`);
+      if (options.format === 'text') io.tell(`${createPaint(io.colour)(`# ${at}`, 'dim')}\n`);
       showOne(message);
-      if (options.format === 'text') io.write('\n');
+      if (options.format === 'text') io.tell('\n');
     },
   }));
   try {

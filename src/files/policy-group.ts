@@ -13,6 +13,9 @@ export interface PolicyLocation {
 
 const PROTOCOLS_PREFIX = 'protocols/';
 
+/** Whose signatures count for which artifacts: lies beside policies, and is none. */
+export const TRUST_DOCUMENT = 'artifacts.yaml';
+
 export function policyGroup({ path, builtinProtocols }: PolicyLocation): FileGroup {
   return { paths: [path, builtinProtocols], accepts: isPolicyOrProtocol };
 }
@@ -37,5 +40,5 @@ export function toPolicySources(
 
 function isPolicyOrProtocol(relativePath: string): boolean {
   const name = relativePath.startsWith(PROTOCOLS_PREFIX) ? relativePath.slice(PROTOCOLS_PREFIX.length) : relativePath;
-  return /^[^/]+\.ya?ml$/.test(name) && !/\.test\.ya?ml$/.test(name);
+  return /^[^/]+\.ya?ml$/.test(name) && !/\.test\.ya?ml$/.test(name) && relativePath !== TRUST_DOCUMENT;
 }

@@ -74,6 +74,7 @@ async function discoverGroup(
       const path = `/${group === '' ? 'api' : 'apis'}/${apiVersion}`;
       const resources = requireList(await get(path, terms), 'resources', path);
       for (const served of servedIn(resources, apiVersion, missing)) found.set(served.key, served);
+      if (hasStrangeName(resources, missing)) failure = new ApiError('malformed', `${path}: a resource has no name`);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       failure = error;
@@ -105,7 +106,17 @@ function servedIn(
   });
 }
 
+/** Under such a name a kind cannot be asked for, and is there all the same. */
+function hasStrangeName(resources: readonly unknown[], kinds: readonly ListedKind[]): boolean {
+  return resources.some((resource) => {
+    const name = own(resource, 'name');
+    const isListed = kinds.some(({ kind }) => kind === own(resource, 'kind'));
+    return isListed && !(typeof name === 'string' && (RESOURCE.test(name) || SUBRESOURCE.test(name)));
+  });
+}
+
 const RESOURCE = /^[a-z0-9]+(?:[.-][a-z0-9]+)*$/;
+const SUBRESOURCE = /^[a-z0-9]+(?:[.-][a-z0-9]+)*\/[a-z0-9]+(?:[.-][a-z0-9]+)*$/;
 const VERSION = /^v[a-z0-9]+$/;
 
 function versionsOf(group: unknown): readonly string[] {

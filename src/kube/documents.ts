@@ -3,9 +3,15 @@
 import type { Path } from '../audit/path.ts';
 import { quote } from '../core/quote.ts';
 import type { SourcePosition } from '../core/source-position.ts';
-import { readLenientDocument, splitDocuments, unifyLineBreaks } from '../yaml/lenient.ts';
-import { offsetInDocument, type PlaceCache } from '../yaml/lenient-places.ts';
-import { findJsonFaults, MAX_DEPTH } from './json-check.ts';
+import {
+  createSlowAllowance,
+  readLenientDocument,
+  type SlowAllowance,
+  splitDocuments,
+  unifyLineBreaks,
+} from '../yaml/lenient.ts';
+import { offsetInDocument, PlaceCache } from '../yaml/lenient-places.ts';
+import { findJsonFaults, type JsonFaults, MAX_DEPTH } from './json-check.ts';
 import { findJsonFault } from './json-fault.ts';
 import { JsonPlaces, skipSpace, skipValue } from './json-places.ts';
 import { SourceText } from './source-text.ts';
@@ -33,19 +39,54 @@ export interface InputReading {
   readonly lost: readonly LostDocument[];
 }
 
+/** What the inputs of one reading have together. */
+export interface InputTerms {
+  readonly cache: PlaceCache;
+  readonly allowance: SlowAllowance;
+  /** Of one input. */
+  readonly maxDocuments: number;
+}
+
+export function createInputTerms(maxDocuments: number): InputTerms {
+  return { cache: new PlaceCache(CACHED_PLACES), allowance: createSlowAllowance(), maxDocuments };
+}
+
+const CACHED_PLACES = 32;
+
 /** Never throws for what stands in the text. */
-export function readInput(file: string, text: string, cache: PlaceCache): InputReading {
+export function readInput(file: string, text: string, terms: InputTerms): InputReading {
   const whole = readJson(new SourceText(file, text), { start: 0, end: text.length });
   if (whole !== null) return whole;
   const source = new SourceText(file, unifyLineBreaks(text));
-  const documents: InputDocument[] = [];
-  const lost: LostDocument[] = [];
+  const into: InputInMaking = { documents: [], lost: [] };
   for (const extent of splitDocuments(source.text)) {
-    const reading = readJsonStream(source, extent) ?? readYaml(source, extent, cache);
-    documents.push(...reading.documents);
-    lost.push(...reading.lost);
+    if (!readJsonStream(source, extent, { into, terms })) add(readYaml(source, extent, terms), into);
+    if (countOf(into) > terms.maxDocuments) {
+      into.lost.push(oneTooMany(into, source.positionOf(extent.start), terms));
+      break;
+    }
   }
-  return { documents, lost };
+  return into;
+}
+
+interface InputInMaking extends InputReading {
+  readonly documents: InputDocument[];
+  readonly lost: LostDocument[];
+}
+
+function add({ documents, lost }: InputReading, into: InputInMaking): void {
+  into.documents.push(...documents);
+  into.lost.push(...lost);
+}
+
+function countOf({ documents, lost }: InputReading): number {
+  return documents.length + lost.length;
+}
+
+/** At the last that was read, or where its text begins. */
+function oneTooMany({ documents }: InputReading, start: SourcePosition, { maxDocuments }: InputTerms): LostDocument {
+  const message = `more than the ${maxDocuments} documents that are read of a file; give it in parts`;
+  return { message, position: documents.at(-1)?.locate([]) ?? start, text: '' };
 }
 
 interface Extent {
@@ -59,38 +100,44 @@ const GUESSED_FROM = 16_384;
 function readJson(source: SourceText, { start, end }: Extent): InputReading | null {
   if (!looksLikeJson(source.text, start)) return null;
   const text = source.text.slice(start, end);
-  const value = parseJson(text);
-  if (value === undefined) return null;
-  const { tooDeepAt, duplicates } = findJsonFaults(text);
+  // Before it is parsed: each level costs memory.
+  const faults = findFaults(text);
+  if (faults === null) return null;
+  const { tooDeepAt, duplicates } = faults;
   const positionOf = (at: number): SourcePosition => source.positionOf(start + at);
   if (tooDeepAt !== null) {
     const message = `nested more than ${MAX_DEPTH} levels deep`;
     return { documents: [], lost: [{ message, position: positionOf(tooDeepAt), text: text.slice(0, GUESSED_FROM) }] };
   }
+  const value = parseJson(text);
+  if (value === undefined) return null;
   const places = new JsonPlaces(source.text, start);
   const problems = duplicates.map(({ key, at }) => ({ message: secondTime(key), position: positionOf(at) }));
   const locate = (path: Path): SourcePosition => source.positionOf(places.offsetOf(path));
   return { documents: [{ value, problems, locate }], lost: [] };
 }
 
-/** JSON values one behind the other, as several answers of kubectl in one file are; null when not even the first is one. */
-function readJsonStream(source: SourceText, { start, end }: Extent): InputReading | null {
-  if (!looksLikeJson(source.text, start)) return null;
-  const documents: InputDocument[] = [];
-  const lost: LostDocument[] = [];
-  for (let at = skipSpace(source.text, start); at < end; ) {
+interface Stream {
+  readonly into: InputInMaking;
+  readonly terms: InputTerms;
+}
+
+/** JSON values one behind the other, as several answers of kubectl in one file are; false when not even the first is one. */
+function readJsonStream(source: SourceText, { start, end }: Extent, { into, terms }: Stream): boolean {
+  if (!looksLikeJson(source.text, start)) return false;
+  const first = skipSpace(source.text, start);
+  for (let at = first; at < end && countOf(into) <= terms.maxDocuments; ) {
     const next = Math.min(skipValue(source.text, at), end);
     const reading = readJson(source, { start: at, end: next });
     if (reading === null) {
-      if (documents.length + lost.length === 0) return null;
-      lost.push(lostJson(source, { start: at, end }));
+      if (at === first) return false;
+      into.lost.push(lostJson(source, { start: at, end }));
       break;
     }
-    documents.push(...reading.documents);
-    lost.push(...reading.lost);
+    add(reading, into);
     at = skipSpace(source.text, next);
   }
-  return { documents, lost };
+  return true;
 }
 
 function lostJson(source: SourceText, { start, end }: Extent): LostDocument {
@@ -103,8 +150,8 @@ function lostJson(source: SourceText, { start, end }: Extent): LostDocument {
   };
 }
 
-function readYaml(source: SourceText, extent: Extent, cache: PlaceCache): InputReading {
-  const document = readLenientDocument(source.text, extent);
+function readYaml(source: SourceText, extent: Extent, { cache, allowance }: InputTerms): InputReading {
+  const document = readLenientDocument(source.text, extent, allowance);
   if (document === null) return { documents: [], lost: [] };
   if (document.kind === 'broken') {
     if (JSON_BEGINNING.test(source.text.slice(extent.start, extent.start + GUESSED_FROM))) {
@@ -126,6 +173,16 @@ const JSON_BEGINNING = /^\s*(?:\{\s*(?:"|\})|\[\s*[[{"\]])/;
 function looksLikeJson(text: string, start: number): boolean {
   const first = text.charAt(skipSpace(text, start));
   return first === '{' || first === '[';
+}
+
+/** Null when that shows that it is no JSON. */
+function findFaults(text: string): JsonFaults | null {
+  try {
+    return findJsonFaults(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
 }
 
 function parseJson(text: string): unknown {

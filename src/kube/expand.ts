@@ -10,12 +10,22 @@ import { isListed } from './kinds.ts';
 export interface Expansion {
   readonly objects: KubeObject[];
   readonly unreadable: Unreadable[];
+  readonly limits: ObjectLimits;
+  /** Objects that are judged one by one: they have a spec, and nothing owns them. */
+  roots: number;
+  isFull: boolean;
   /** Documents that are something else than Kubernetes objects, such as the values of a chart. */
   ignored: number;
 }
 
+export interface ObjectLimits {
+  readonly objects: number;
+  readonly roots: number;
+}
+
 export function expandDocument(document: InputDocument, defaultNamespace: string, into: Expansion): void {
   const before = into.objects.length;
+  if (into.isFull) return;
   expandValue({ value: document.value, path: [] }, { document, defaultNamespace, into });
   const only = into.objects.length === before + 1 ? into.objects[before] : undefined;
   for (const { message, position } of document.problems) {
@@ -83,6 +93,7 @@ interface Items {
 function expandItems({ items, path, implied }: Items, terms: Terms): void {
   for (const [index, item] of items.entries()) {
     const place = { value: item, path: [...path, index] };
+    if (terms.into.isFull) return;
     if (!isMapping(item))
       terms.into.unreadable.push(malformed(place.path, 'an item of a list that is no object', terms));
     else expandValue(implied === null || 'kind' in item ? place : { ...place, value: { ...implied, ...item } }, terms);
@@ -102,9 +113,20 @@ function addObject({ value, path }: Place, terms: Terms): void {
   });
   if (reading.kind === 'malformed') {
     into.unreadable.push({ ...malformed([...path, ...reading.at], reading.detail, terms), kind: keyOf(value) });
-  } else {
+  } else if (hasRoom(value, into)) {
     into.objects.push(reading.object);
+  } else {
+    into.isFull = true;
+    const { objects, roots } = into.limits;
+    const detail = `more than the ${objects} objects, or the ${roots} that have a spec and no owner, which one audit takes; the rest is not audited: give it in parts`;
+    into.unreadable.push({ ...malformed(path, detail, terms), reason: 'too-large' });
   }
+}
+
+function hasRoom(value: unknown, into: Expansion): boolean {
+  const owners = own(own(value, 'metadata'), 'ownerReferences');
+  if ((own(value, 'spec') ?? null) !== null && (!Array.isArray(owners) || owners.length === 0)) into.roots += 1;
+  return into.objects.length < into.limits.objects && into.roots <= into.limits.roots;
 }
 
 const KUSTOMIZE_GROUP = 'kustomize.config.k8s.io';

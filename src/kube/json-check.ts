@@ -18,7 +18,10 @@ const CLOSING_BRACKET = 93;
 const OPENING_BRACE = 123;
 const CLOSING_BRACE = 125;
 
-/** Of a text that JSON.parse has accepted. */
+/**
+ * Of a text that may be JSON; duplicates count only if it is.
+ * @throws {SyntaxError} for a key that is none
+ */
 export function findJsonFaults(text: string): JsonFaults {
   const duplicates: { key: string; at: number }[] = [];
   const keysAtDepth: Set<string>[] = [];

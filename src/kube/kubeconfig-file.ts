@@ -6,9 +6,8 @@ import { own } from '../audit/kube-object.ts';
 import type { Path } from '../audit/path.ts';
 import { quote } from '../core/quote.ts';
 import { formatPosition, type SourcePosition } from '../core/source-position.ts';
-import { PlaceCache } from '../yaml/lenient-places.ts';
 import { ConnectionError, type ConnectionErrorCode } from './connection-error.ts';
-import { type InputDocument, readInput } from './documents.ts';
+import { createInputTerms, type InputDocument, readInput } from './documents.ts';
 import { findSmallFile } from './small-file.ts';
 import { decodeText } from './source-text.ts';
 
@@ -68,7 +67,7 @@ interface ConfigDocument {
 function readDocument(path: string, contents: Buffer): ConfigDocument {
   const decoding = decodeText(contents, path);
   if (decoding.kind === 'not-text') throw malformed(decoding.position, decoding.detail);
-  const { documents, lost } = readInput(path, decoding.text, new PlaceCache(2));
+  const { documents, lost } = readInput(path, decoding.text, createInputTerms(1));
   const [problem] = [...lost, ...documents.flatMap(({ problems }) => problems)];
   if (problem !== undefined) throw malformed(problem.position, problem.message);
   const [document, second] = documents;

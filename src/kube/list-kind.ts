@@ -105,8 +105,14 @@ async function askPage(target: ListTarget, terms: ListTerms, query: Readonly<Rec
   const metadata = own(page, 'metadata');
   const resourceVersion = own(metadata, 'resourceVersion');
   const next = own(metadata, 'continue') ?? '';
-  if (!Array.isArray(items) || typeof resourceVersion !== 'string' || typeof next !== 'string') {
-    throw new ApiError('malformed', `${path}: the answer is no list`);
+  const { apiVersion, kind } = target.kind;
+  const isList = own(page, 'kind') === `${kind}List` && own(page, 'apiVersion') === apiVersion;
+  if (!isList || !Array.isArray(items) || typeof resourceVersion !== 'string' || typeof next !== 'string') {
+    throw new ApiError('malformed', `${path}: the answer is no ${kind}List of ${apiVersion}`);
+  }
+  const remaining = own(metadata, 'remainingItemCount') ?? 0;
+  if (next === '' && remaining !== 0) {
+    throw new ApiError('malformed', `${path}: the list ends before its end`);
   }
   return { items, resourceVersion, next: next === '' ? null : next };
 }

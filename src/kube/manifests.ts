@@ -3,22 +3,28 @@
 import { constants } from 'node:buffer';
 import { dirname, join, normalize } from 'node:path';
 import type { Inventory } from '../audit/inventory.ts';
-import { PlaceCache } from '../yaml/lenient-places.ts';
-import { type InputReading, readInput } from './documents.ts';
-import { describeLost, type Expansion, expandDocument } from './expand.ts';
+import { createInputTerms, type InputReading, type InputTerms, readInput } from './documents.ts';
+import { describeLost, type Expansion, expandDocument, type ObjectLimits } from './expand.ts';
 import { describeFailure, type FileTree } from './file-tree.ts';
 import { readKustomization } from './kustomization.ts';
 import { decodeText } from './source-text.ts';
-import { findFiles, type Found, type FoundFile, unreadableFile } from './walk.ts';
+import { findFiles, type FoundFile, unreadableFile } from './walk.ts';
 
-export interface ManifestLimits {
+export interface ManifestLimits extends ObjectLimits {
   readonly fileBytes: number;
   readonly totalBytes: number;
   readonly files: number;
 }
 
 /** A text of more than half a gigabyte is no string any more. */
-export const MANIFEST_LIMITS: ManifestLimits = { fileBytes: 256 * 1024 ** 2, totalBytes: 1024 ** 3, files: 100_000 };
+export const MANIFEST_LIMITS: ManifestLimits = {
+  fileBytes: 256 * 1024 ** 2,
+  totalBytes: 1024 ** 3,
+  files: 100_000,
+  objects: 250_000,
+  // Each costs about 30 KB and half a millisecond.
+  roots: 50_000,
+};
 
 export interface ManifestOptions {
   readonly tree: FileTree;
@@ -44,13 +50,19 @@ export async function readManifests(paths: readonly string[], options: ManifestO
   const found = findFiles(given, { tree, maxFiles: limits.files });
   const reading: Reading = {
     options,
-    cache: new PlaceCache(CACHED_PLACES),
-    expansion: { objects: [], unreadable: [...found.unreadable], ignored: 0 },
+    input: createInputTerms(limits.objects),
+    expansion: { objects: [], unreadable: [...found.unreadable], ignored: 0, limits, roots: 0, isFull: false },
     files: 0,
     bytes: 0,
   };
-  const parts = new Set(found.kustomizations.flatMap((file) => takeKustomization(file, found, reading)));
-  for (const file of found.files) if (!parts.has(normalize(file.path))) takeFile(file, reading);
+  const known = new Set(
+    [...found.files, ...found.kustomizations].flatMap(({ path }) => [normalize(path), dirname(normalize(path))]),
+  );
+  const parts = new Set(found.kustomizations.flatMap((file) => takeKustomization(file, known, reading)));
+  for (const file of found.files) {
+    if (reading.expansion.isFull) break;
+    if (!parts.has(normalize(file.path))) takeFile(file, reading);
+  }
   if (given.length < paths.length) await takeStdin(reading);
   const { objects, unreadable, ignored } = reading.expansion;
   if (objects.length === 0 && unreadable.length === 0) {
@@ -66,11 +78,10 @@ export async function readManifests(paths: readonly string[], options: ManifestO
 }
 
 const STDIN_NAME = 'stdin';
-const CACHED_PLACES = 32;
 
 interface Reading {
   readonly options: ManifestOptions;
-  readonly cache: PlaceCache;
+  readonly input: InputTerms;
   readonly expansion: Expansion;
   files: number;
   bytes: number;
@@ -100,14 +111,11 @@ function takeInput({ documents, lost }: InputReading, { expansion, options }: Re
 }
 
 /** The files that are parts of it, and no objects. */
-function takeKustomization(file: FoundFile, { files, kustomizations }: Found, reading: Reading): readonly string[] {
+function takeKustomization(file: FoundFile, known: ReadonlySet<string>, reading: Reading): readonly string[] {
   const input = readFile(file, reading);
   if (input === null) return [];
   for (const document of input.lost) reading.expansion.unreadable.push(describeLost(document));
   const directory = dirname(file.path);
-  const known = new Set(
-    [...files, ...kustomizations].flatMap(({ path }) => [normalize(path), dirname(normalize(path))]),
-  );
   return input.documents.flatMap(({ value }) => {
     const { parts, changes } = readKustomization(value, (resource) => known.has(normalize(join(directory, resource))));
     if (changes.length > 0) {
@@ -135,7 +143,7 @@ function readBytes(path: string, bytes: Buffer, reading: Reading): InputReading 
   reading.files += 1;
   reading.bytes += bytes.length;
   const decoding = decodeText(bytes, path);
-  if (decoding.kind === 'text') return readInput(path, decoding.text, reading.cache);
+  if (decoding.kind === 'text') return readInput(path, decoding.text, reading.input);
   const { detail, position } = decoding;
   reading.expansion.unreadable.push({ what: path, kind: null, namespace: null, reason: 'malformed', detail, position });
   return null;

@@ -19,7 +19,9 @@ export class SourceText {
     const mark = Math.floor(offset / MARK_EVERY);
     let line = this.#marks.lines[mark] ?? 1;
     let lineStart = this.#marks.lineStarts[mark] ?? 0;
-    for (let at = text.indexOf('\n', mark * MARK_EVERY); at >= 0 && at < offset; at = text.indexOf('\n', at + 1)) {
+    // Not by looking for the next line break, which may be megabytes away.
+    for (let at = mark * MARK_EVERY; at < offset; at += 1) {
+      if (text.charCodeAt(at) !== LINE_FEED) continue;
       line += 1;
       lineStart = at + 1;
     }
@@ -34,6 +36,7 @@ interface Marks {
 }
 
 const MARK_EVERY = 2_048;
+const LINE_FEED = 10;
 
 function markLines(text: string): Marks {
   const count = Math.floor(text.length / MARK_EVERY) + 1;

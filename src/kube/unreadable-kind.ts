@@ -58,12 +58,12 @@ function reasonOf({ code }: ApiError): UnreadableReason {
     case 'forbidden':
     case 'unauthorized':
       return 'forbidden';
-    case 'not-found':
-      return 'absent-kind';
     case 'timeout':
     case 'too-large':
     case 'malformed':
       return code;
+    // The server has just named the kind, so that nothing tells that there is none of it.
+    case 'not-found':
     case 'unreachable':
     case 'untrusted-server':
     case 'gone':

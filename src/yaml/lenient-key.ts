@@ -1,6 +1,6 @@
 // Keys of block and flow mappings in the fast reader.
 
-import { BEYOND, codeAt, COLON, type Cursor, isBlank, skipSpaces } from './lenient-cursor.ts';
+import { BEYOND, codeAt, COLON, type Cursor, type DuplicateKey, isBlank, skipSpaces } from './lenient-cursor.ts';
 import { formatKey, resolvePlain } from './lenient-plain.ts';
 import { canBeginPlain, findPlainEnd } from './lenient-plain-line.ts';
 import { isQuote, readQuoted } from './lenient-quoted.ts';
@@ -48,8 +48,15 @@ export interface NewEntry {
 
 /** Of several entries of the same key the last one counts, as it does for kubectl. */
 export function addEntry(cursor: Cursor, mapping: Record<string, unknown>, { key, keyAt, value }: NewEntry): void {
-  if (Object.hasOwn(mapping, key)) cursor.duplicates.push({ key, at: keyAt });
+  if (Object.hasOwn(mapping, key)) addDuplicate(cursor.duplicates, { key, at: keyAt });
   setOwn(mapping, key, value);
+}
+
+// Whoever has so many does not need to be told of all.
+const MAX_DUPLICATES = 32;
+
+export function addDuplicate(duplicates: DuplicateKey[], duplicate: DuplicateKey): void {
+  if (duplicates.length < MAX_DUPLICATES) duplicates.push(duplicate);
 }
 
 /** `__proto__` is a key as any other. */

@@ -4,7 +4,7 @@ import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, parseDocument, t
 import { quote } from '../core/quote.ts';
 import type { Extent, FastReading } from './lenient-block.ts';
 import type { DuplicateKey } from './lenient-cursor.ts';
-import { setOwn } from './lenient-key.ts';
+import { addDuplicate, setOwn } from './lenient-key.ts';
 import type { Entry, Place } from './lenient-place.ts';
 import { formatKey, type PlainValue, resolvePlain } from './lenient-plain.ts';
 
@@ -18,8 +18,8 @@ export class BrokenDocument extends Error {
   }
 }
 
-/** This reader makes some hundred bytes of memory out of each byte of text. */
-export const MAX_SLOW_LENGTH = 16 * 1024 * 1024;
+/** This reader makes some two hundred bytes of memory out of each byte of text. */
+export const MAX_SLOW_LENGTH = 4 * 1024 * 1024;
 const MAX_DEPTH = 200;
 /** What aliases may add: values, and strings by the 64 characters. */
 const MAX_ALIAS_WEIGHT = 400_000;
@@ -27,7 +27,7 @@ const MAX_ALIAS_WEIGHT = 400_000;
 /** @throws {BrokenDocument} */
 export function readSlowly(text: string, { start, end }: Extent): FastReading & { readonly root: Place } {
   if (end - start > MAX_SLOW_LENGTH) {
-    const message = `a document of more than ${MAX_SLOW_LENGTH} characters that is broken, or uses more of YAML than manifests do`;
+    const message = `a document of more than ${MAX_SLOW_LENGTH} characters that is broken, or uses more of YAML than manifests do; give it as JSON, or in parts`;
     throw new BrokenDocument(start, message);
   }
   const contents = parse(text.slice(start, end), start);
@@ -37,10 +37,14 @@ export function readSlowly(text: string, { start, end }: Extent): FastReading & 
 }
 
 function parse(text: string, start: number): Node | null {
+  const { stackTraceLimit } = Error;
   try {
+    // The library makes an error for everything that it minds, of which broken text has as many as characters.
+    Error.stackTraceLimit = 0;
     const document = parseDocument(text, OPTIONS);
     const [error] = document.errors;
     if (error === undefined) return document.contents;
+    if (error.code === 'RESOURCE_EXHAUSTION') throw tooDeep(start + error.pos[0], error);
     // What is behind a colon is cut: it quotes the text, and there may be a secret in it.
     const message = error.message.replace(/(\S): .*$/s, '$1');
     throw new BrokenDocument(start + error.pos[0], `${message.charAt(0).toLowerCase()}${message.slice(1)}`);
@@ -48,6 +52,8 @@ function parse(text: string, start: number): Node | null {
     // The library goes down into collections by recursion.
     if (error instanceof RangeError) throw tooDeep(start, error);
     throw error;
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 
@@ -146,7 +152,7 @@ function addPair(mapping: MappingInMaking, { key, value }: Pair<Node, Node | nul
     throw new BrokenDocument(keyAt, 'a key must be a string');
   }
   const name = formatKey(builtKey as Exclude<PlainValue, null>);
-  if (Object.hasOwn(mapping.value, name)) reading.duplicates.push({ key: name, at: keyAt });
+  if (Object.hasOwn(mapping.value, name)) addDuplicate(reading.duplicates, { key: name, at: keyAt });
   const built = value === null || isNothing(value) ? emptyAt(keyAt) : build(value, reading);
   setOwn(mapping.value, name, built.value);
   mapping.inside.set(name, { keyAt, place: built.place });

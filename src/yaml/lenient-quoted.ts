@@ -16,7 +16,9 @@ export function readQuoted(cursor: Cursor): string {
   cursor.at = end + 1;
   const inside = raw.includes('\n') ? fold(raw, isDouble) : raw;
   if (!isDouble) return inside.includes("''") ? inside.replaceAll("''", "'") : inside;
-  return inside.includes('\\') ? inside.replace(ESCAPE, unescape) : inside;
+  if (!inside.includes('\\')) return inside;
+  if (inside.length > MAX_ESCAPED_LENGTH) throw BEYOND;
+  return inside.replace(ESCAPE, unescape);
 }
 
 function findSingleEnd({ text, at, end }: Cursor): number {
@@ -71,6 +73,8 @@ const LEADING_BLANKS = /^[ \t]+/;
 const TRAILING_BLANKS = /[ \t]+$/;
 const TRAILING_BACKSLASHES = /\\+$/;
 
+// Each escape costs a hundred times its length in memory while it is replaced.
+const MAX_ESCAPED_LENGTH = 1024 * 1024;
 const ESCAPE = /\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([^]))/g;
 
 const ESCAPED: ReadonlyMap<string, string> = new Map([

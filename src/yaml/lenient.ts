@@ -3,7 +3,7 @@
 
 import { quote } from '../core/quote.ts';
 import { type Extent, type FastReading, readFast } from './lenient-block.ts';
-import { BrokenDocument, readSlowly } from './lenient-library.ts';
+import { BrokenDocument, MAX_SLOW_LENGTH, readSlowly } from './lenient-library.ts';
 
 export interface LenientProblem {
   readonly message: string;
@@ -27,16 +27,31 @@ export function unifyLineBreaks(text: string): string {
   return OTHER_BREAK.test(text) ? text.replaceAll(OTHER_BREAKS, '\n') : text;
 }
 
+/** What may still be read slowly, of everything that is read together. */
+export interface SlowAllowance {
+  characters: number;
+}
+
+export function createSlowAllowance(): SlowAllowance {
+  return { characters: MAX_SLOW_CHARACTERS };
+}
+
+// Text that means harm takes seconds for each million.
+const MAX_SLOW_CHARACTERS = 4 * MAX_SLOW_LENGTH;
+// A reading has its price, however short the document is.
+const LEAST_SLOW_CHARACTERS = 128;
+
 /** The documents of a text with unified line breaks, without those that are empty or null. Never throws for what stands in the text. */
 export function readLenientYaml(text: string): readonly LenientDocument[] {
-  return splitDocuments(text).flatMap((extent) => readLenientDocument(text, extent) ?? []);
+  const allowance = createSlowAllowance();
+  return [...splitDocuments(text)].flatMap((extent) => readLenientDocument(text, extent, allowance) ?? []);
 }
 
 /** One of `splitDocuments`; null when it is empty. */
-export function readLenientDocument(text: string, extent: Extent): LenientDocument | null {
+export function readLenientDocument(text: string, extent: Extent, allowance: SlowAllowance): LenientDocument | null {
   try {
     refuseControl(text, extent);
-    const reading: FastReading = readFast(text, extent, 'values') ?? readSlowly(text, extent);
+    const reading: FastReading = readFast(text, extent, 'values') ?? readWithin(allowance, text, extent);
     if (reading.value === null) return null;
     const problems = reading.duplicates.map(({ key, at }) => ({
       message: `key ${quote(key)} stands here a second time`,
@@ -47,6 +62,18 @@ export function readLenientDocument(text: string, extent: Extent): LenientDocume
     if (!(error instanceof BrokenDocument)) throw error;
     return { kind: 'broken', extent, problem: { message: error.message, at: error.at } };
   }
+}
+
+function readWithin(allowance: SlowAllowance, text: string, extent: Extent): FastReading {
+  const length = extent.end - extent.start;
+  if (length <= MAX_SLOW_LENGTH) {
+    allowance.characters -= Math.max(length, LEAST_SLOW_CHARACTERS);
+    if (allowance.characters < 0) {
+      const message = `one document too many that is broken, or uses more of YAML than manifests do: more than ${MAX_SLOW_CHARACTERS} characters of such; give them as JSON, or in parts`;
+      throw new BrokenDocument(extent.start, message);
+    }
+  }
+  return readSlowly(text, extent);
 }
 
 const OTHER_BREAK = /\r(?!\n)|[\u0085\u2028\u2029]/;
@@ -64,20 +91,16 @@ const MARKER = /^(?:---|\.\.\.)(?=[ \t\r\n]|$)(?:[ \t]*(?:#.*)?(?:\r?\n|$))?/gm;
 const BYTE_ORDER_MARK = '\ufeff';
 
 /** Between markers in the first column. A marker that has content behind it belongs to its document. */
-export function splitDocuments(text: string): readonly Extent[] {
-  const extents: Extent[] = [];
+export function* splitDocuments(text: string): Iterable<Extent> {
   let start = text.startsWith(BYTE_ORDER_MARK) ? 1 : 0;
-  const add = (end: number): void => {
-    if (end > start && !isDirectives(text, start, end)) extents.push({ start, end });
-  };
   for (const match of text.matchAll(MARKER)) {
-    add(match.index);
-    const isAlone =
-      match[0].endsWith('\n') || match.index + match[0].length === text.length || match[0].startsWith('.');
-    start = isAlone ? match.index + match[0].length : match.index;
+    const end = match.index;
+    if (end > start && !isDirectives(text, start, end)) yield { start, end };
+    const isAlone = match[0].endsWith('\n') || end + match[0].length === text.length || match[0].startsWith('.');
+    start = isAlone ? end + match[0].length : end;
   }
-  add(text.length);
-  return extents;
+  const end = text.length;
+  if (end > start && !isDirectives(text, start, end)) yield { start, end };
 }
 
 const DIRECTIVE_OR_NOTHING = /(?:%|[ \t\r]*(?:#|$))/my;

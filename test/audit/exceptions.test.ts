@@ -71,12 +71,21 @@ describe('exceptions in a file', () => {
     expect(outcomeOf(report, null)).toBe('findings');
   });
 
-  it('also take out what is unknown, and nothing that passes', () => {
+  it('take out what is unknown only where they say so, and nothing that passes', () => {
     const texts = [service('a', 'unknown'), service('b', 'pass')].join('---\n');
-    const report = audit('  - { rule: test-rule, namespace: ml, reason: known, expires: 2026-12-31 }\n', texts);
+    const entry = (verdict: string): string =>
+      `  - { rule: "*", namespace: ml, ${verdict}reason: known, expires: 2026-12-31 }\n`;
+    for (const verdict of ['', 'verdict: fail, ']) {
+      const report = audit(entry(verdict), texts);
+      expect(excepted(report)).toEqual([]);
+      expect(report.exceptions.uses[0]?.state).toBe('unused');
+      expect(outcomeOf(report, null)).toBe('unknown');
+    }
+    const report = audit(entry('verdict: unknown, '), texts);
     expect(excepted(report)).toEqual(['a']);
     expect(report.exceptions.uses[0]?.findings).toBe(1);
     expect(outcomeOf(report, null)).toBe('clean');
+    expect(excepted(audit(entry('verdict: unknown, '), service('c', 'fail')))).toEqual([]);
   });
 
   it('tell roles of one object, and containers, apart', () => {
@@ -136,6 +145,11 @@ spec: { pytorchReplicaSpecs: { Master: { template: ${template} }, Worker: { temp
       'a key that nobody knows',
       'exceptions: [{ rule: a, namespace: ml, reason: r, expires: 2026-12-31, until: x }]',
       'unknown-key',
+    ],
+    [
+      'a verdict that nobody gives',
+      'exceptions: [{ rule: a, namespace: b, verdict: pass, reason: c, expires: 2026-12-31 }]',
+      'wrong-value',
     ],
     ['another key beside the list', 'exceptions: []\nignore: []', 'unknown-key'],
     ['no list', '{}', 'missing-key'],

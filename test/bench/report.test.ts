@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { renderCharts } from '../../bench/report/charts.ts';
-import { parseResults } from '../../bench/report/results.ts';
+import { findFigure, parseResults, type Results } from '../../bench/report/results.ts';
 import { formatRatio, formatValue, renderMarkdown, renderTerminal } from '../../bench/report/text.ts';
 import { RESULTS } from './fixed-results.ts';
 
@@ -50,6 +50,38 @@ describe('results as text', () => {
 
   it('reads back what it kept', () => {
     expect(parseResults(JSON.stringify(RESULTS))).toEqual(RESULTS);
+  });
+});
+
+describe('a latency that the generator decided', () => {
+  const [proxy] = RESULTS.sections;
+  const p99 = findFigure(RESULTS, 'p99-5000');
+  const late = (micros: number): Results => {
+    if (proxy === undefined || p99 === undefined) throw new Error('the fixed results have changed');
+    const rows = p99.rows.map((row) => ({ ...row, value: { min: micros, median: micros, max: micros } }));
+    const lateness = { ...p99, id: 'lateness-p99-5000', title: 'The generator', rows };
+    return { ...RESULTS, sections: [{ ...proxy, figures: [...proxy.figures, lateness] }] };
+  };
+
+  it.each([
+    ['not at half of everybody’s', 99, []],
+    [
+      'at more than half of the reference, for the reference and whoever is compared with it',
+      100,
+      ['nginx', 'Sallyport enforce'],
+    ],
+  ])('is marked: %s', (_name, micros, expected) => {
+    const line = renderMarkdown(late(micros))
+      .split('\n')
+      .find((each) => each.startsWith('| Latency p99 at 5000/s'));
+    const cells = line?.split('|').slice(2, -1) ?? [];
+    const names = ['nginx', 'HAProxy', 'Sallyport passthrough', 'Sallyport enforce'];
+    expect(names.filter((_each, index) => cells[index]?.includes('†'))).toEqual(expected);
+    expect(renderTerminal(late(micros)).includes('limited by the generator')).toBe(expected.length > 0);
+  });
+
+  it('is not marked where lateness was not measured', () => {
+    expect(renderMarkdown(RESULTS)).not.toContain('†');
   });
 });
 

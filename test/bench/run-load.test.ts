@@ -19,7 +19,7 @@ function outcomeOf(values: readonly number[], of: Partial<LoadOutcome>): LoadOut
   const histogram = new LatencyHistogram();
   for (const value of values) histogram.record(value);
   const latency = histogram.toCells();
-  return { done: values.length, elapsedMs: 1_000, bytes: 0, cpuMs: 0, latency, lateness: [], ...of };
+  return { done: values.length, elapsedMs: 1_000, bytes: 0, cpuMs: 0, waitedMs: 0, latency, lateness: [], ...of };
 }
 
 describe('processes of the load generator', () => {
@@ -33,12 +33,23 @@ describe('processes of the load generator', () => {
     expect(sharesOf({ ...PLAN, connections: 2 }, 5)).toHaveLength(2);
   });
 
+  it('do not say how long they waited where one of them does not know', () => {
+    expect(mergeOutcomes([outcomeOf([1], {}), outcomeOf([1], { waitedMs: null })]).waitedShare).toBeNull();
+  });
+
   it('are added up, rates by the time each took, percentiles over all values', () => {
     const merged = mergeOutcomes([
       outcomeOf([10, 10, 10], { elapsedMs: 1_000, bytes: 5, cpuMs: 1 }),
-      outcomeOf([200], { elapsedMs: 500, bytes: 7, cpuMs: 2 }),
+      outcomeOf([200], { elapsedMs: 500, bytes: 7, cpuMs: 2, waitedMs: 250 }),
     ]);
-    expect(merged).toMatchObject({ done: 4, perSecond: 5, bytes: 12, generatorCpuMs: 3, elapsedMs: 1_000 });
+    expect(merged).toMatchObject({
+      done: 4,
+      perSecond: 5,
+      bytes: 12,
+      generatorCpuMs: 3,
+      elapsedMs: 1_000,
+      waitedShare: 0.25,
+    });
     expect(merged.latency.percentile(75)).toBe(10);
     expect(merged.latency.percentile(100)).toBe(200);
   });

@@ -22,6 +22,25 @@ describe('samples of rounds', () => {
     });
   });
 
+  it('become a figure of ratios to another than the reference, which has no ratios itself', () => {
+    const samples = new Samples();
+    for (const [name, value] of [
+      ['nginx', 30],
+      ['tuned', 20],
+      ['Sallyport', 10],
+    ] as const)
+      samples.add(KIND, name, value);
+    samples.addRatios('cpu', 'tuned', { ...KIND, id: 'beside', unit: '×' });
+    samples.addRatios('cpu', 'who', { ...KIND, id: 'beside nobody', unit: '×' });
+    const [, beside, ...others] = samples.toFigures('nginx');
+    expect(beside?.rows.map(({ name, value, ratio }) => [name, value.median, ratio])).toEqual([
+      ['nginx', 1.5, null],
+      ['tuned', 1, null],
+      ['Sallyport', 0.5, null],
+    ]);
+    expect(others).toEqual([]);
+  });
+
   it('have no ratio to what was not measured as often', () => {
     const samples = new Samples();
     samples.add(KIND, 'Sallyport', 1);

@@ -12,6 +12,7 @@ function watch(isTerminal: boolean): {
   let nowMs = 0;
   const io = {
     write: () => undefined,
+    tell: () => undefined,
     writeError: (text: string) => void written.push(text),
     stdin: (async function* () {})(),
     colour: false,

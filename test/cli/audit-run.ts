@@ -14,6 +14,9 @@ export interface AuditRun {
 export async function runAudit(argv: readonly string[], stdin = ''): Promise<AuditRun> {
   const ran = { out: '', errors: '', exitCode: null as number | null };
   await runProgram(['audit', ...argv], '1.2.3', {
+    tell(text) {
+      this.write(text);
+    },
     write: (text) => {
       ran.out += text;
     },

@@ -66,6 +66,9 @@ async function check(path: string): Promise<Run> {
   let exitCode: number | null = null;
   const program = new Command('sallyport').exitOverride().configureOutput({ writeErr: () => undefined });
   registerConfigCommand(program, {
+    tell(text) {
+      this.write(text);
+    },
     write: (text) => {
       out += text;
     },

@@ -52,6 +52,9 @@ function terminal() {
   return {
     seen,
     io: {
+      tell(text: string) {
+        this.write(text);
+      },
       write: (text: string) => {
         seen.out += text;
         changed();

@@ -43,6 +43,9 @@ async function devCa(...args: readonly string[]): Promise<Outcome> {
   let exitCode = 0;
   const program = new Command('sallyport').exitOverride();
   registerDevCaCommand(program, {
+    tell(text) {
+      this.write(text);
+    },
     write: (text) => {
       output += text;
     },
@@ -175,6 +178,7 @@ describe('dev-ca init', () => {
       const quiet = new Command('sallyport').exitOverride().configureOutput({ writeErr: () => {} });
       registerDevCaCommand(quiet, {
         write: () => {},
+        tell: () => {},
         writeError: () => {},
         stdin: (async function* empty() {})(),
         colour: false,

@@ -17,6 +17,9 @@ async function run(args: readonly string[], stdin: readonly (string | Buffer)[] 
   let exitCode: number | null = null;
   const program = new Command('sallyport').exitOverride();
   registerIdCommand(program, {
+    tell(text) {
+      this.write(text);
+    },
     write: (text) => {
       out += text;
     },

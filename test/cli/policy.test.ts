@@ -31,6 +31,9 @@ async function run(args: readonly string[], colour: boolean): Promise<Outcome> {
   let exitCode = 0;
   const program = new Command('sallyport').exitOverride();
   const io = {
+    tell(text: string) {
+      this.write(text);
+    },
     write: (text: string) => {
       output += text;
     },

@@ -10,6 +10,9 @@ interface Ran {
 async function run(...argv: readonly string[]): Promise<Ran> {
   const ran = { out: '', errors: '', exitCode: null as number | null };
   await runProgram(argv, '1.2.3', {
+    tell(text) {
+      this.write(text);
+    },
     write: (text) => {
       ran.out += text;
     },

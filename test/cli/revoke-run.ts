@@ -16,6 +16,9 @@ export async function sallyport(first: string | Terminal, ...rest: readonly stri
   const outcome = { output: '', errors: '', exitCode: 0 };
   const argv = typeof first === 'string' ? [first, ...rest] : rest;
   await runProgram(argv, '1.2.3', {
+    tell(text) {
+      this.write(text);
+    },
     write: (text) => {
       outcome.output += text;
     },

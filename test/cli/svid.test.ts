@@ -55,6 +55,9 @@ async function run(...args: readonly string[]): Promise<Run> {
   let exitCode: number | null = null;
   const program = new Command('sallyport').exitOverride().configureOutput({ writeErr: () => undefined });
   registerSvidCommand(program, {
+    tell(text) {
+      this.write(text);
+    },
     write: (text) => {
       out += text;
     },

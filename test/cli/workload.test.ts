@@ -55,6 +55,9 @@ function begin(...args: readonly string[]): Running {
     for (const each of waiting.splice(0)) each();
   };
   const io = {
+    tell(text: string) {
+      this.write(text);
+    },
     write: (text: string) => {
       ran.out += text;
       wake();

@@ -95,7 +95,7 @@ describe('reading a cluster', () => {
     expect(podsOf(await read())).toEqual(EVERY_POD);
   });
 
-  const list = (items: unknown, metadata: unknown = { resourceVersion: '7' }): unknown => ({
+  const list = (items: unknown, metadata: unknown = { resourceVersion: '7' }): object => ({
     kind: 'PodList',
     apiVersion: 'v1',
     metadata,
@@ -108,7 +108,22 @@ describe('reading a cluster', () => {
     ['always fails', { status: 500 }, 'unavailable'],
     ['does not answer', { status: 'hang' }, 'timeout'],
     ['hangs up', { status: 'drop' }, 'unavailable'],
-    ['has lost the kind', { status: 404 }, 'absent-kind'],
+    ['has lost the kind', { status: 404 }, 'unavailable'],
+    [
+      'answers with a status that has items',
+      {
+        status: 200,
+        body: { kind: 'Status', apiVersion: 'v1', code: 403, metadata: { resourceVersion: '7' }, items: [] },
+      },
+      'malformed',
+    ],
+    ['answers with another list', { status: 200, body: { ...list([]), kind: 'ServiceList' } }, 'malformed'],
+    ['answers with a list of another version', { status: 200, body: { ...list([]), apiVersion: 'v2' } }, 'malformed'],
+    [
+      'has more than it gives',
+      { status: 200, body: list([item], { resourceVersion: '7', remainingItemCount: 7 }) },
+      'malformed',
+    ],
     ['always says that the place has expired', { status: 410 }, 'unavailable'],
     ['answers with HTML', { status: 'not-json' }, 'malformed'],
     ['answers with another object', { status: 'no-list' }, 'malformed'],
@@ -202,12 +217,17 @@ describe('discovery', () => {
     expect(reasonOf(await read(), 'PeerAuthentication.security.istio.io')).toBe('unavailable');
   });
 
+  it('does not call absent what a group has that it names and does not answer for', async () => {
+    server.fail({ path: /^\/apis\/security\.istio\.io\/v1/, status: 404 });
+    expect(reasonOf(await read(), 'PeerAuthentication.security.istio.io')).toBe('unavailable');
+  });
+
   it('asks for no resource whose name leads elsewhere', async () => {
     server.kinds = [
       ...STAND_IN_KINDS.filter(({ kind }) => kind !== 'RayJob'),
       { group: 'ray.io', version: 'v1', kind: 'RayJob', resource: '../../../metrics?x=', isNamespaced: true },
     ];
-    expect(reasonOf(await read(), 'RayJob.ray.io')).toBe('absent-kind');
+    expect(reasonOf(await read(), 'RayJob.ray.io')).toBe('malformed');
     expect(server.requestsTo(/metrics/)).toEqual([]);
   });
 });

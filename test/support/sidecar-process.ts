@@ -29,6 +29,9 @@ export interface SidecarProcess {
   get(path: string): Promise<{ status: number; body: string }>;
   /** The first line, earlier or later, that has these fields; fails when the process ends without. */
   logged(fields: LogLine): Promise<LogLine>;
+  /** Reads its output no more, so that the pipe fills. */
+  stopReading(): void;
+  resumeReading(): void;
   /** Resident set size in bytes, from /proc. */
   residentBytes(): number;
   /** Kills the process if it is still there and removes its directory. */
@@ -101,9 +104,13 @@ export async function startSidecarProcess(options: SidecarFilesOptions): Promise
   return runSidecar(writeSidecarFiles(options), []);
 }
 
-/** Resolves when the sidecar is ready; fails when it ends before. */
-export async function runSidecar(files: SidecarFiles, nodeOptions: readonly string[]): Promise<SidecarProcess> {
-  const running = new RunningProcess(spawnSidecar(files, nodeOptions));
+/** Resolves when the sidecar is ready; fails when it ends before. `program` is the file of another build of it. */
+export async function runSidecar(
+  files: SidecarFiles,
+  nodeOptions: readonly string[],
+  program?: string,
+): Promise<SidecarProcess> {
+  const running = new RunningProcess(spawnSidecar(files, nodeOptions, program));
   const ready = await running.logged({ msg: 'ready' });
   const listening = await running.logged({ msg: 'listening' });
   const adminPort = Number(String(ready['admin']).split(':').at(-1));
@@ -121,10 +128,15 @@ export async function runSidecar(files: SidecarFiles, nodeOptions: readonly stri
     signal: (name) => running.signal(name),
     get: (path) => ask(admin, { path }),
     logged: (fields) => running.logged(fields),
+    stopReading: () => running.stopReading(),
+    resumeReading: () => running.resumeReading(),
     residentBytes: () =>
       Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${running.pid}/status`, 'utf8'))?.[1]) * 1024,
     stop: async () => {
+      // A worker that was stopped ends by nothing else, and holds our pipes as long.
+      for (const child of childrenOf(running.pid)) killIfThere(child);
       running.signal('SIGKILL');
+      running.resumeReading();
       await running.exited;
       files.remove();
     },
@@ -149,8 +161,8 @@ const LOGGED_WITHIN_MS = 10_000;
 
 type Child = ChildProcessByStdio<null, Readable, Readable>;
 
-function spawnSidecar(files: SidecarFiles, nodeOptions: readonly string[]): Child {
-  const command = [...nodeOptions, MAIN, 'run', '--config', files.path('sallyport.yaml')];
+function spawnSidecar(files: SidecarFiles, nodeOptions: readonly string[], program = MAIN): Child {
+  const command = [...nodeOptions, program, 'run', '--config', files.path('sallyport.yaml')];
   return spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
@@ -189,6 +201,14 @@ class RunningProcess {
     this.#child.kill(name);
   }
 
+  stopReading(): void {
+    this.#child.stdout.pause();
+  }
+
+  resumeReading(): void {
+    this.#child.stdout.resume();
+  }
+
   async logged(fields: LogLine): Promise<LogLine> {
     const deadline = setTimeout(() => this.#fail(), LOGGED_WITHIN_MS);
     try {
@@ -216,5 +236,23 @@ class RunningProcess {
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) waiter();
+  }
+}
+
+function childrenOf(pid: number): readonly number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    return text === '' ? [] : text.split(' ').map(Number);
+  } catch {
+    // It has ended, and they with it.
+    return [];
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
   }
 }

@@ -12,18 +12,25 @@ import { type PolicyChange, type StateChange, unpackPolicy, unpackRevocations, u
 const NEVER = 0;
 
 export class FollowedState implements AdmissionMaterials {
-  readonly #identity = new FollowedCell<OwnIdentity | null>(null);
-  readonly #trust = new FollowedCell<TrustBundles>(new Map());
-  readonly #revocations = new FollowedCell<Revocations>(NO_REVOCATIONS);
+  readonly #identity: FollowedCell<OwnIdentity | null>;
+  readonly #trust: FollowedCell<TrustBundles>;
+  readonly #revocations: FollowedCell<Revocations>;
   readonly #policy: FollowedCell<CompiledPolicy>;
   readonly trust: AdmissionMaterials['trust'];
 
-  /** Begins with everything at one moment. @throws {Error} when something is not among it: nothing is decided by a part. */
-  constructor(state: readonly StateChange[]) {
+  /**
+   * Begins with everything at one moment. `assertCurrent` is asked by whoever reads what admissions and decisions rest on, and throws
+   * where that may be out of date. @throws {Error} when something is not in `state`: nothing is decided by a part.
+   */
+  constructor(state: readonly StateChange[], assertCurrent: () => void) {
     const policy = state.find((change): change is PolicyChange => change.what === 'policy');
     const others = new Set(state.map(({ what }) => what));
     if (policy === undefined || others.size < 4) throw new Error('what is in force did not come whole');
-    this.#policy = new FollowedCell(unpackPolicy(policy), policy.epoch);
+    this.#identity = new FollowedCell<OwnIdentity | null>(null, NEVER, () => undefined);
+    this.#trust = new FollowedCell<TrustBundles>(new Map(), NEVER, () => undefined);
+    // Each request asks for these two: whether its peer is revoked, and what it may.
+    this.#revocations = new FollowedCell(NO_REVOCATIONS, NEVER, assertCurrent);
+    this.#policy = new FollowedCell(unpackPolicy(policy), policy.epoch, assertCurrent);
     this.trust = { view: this.#trust };
     for (const change of state) if (change !== policy) this.apply(change);
   }
@@ -61,13 +68,16 @@ export class FollowedState implements AdmissionMaterials {
 /** As a SnapshotCell, except that the epochs are given to it. */
 class FollowedCell<T> implements SnapshotView<T> {
   #current: Snapshot<T>;
+  readonly #assertCurrent: () => void;
   readonly #subscribers = new Set<(snapshot: Snapshot<T>) => void>();
 
-  constructor(value: T, epoch: number = NEVER) {
+  constructor(value: T, epoch: number, assertCurrent: () => void) {
     this.#current = { epoch, value };
+    this.#assertCurrent = assertCurrent;
   }
 
   get current(): Snapshot<T> {
+    this.#assertCurrent();
     return this.#current;
   }
 

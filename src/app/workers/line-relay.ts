@@ -10,7 +10,7 @@ const NEWLINE = 0x0a;
 const MAX_PENDING_BYTES = 1024 * 1024;
 /** Reading and writing costs the same for one line as for a hundred, so that after a few it is waited for more. */
 const FEW_BYTES = 16 * 1024;
-const PAUSE_MS = 20;
+const PAUSE_MS = 50;
 
 /** While too much waits nothing is read: then the pipe fills, and whoever writes into it drops lines and counts them, as a process alone does. */
 export function relayLines(from: Readable, destination: Destination): void {
@@ -18,7 +18,7 @@ export function relayLines(from: Readable, destination: Destination): void {
   let unfinished: Buffer = Buffer.alloc(0);
   const pause = async (): Promise<void> => {
     from.pause();
-    do await delay(PAUSE_MS);
+    do await delay(PAUSE_MS, undefined, { ref: false });
     while (destination.pendingBytes > MAX_PENDING_BYTES);
     from.resume();
   };

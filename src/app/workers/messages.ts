@@ -14,8 +14,8 @@ export type ToWorker =
       readonly state: readonly StateChange[];
     }
   | { readonly kind: 'change'; readonly sequence: number; readonly change: StateChange }
-  /** Sent ever again: as long as they come, nothing that was sent before them is missing. */
-  | { readonly kind: 'beat'; readonly sequence: number }
+  /** Sent ever again, from the beginning on: nothing that was sent before it is missing. `saidMs` is in shared time. */
+  | { readonly kind: 'beat'; readonly saidMs: number }
   | { readonly kind: 'reverify' }
   | { readonly kind: 'report' }
   | { readonly kind: 'drain' }

@@ -9,6 +9,7 @@ import { StartError } from '../start-error.ts';
 import { BEAT_MS, type FromWorker, MAX_SILENCE_MS, readToWorker, type ToWorker } from './messages.ts';
 import { PrimaryWatch } from './primary-watch.ts';
 import { Serving } from './serving.ts';
+import { sharedOffsetMs } from './shared-time.ts';
 import type { StartMessage } from './worker-slot.ts';
 
 const EXIT_FAILURE = 1;
@@ -41,6 +42,7 @@ export function runWorker(): void {
   // Nobody says any more what is revoked.
   process.on('disconnect', () => exit(EXIT_FAILURE));
 
+  const offsetMs = sharedOffsetMs(systemClock);
   const watch = new PrimaryWatch({
     clock: systemClock,
     maxSilenceMs: MAX_SILENCE_MS,
@@ -55,7 +57,7 @@ export function runWorker(): void {
 
   const start = async (message: StartMessage): Promise<void> => {
     log.level = message.config.log.level;
-    serving = new Serving(message, { log, destination });
+    serving = new Serving(message, { log, destination, assertCurrent: () => watch.assertCurrent() });
     try {
       await serving.listen();
     } catch (error) {
@@ -68,6 +70,8 @@ export function runWorker(): void {
   };
   const leave = async (): Promise<void> => {
     serving?.close();
+    // The others may have to drain for long, and figures are asked for meanwhile.
+    await tellReport();
     await destination.flush(LOG_FLUSH_MS);
     process.exit(0);
   };
@@ -79,13 +83,13 @@ export function runWorker(): void {
         serving?.apply(message.sequence, message.change);
         return tellInForce();
       case 'beat':
+        watch.heard(message.saidMs - offsetMs);
         return tellInForce();
       case 'reverify':
         serving?.reverify();
         return;
       case 'report':
-        if (serving !== null) await tell({ kind: 'report', metrics: await serving.report() });
-        return;
+        return tellReport();
       case 'drain':
         await serving?.drain();
         return leave();
@@ -93,13 +97,13 @@ export function runWorker(): void {
         return leave();
     }
   };
+  const tellReport = async (): Promise<void> => {
+    if (serving !== null) await tell({ kind: 'report', metrics: await serving.report() });
+  };
   const tellInForce = async (): Promise<void> => {
     if (serving !== null) await tell({ kind: 'in-force', sequence: serving.sequence });
   };
-  process.on('message', (message) => {
-    watch.heard();
-    void obey(readToWorker(message));
-  });
+  process.on('message', (message) => void obey(readToWorker(message)));
   void tell({ kind: 'up' });
 }
 

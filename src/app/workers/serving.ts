@@ -14,18 +14,22 @@ import { FollowedState } from './followed-state.ts';
 import type { StateChange } from './state-change.ts';
 import type { StartMessage } from './worker-slot.ts';
 
+interface ServingParts {
+  readonly log: Logger;
+  readonly destination: LogDestination;
+  /** @throws {Error} when what is in force here may be out of date. */
+  readonly assertCurrent: () => void;
+}
+
 export class Serving {
   readonly #state: FollowedState;
   readonly #telemetry: Telemetry;
   readonly #dataPlane: DataPlane;
   #sequence: number;
 
-  constructor(
-    { config, state, sequence }: StartMessage,
-    { log, destination }: { readonly log: Logger; readonly destination: LogDestination },
-  ) {
+  constructor({ config, state, sequence }: StartMessage, { log, destination, assertCurrent }: ServingParts) {
     const clock = systemClock;
-    const followed = new FollowedState(state);
+    const followed = new FollowedState(state, assertCurrent);
     const { cache, telemetry } = createInstruments(
       { config, log, decisionLog: destination, logWriteFailures: () => destination.failures, onRequest: null },
       {

@@ -19,12 +19,13 @@ export interface WorkerEvents {
   /** Its log, from the first byte on. */
   readonly log: (lines: Readable) => void;
   readonly message: (message: WorkerMessage) => void;
-  /** After the last of its log has come. */
+  /** After the last of its log has come, or has not come for a second. */
   readonly ended: (end: WorkerEnd) => void;
 }
 
 /** The command of this program that a worker runs. */
 const WORKER_COMMAND = 'worker';
+const LAST_WORDS_MS = 1_000;
 
 export class WorkerProcess {
   readonly #child: ChildProcess;
@@ -46,10 +47,16 @@ export class WorkerProcess {
     });
     // That it could not be told something, or be started, shows in its end.
     this.#child.on('error', () => undefined);
-    this.#child.on('close', (exitCode, signal) => {
+    let hasEnded = false;
+    const end = (exitCode: number | null, signal: NodeJS.Signals | null): void => {
+      if (hasEnded) return;
+      hasEnded = true;
       this.#takeReport(this.#lastReport);
       events.ended({ exitCode, signal, lastReport: this.#lastReport });
-    });
+    };
+    // When nobody reads our log, the last of its own does not come either: it is not to be waited for.
+    this.#child.on('exit', (exitCode, signal) => void setTimeout(() => end(exitCode, signal), LAST_WORDS_MS));
+    this.#child.on('close', end);
   }
 
   get pid(): number | null {

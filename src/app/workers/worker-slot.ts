@@ -8,6 +8,7 @@ import { StartError } from '../start-error.ts';
 import { relayLines } from './line-relay.ts';
 import { BEAT_MS, type ToWorker } from './messages.ts';
 import { Respawn } from './respawn.ts';
+import { sharedOffsetMs } from './shared-time.ts';
 import { type WorkerEnd, type WorkerMessage, WorkerProcess } from './worker-process.ts';
 
 export interface SlotParts {
@@ -50,6 +51,7 @@ interface Life {
 export class WorkerSlot {
   readonly #parts: SlotParts;
   readonly #respawn = new Respawn();
+  readonly #sharedOffsetMs: number;
   #life: Life | null = null;
   /** Makes the first message; null until there is something to begin with. */
   #begin: (() => StartMessage) | null = null;
@@ -61,6 +63,7 @@ export class WorkerSlot {
   /** Its process comes to life, and waits to be told. */
   constructor(parts: SlotParts) {
     this.#parts = parts;
+    this.#sharedOffsetMs = sharedOffsetMs(parts.clock);
     this.#spawn();
   }
 
@@ -107,10 +110,9 @@ export class WorkerSlot {
   beat(): void {
     const life = this.#life;
     if (life === null) return;
-    if (life.listeningSinceMs !== null) {
-      life.unansweredSinceMs ??= this.#nowMs();
-      life.process.tell({ kind: 'beat', sequence: life.sent });
-    }
+    // One that has to wait before it may serve is told as well that we are there; it has nothing to answer yet.
+    life.process.tell({ kind: 'beat', saidMs: this.#nowMs() + this.#sharedOffsetMs });
+    if (life.listeningSinceMs !== null) life.unansweredSinceMs ??= this.#nowMs();
     // Its answer may lie there unread, after a turn of the event loop that took long.
     if (this.#isHanging(life)) setImmediate(() => this.#killIfHanging(life));
   }
@@ -183,11 +185,13 @@ export class WorkerSlot {
   #bury(life: Life, { exitCode, signal, lastReport }: WorkerEnd): void {
     this.#life = null;
     this.#parts.onRetired(lastReport);
+    const { log, number, schedule } = this.#parts;
+    const facts = { worker: number, workerPid: life.process.pid, exitCode, signal };
     if (this.#left !== null) {
+      if (exitCode !== 0) log.error(facts, 'a worker has ended before it was done');
       this.#left.resolve();
       return;
     }
-    const { log, number, schedule } = this.#parts;
     const { listeningSinceMs } = life;
     if (listeningSinceMs === null && this.#restarts === 0) {
       const lines = life.refusal.length > 0 ? life.refusal : [this.#describe('ended before it served')];
@@ -196,10 +200,7 @@ export class WorkerSlot {
     }
     const nextMs = this.#respawn.delayAfter(listeningSinceMs === null ? 0 : this.#nowMs() - listeningSinceMs);
     const problems = life.refusal.length === 0 ? {} : { problems: life.refusal };
-    log.error(
-      { worker: number, workerPid: life.process.pid, exitCode, signal, ...problems, nextMs },
-      'a worker has ended, another takes its place',
-    );
+    log.error({ ...facts, ...problems, nextMs }, 'a worker has ended, another takes its place');
     if (this.#respawn.isLooping) log.error({ worker: number }, 'a worker keeps ending, this sidecar is not ready');
     this.#cancelNext = schedule(nextMs, () => {
       this.#restarts += 1;

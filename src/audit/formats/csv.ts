@@ -56,11 +56,15 @@ function toLine(cells: readonly string[]): string {
 
 // Spreadsheets trim before they look, and take the wide forms of these signs for the signs.
 const FORMULA = /^\s*[=+\-@＝＋－＠]|^[\t\r\n]/u;
+// Controls but for tab and the breaks of lines, and what turns the direction of writing: they move the cursor of whoever prints the file.
+// oxlint-disable-next-line no-control-regex -- they are what is looked for
+const UNSEEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 // `;` parts cells where the comma is the decimal sign.
 const NEEDS_QUOTES = /[",;\t\r\n]|^\s|\s$/u;
 
 /** A cell that begins like a formula is shown as text: what stands in a manifest is somebody else's. */
 function toCell(text: string): string {
-  const safe = FORMULA.test(text) ? `'${text}` : text;
+  const visible = text.replaceAll(UNSEEN, (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`);
+  const safe = FORMULA.test(visible) ? `'${visible}` : visible;
   return NEEDS_QUOTES.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

@@ -57,13 +57,13 @@ function head({ version, nowMs }: HtmlTerms): Markup {
 }
 
 function firstPage(summary: Summary, coverage: Coverage, shown: ReadonlySet<Finding>): Markup {
+  const cards = summary.checks.map((check) => checkCard(check, shown));
+  const checks = cards.length === 0 ? NOTHING : html`<ul class="checks">\n${cards}</ul>\n`;
   return html`${totals(summary)}
-<ul class="checks">
-${summary.checks.map((check) => checkCard(check, shown))}</ul>
-${coverage.isComplete ? NOTHING : html`<p class="notice">Not everything could be judged. What stayed open is <a href="#coverage">listed below</a>, and is not counted as passed.</p>\n`}${tenetTable(summary)}`;
+${checks}${coverage.isComplete ? NOTHING : html`<p class="notice">Not everything could be judged. What stayed open is <a href="#coverage">listed below</a>, and is not counted as passed.</p>\n`}${tenetTable(summary)}`;
 }
 
-function totals({ severities, verdicts, workloads, namespaces, excepted, inBaseline }: Summary): Markup {
+function totals({ severities, verdicts, checks, workloads, namespaces, excepted, inBaseline }: Summary): Markup {
   const grave = SEVERITIES.filter((severity) => severities[severity] > 0).map(
     (severity) => html`<li><b>${severities[severity]}</b>${severity}</li>`,
   );
@@ -74,7 +74,11 @@ function totals({ severities, verdicts, workloads, namespaces, excepted, inBasel
     [inBaseline, 'in the baseline'],
   ];
   const rest = others.filter(([count]) => count > 0).map(([count, name]) => html`<li><b>${count}</b>${name}</li>`);
-  return html`<ul class="totals">${grave.length === 0 ? html`<li class="pass"><b>0</b>failed</li>` : grave}${rest}<li class="soft"><b>${workloads}</b>workloads</li><li class="soft"><b>${namespaces}</b>namespaces</li></ul>`;
+  const size =
+    checks.length === 0
+      ? NOTHING
+      : html`<li class="soft"><b>${workloads}</b>workloads</li><li class="soft"><b>${namespaces}</b>namespaces</li>`;
+  return html`<ul class="totals">${grave.length === 0 ? html`<li class="pass"><b>0</b>failed</li>` : grave}${rest}${size}</ul>`;
 }
 
 function checkCard(

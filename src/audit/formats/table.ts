@@ -2,7 +2,7 @@
 
 import type { SourcePosition } from '../../core/source-position.ts';
 import type { Severity } from '../finding.ts';
-import type { AuditReport, Coverage, ExceptionReport, Finding, Standing } from '../report.ts';
+import type { AuditReport, Coverage, ExceptionReport, Finding, Standing, Summary } from '../report.ts';
 import { printable, wrap } from './printable.ts';
 
 export type TableColour = 'red' | 'green' | 'yellow' | 'dim' | 'bold';
@@ -159,15 +159,13 @@ function warning(text: string, { paint, width }: TableTerms): readonly string[] 
 }
 
 function formatTotals({ summary, coverage }: AuditReport, { paint, width }: TableTerms): readonly string[] {
-  const { verdicts, severities, workloads, namespaces, excepted, inBaseline } = summary;
+  const { verdicts, severities, excepted, inBaseline } = summary;
   const grave = Object.entries(severities)
     .filter(([, failed]) => failed > 0)
     .map(([severity, failed]) => `${failed} ${severity}`)
     .join(', ');
   const counts = [
-    workloads === 0
-      ? 'no workload among what was given'
-      : `${count(workloads, 'workload')} in ${count(namespaces, 'namespace')}`,
+    ...sizeOf(summary),
     `${verdicts.unknown} unknown`,
     ...(excepted > 0 ? [`${excepted} excepted`] : []),
     ...(inBaseline > 0 ? [`${inBaseline} in the baseline`] : []),
@@ -177,6 +175,12 @@ function formatTotals({ summary, coverage }: AuditReport, { paint, width }: Tabl
     grave === '' ? paint('nothing failed', 'green') : paint(`failed: ${grave}`, 'red'),
     ...(coverage.isComplete ? [] : [paint('not everything could be judged', 'yellow')]),
   ];
+}
+
+function sizeOf({ checks, workloads, namespaces }: Summary): readonly string[] {
+  if (checks.length === 0) return [];
+  if (workloads === 0) return ['no workload among what was given'];
+  return [`${count(workloads, 'workload')} in ${count(namespaces, 'namespace')}`];
 }
 
 function count(number: number, noun: string): string {

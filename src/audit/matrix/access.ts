@@ -3,7 +3,8 @@
 import type { Cluster } from '../cluster.ts';
 import type { ComponentAnswer } from '../component.ts';
 import type { AuditContext, AuditOptions } from '../finding.ts';
-import { meshOf } from '../mesh/mesh.ts';
+import { meshOf, type Mesh } from '../mesh/mesh.ts';
+import { findUnread } from '../mesh/readable.ts';
 import { type Bounds, keyOfBounds } from '../network/bounds.ts';
 import type { CniName } from '../network/cni.ts';
 import type { Connectivity } from '../network/connectivity.ts';
@@ -46,19 +47,19 @@ function createMemory(): Map<CompiledPolicy, Map<string, Access>> {
   return new Map();
 }
 
-export interface AccessTerms {
+interface AccessTerms {
   readonly policy: CompiledPolicy;
   readonly options: AuditOptions;
 }
 
 /** Grows with the square of the cells, each pair of which takes a few look-ups; whatever is alike is judged once. */
-export function buildAccess(cluster: Cluster, { policy, options }: AccessTerms, found: Connectivity): Access {
+function buildAccess(cluster: Cluster, { policy, options }: AccessTerms, found: Connectivity): Access {
   const mesh = meshOf(cluster, options);
   const grants = new Grants(policy);
   const { all: cells, answers } = groupCells({ cluster, mesh, found, policy, options });
   const open = new BitMatrix(cells.length);
   const possible = new BitMatrix(cells.length);
-  const guards = { mesh, grants, opinions: new Opinions() };
+  const guards = { mesh, isMeshless: isMeshless(cluster, mesh), grants, opinions: new Opinions() };
   const targets = cells.map((cell) => new Target(cell, guards));
   const ofNodes = new Map<string, Bounds>();
   // One caller after the other: targets remember no more than what they said to the last.
@@ -71,6 +72,14 @@ export function buildAccess(cluster: Cluster, { policy, options }: AccessTerms, 
     }
   }
   return { policy, found, grants, cells, answers, into: targets.map(({ edges }) => edges), open, possible };
+}
+
+function isMeshless(cluster: Cluster, { isPresent }: Mesh): boolean {
+  const unread = [
+    { group: 'security.istio.io', kind: 'PeerAuthentication', namespace: null },
+    { group: '', kind: 'Namespace', namespace: null },
+  ].map((asked) => findUnread(cluster, asked));
+  return !isPresent && unread.every((entry) => entry === null);
 }
 
 function compareCallers(left: Cell, right: Cell): number {

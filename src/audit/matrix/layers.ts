@@ -55,17 +55,27 @@ export interface Passage {
 
 export interface Guards {
   readonly mesh: Mesh;
+  /** Nothing of a mesh is there, and it would have been seen: what nobody knows of a workload does not matter then. */
+  readonly isMeshless: boolean;
   readonly grants: Grants;
   readonly opinions: Opinions;
 }
 
 /** Everything but the network. A mesh and Sallyport see no more than TCP. */
-export function askGuards({ mesh, grants, opinions }: Guards, passage: Passage): readonly KnownOpinion[] {
-  const { from, to, port } = passage;
+export function askGuards({ mesh, isMeshless, grants, opinions }: Guards, passage: Passage): readonly KnownOpinion[] {
+  const { to, port } = passage;
   if (port.protocol !== 'TCP') return [];
+  const bySallyport = askSallyport(mesh, grants, passage);
+  const byMesh = isMeshless ? [] : askAll(mesh, passage);
+  const { by, source } = mesh.mtlsMode(to, port.number);
+  const byOwn = isMeshless && by === 'sallyport' ? [opinion('mtls', 'admits', source)] : [];
+  return [...byMesh, ...byOwn, bySallyport].map((each) => opinions.keep(each));
+}
+
+function askAll(mesh: Mesh, passage: Passage): readonly LayerOpinion[] {
+  const { from, to, port } = passage;
   const authorization = meshAuthorization(mesh, from, { to, port: port.number });
-  const asked = [askTls(mesh, passage, authorization), askMesh(authorization), askSallyport(mesh, grants, passage)];
-  return asked.map((each) => opinions.keep(each));
+  return [askTls(mesh, passage, authorization), askMesh(authorization)];
 }
 
 /** Most of millions of opinions are the same. */

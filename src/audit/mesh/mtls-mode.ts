@@ -63,6 +63,10 @@ function sallyportMode(sallyport: Sallyport, port: number | null): MtlsMode | nu
       ? noMode('DISABLE', "Sallyport's probes: metrics and health, in plain HTTP")
       : null;
   }
+  if (config.mode === 'shadow') {
+    const source = `Sallyport's listener ${listener.name} is in shadow, and forwards what it would deny`;
+    return { ...noMode('PERMISSIVE', source), object: config.object };
+  }
   const proof = listener.authenticate.includes('x509') ? 'X.509-SVID of the peer' : 'JWT-SVID in every request';
   const source = `Sallyport's listener ${listener.name} for ${listener.components.join(', ')}: ${proof}`;
   return { ...noMode('STRICT', source), by: 'sallyport', object: config.object };

@@ -14,7 +14,10 @@ import { PrimaryWatch } from '../../../src/app/workers/primary-watch.ts';
 import { Respawn } from '../../../src/app/workers/respawn.ts';
 import { toWorkerConfig } from '../../../src/app/workers/shares.ts';
 import { StateStream } from '../../../src/app/workers/state-stream.ts';
-import type { StateChange } from '../../../src/app/workers/state-change.ts';
+import { packRevocations, type StateChange, unpackRevocations } from '../../../src/app/workers/state-change.ts';
+import { parseCrl } from '../../../src/pki/crl.ts';
+import { makeCrl } from '../../revocation/crl-builder.ts';
+import { selfSigned } from '../../support/certificate-builder.ts';
 import { TrustComposition } from '../../../src/app/materials/trust-composition.ts';
 import { SnapshotCell } from '../../../src/core/snapshot.ts';
 import { loadPolicy, type PolicySource } from '../../../src/policy/load.ts';
@@ -73,6 +76,8 @@ function setting() {
   return { ...materials, identity, trust, policy, revocations, bundle, publicKey, stream, sent, revoke };
 }
 
+const isCurrent = (): void => undefined;
+
 /** As a channel between processes does. */
 const carried = <T>(value: T): T => deserialize(serialize(value)) as T;
 
@@ -80,7 +85,7 @@ describe('what is in force, on its way to a worker', () => {
   it('arrives as it was, under the same epochs', () => {
     const here = setting();
     here.revoke([LOST]);
-    const there = new FollowedState(carried(here.stream.all()));
+    const there = new FollowedState(carried(here.stream.all()), isCurrent);
     expect(there.identity.current).toEqual(here.identity.current);
     expect(there.revocations.current.epoch).toBe(2);
     expect(there.revocations.current.value.count).toBe(1);
@@ -95,9 +100,17 @@ describe('what is in force, on its way to a worker', () => {
     expect(bundle?.jwtAuthorities.get('k1')?.publicKey.equals(here.publicKey)).toBe(true);
   });
 
+  it('has the certificate revocation lists with it', () => {
+    const crl = parseCrl(
+      makeCrl(selfSigned(), { entries: [{ serial: Buffer.from([7]), at: new Date(0), extensions: [] }] }),
+    );
+    const there = unpackRevocations(carried(packRevocations(7, { entries: [LOST], crls: [crl] })));
+    expect([there.count, there.crlCount, there.crlSerials]).toEqual([1, 1, 1]);
+  });
+
   it('is one numbered stream, each change in the order in which it came into force', () => {
     const here = setting();
-    const there = new FollowedState(carried(here.stream.all()));
+    const there = new FollowedState(carried(here.stream.all()), isCurrent);
     const first = here.stream.sequence;
     here.identity.swap(null);
     here.trust.give('identity', new Map());
@@ -125,9 +138,15 @@ describe('what is in force, on its way to a worker', () => {
     const here = setting();
     const all = here.stream.all();
     for (const { what } of all) {
-      expect(() => new FollowedState(all.filter((change) => change.what !== what))).toThrow('did not come whole');
+      expect(
+        () =>
+          new FollowedState(
+            all.filter((change) => change.what !== what),
+            isCurrent,
+          ),
+      ).toThrow('did not come whole');
     }
-    const there = new FollowedState(all);
+    const there = new FollowedState(all, isCurrent);
     for (const change of all) expect(() => there.apply(change), change.what).toThrow(/epoch \d+ came after/);
     here.policy.swap(loadPolicy(sources, 'enforce'));
     const [last] = here.sent;
@@ -198,24 +217,24 @@ describe('addresses to be shared', () => {
   });
 });
 
-describe('the watch over the first process', () => {
-  const watching = () => {
-    let nowMs = 0;
-    let unread: (() => void) | null = null;
-    const state = { isSilent: false };
-    const watch = new PrimaryWatch({
-      clock: { wallMs: () => 0, monotonicMs: () => nowMs },
-      maxSilenceMs: 5_000,
-      afterReading: (callback) => {
-        unread = callback;
-      },
-      onSilence: () => {
-        state.isSilent = true;
-      },
-    });
-    return { watch, state, at: (ms: number) => (nowMs = ms), read: () => unread?.() };
-  };
+const watching = () => {
+  let nowMs = 0;
+  let unread: (() => void) | null = null;
+  const state = { isSilent: false };
+  const watch = new PrimaryWatch({
+    clock: { wallMs: () => 0, monotonicMs: () => nowMs },
+    maxSilenceMs: 5_000,
+    afterReading: (callback) => {
+      unread = callback;
+    },
+    onSilence: () => {
+      state.isSilent = true;
+    },
+  });
+  return { watch, state, at: (ms: number) => (nowMs = ms), read: () => unread?.() };
+};
 
+describe('the watch over the first process', () => {
   it('tells of silence, after what may lie unread', () => {
     const { watch, state, at, read } = watching();
     at(5_000);
@@ -233,9 +252,36 @@ describe('the watch over the first process', () => {
     const { watch, state, at, read } = watching();
     at(60_000);
     watch.look();
-    watch.heard();
+    watch.heard(60_000);
     read();
     expect(state.isSilent).toBe(false);
+  });
+});
+
+describe('a worker that has heard nothing', () => {
+  const { watch, state, at } = watching();
+  it('counts from when something was said, not from when it came to read that', () => {
+    at(4_000);
+    watch.heard(1_000);
+    at(6_000);
+    expect(() => watch.assertCurrent()).not.toThrow();
+    watch.heard(500);
+    expect(() => watch.assertCurrent()).not.toThrow();
+    at(6_001);
+    expect(() => watch.assertCurrent()).toThrow('nothing is decided');
+    expect(state.isSilent).toBe(true);
+  });
+
+  it('does not let anybody read who is revoked and what is allowed', () => {
+    const here = setting();
+    let nobodySpeaks = false;
+    const there = new FollowedState(here.stream.all(), () => {
+      if (nobodySpeaks) throw new Error('out of date');
+    });
+    expect([there.policy.current.epoch, there.revocations.current.epoch]).toEqual([1, 1]);
+    nobodySpeaks = true;
+    expect(() => there.policy.current).toThrow('out of date');
+    expect(() => there.revocations.current).toThrow('out of date');
   });
 });
 
@@ -272,7 +318,7 @@ describe('log lines of a worker', () => {
         expect(written.join('')).toBe(text.slice(0, text.lastIndexOf('\n') + 1));
         for (const lines of written) expect(lines.endsWith('\n')).toBe(true);
       }),
-      { numRuns: 20 },
+      { numRuns: 10 },
     );
   });
 

@@ -218,7 +218,7 @@ metadata: { name: sallyport, namespace: ml }
 data:
   sallyport.yaml: |
     trustDomain: ai.example
-    policy: { mode: ${mode} }
+    policy: { path: p, mode: ${mode} }
     listeners:
     - { name: in, bind: "0.0.0.0:8443", routes: [{ component: registry, upstream: "http://127.0.0.1:8080" }] }
 `;

@@ -34,6 +34,11 @@ function detailCell(detail: string): string {
 }
 
 describe('a report as CSV', () => {
+  it('shows what would move a cursor or turn the direction of writing, and moves nothing', () => {
+    expect(detailCell('a\u001b[31mb\u0000c\u202ed\u009be')).toBe('a\\u{1b}[31mb\\u{0}c\\u{202e}d\\u{9b}e');
+    expect(detailCell('two\nlines and a\ttab')).toBe('two\nlines and a\ttab');
+  });
+
   it('has a row for each verdict, below names of columns', () => {
     const [head, ...rows] = rowsOf(textOf(MIXED));
     expect(head?.slice(0, 4)).toEqual(['rule', 'verdict', 'severity', 'resource']);
@@ -71,8 +76,14 @@ describe('a report as CSV', () => {
   it('keeps what means harm in its cells', () => {
     const [head = [], row = []] = rowsOf(textOf(HOSTILE));
     expect(row).toHaveLength(head.length);
-    expect(row[head.indexOf('namespace')]).toBe(`'${HOSTILE_NAME}`);
-    expect(row[head.indexOf('detail')]).toBe(`'${HOSTILE_DETAIL}`);
+    const read = (column: string): string =>
+      (row[head.indexOf(column)] ?? '').replaceAll(/\\u\{([0-9a-f]+)\}/g, (_, code: string) =>
+        String.fromCodePoint(Number.parseInt(code, 16)),
+      );
+    expect(read('namespace')).toBe(`'${HOSTILE_NAME}`);
+    expect(read('detail')).toBe(`'${HOSTILE_DETAIL}`);
+    // oxlint-disable-next-line no-control-regex -- they are what must not be there
+    expect(row.join('')).not.toMatch(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/u);
   });
 });
 

@@ -8,10 +8,11 @@ import type { AuditReport } from '../../../src/audit/report.ts';
 import { CLEAN, HOSTILE, MIXED } from './reports.ts';
 
 const SCHEMA = fileURLToPath(new URL('junit.xsd', import.meta.url));
-const hasXmllint = spawnSync('xmllint', ['--version']).status === 0;
+const XMLLINT = 'xmllint';
+const hasXmllint = spawnSync(XMLLINT, ['--version']).status === 0;
 
 function problemsOf(text: string): string {
-  const { status, stderr } = spawnSync('xmllint', ['--noout', '--nonet', '--schema', SCHEMA, '-'], {
+  const { status, stderr } = spawnSync(XMLLINT, ['--noout', '--nonet', '--schema', SCHEMA, '-'], {
     input: text,
     encoding: 'utf8',
   });

@@ -33,12 +33,7 @@ export interface NaiveWorld {
   readonly matrix: NaiveMatrix;
 }
 
-export function admits(
-  { bodies }: NaiveWorld,
-  from: RefPod,
-  to: RefPod,
-  [, port, protocol]: RefPod['ports'][number],
-): Answer {
+function admits({ bodies }: NaiveWorld, from: RefPod, to: RefPod, [, port, protocol]: RefPod['ports'][number]): Answer {
   const point = { protocol, port };
   const { mayBeYes, mayBeNo } = all(
     kubernetesAllows(bodies, { direction: 'egress', own: from, peer: to, point }),

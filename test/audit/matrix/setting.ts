@@ -18,7 +18,7 @@ export function policyOf(components: readonly string[], access: string): Compile
   return loadPolicy([policySource(text), ...SHIPPED_PROTOCOLS], 'enforce');
 }
 
-export function contextOf(policy: CompiledPolicy | null, options: Partial<AuditContext['options']> = {}): AuditContext {
+function contextOf(policy: CompiledPolicy | null, options: Partial<AuditContext['options']> = {}): AuditContext {
   const { context } = termsOf();
   return { ...context, policy, options: { ...context.options, ...options } };
 }

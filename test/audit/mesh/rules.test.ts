@@ -231,7 +231,7 @@ describe('mesh-sidecar-missing', () => {
 
   it('accepts Sallyport in the place of a mesh', () => {
     const yaml =
-      'trustDomain: a.example\nlisteners:\n  - { name: a, bind: "0.0.0.0:8443", component: a, upstream: "http://127.0.0.1:1" }\n';
+      'trustDomain: a.example\npolicy: { path: /p }\nlisteners:\n  - { name: a, bind: "0.0.0.0:8443", component: a, upstream: "http://127.0.0.1:1" }\n';
     const bodies = [
       namespace('ml'),
       STRICT,

@@ -1,9 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { parse as parseYaml } from 'yaml';
+import { parseConfig } from '../../../src/app/config.ts';
+import { documentSchema } from '../../../src/app/config-schema.ts';
 import { buildCluster } from '../../../src/audit/cluster.ts';
 import { listMtls } from '../../../src/audit/mesh/list-mtls.ts';
 import { meshOf, requiresIdentity } from '../../../src/audit/mesh/mesh.ts';
 import { meshRules } from '../../../src/audit/mesh/mesh-rules.ts';
+import { DocumentError } from '../../../src/yaml/located.ts';
 import { readLenientYaml } from '../../../src/yaml/lenient.ts';
 import { inventoryOf, objectOf, workloadNamed } from '../inventory.ts';
 import { termsOf } from '../terms.ts';
@@ -31,10 +35,15 @@ const LISTENER = `  - name: registry
     upstream: http://127.0.0.1:5000
 `;
 
+const ENFORCED = 'policy: { path: /etc/sallyport/policy }\n';
+
+function textOf(listeners = LISTENER, more = ''): string {
+  const policy = more.includes('policy:') ? '' : ENFORCED;
+  return `trustDomain: ai.example\n${policy}${more}listeners:\n${listeners}`;
+}
+
 function config(listeners = LISTENER, more = ''): Body {
-  return configMap('ml/sallyport-config', {
-    'sallyport.yaml': `trustDomain: ai.example\n${more}listeners:\n${listeners}`,
-  });
+  return configMap('ml/sallyport-config', { 'sallyport.yaml': textOf(listeners, more) });
 }
 
 const SIDECAR = {
@@ -103,8 +112,8 @@ describe('ports that Sallyport guards', () => {
       },
     ],
     ['by the default of the image', { args: [] }],
-    ['by its arguments under another image', { image: 'registry.example/proxy:1' }],
-    ['by its image with a digest', { image: 'registry.example:5000/security/our-sallyport@sha256:0123', args: [] }],
+    ['by its image with a digest', { image: 'registry.example:5000/security/sallyport@sha256:0123', args: [] }],
+    ['by its image without a registry', { image: 'sallyport', args: [] }],
   ])('are found %s', (_name, sidecar) => {
     expect(modeOf([registry({ sidecar }), config()])).toBe('STRICT');
   });
@@ -140,7 +149,7 @@ describe('ports that Sallyport guards', () => {
       },
     ];
     const other = configMap('ml/sallyport-config', {
-      'other.yaml': `trustDomain: ai.example\nlisteners:\n${LISTENER}`,
+      'other.yaml': textOf(),
     });
     expect(modeOf([registry({ volumes }), other])).toBe('STRICT');
   });
@@ -163,14 +172,14 @@ describe('ports that Sallyport guards', () => {
     [
       'there are no listeners',
       [registry(), configMap('ml/sallyport-config', { 'sallyport.yaml': 'trustDomain: a\n' })],
-      'cannot be read',
+      'is refused',
     ],
     [
       'a listener has no upstream',
       [registry(), config('  - { name: a, bind: "0.0.0.0:8443", component: a }\n')],
-      'cannot be read',
+      'is refused',
     ],
-    ['one of two listeners cannot be read', [registry(), config(`${LISTENER}  - { name: b }\n`)], 'cannot be read'],
+    ['one of two listeners cannot be read', [registry(), config(`${LISTENER}  - { name: b }\n`)], 'is refused'],
     [
       'one of two routes leads nowhere',
       [
@@ -179,18 +188,117 @@ describe('ports that Sallyport guards', () => {
           '  - { name: a, bind: "0.0.0.0:8443", routes: [{ component: a, upstream: "http://127.0.0.1:1" }, { component: b }] }\n',
         ),
       ],
-      'cannot be read',
+      'is refused',
     ],
     [
       'a listener binds nothing',
       [registry(), config('  - { name: a, bind: here, component: a, upstream: "http://127.0.0.1:1" }\n')],
-      'cannot be read',
+      'is refused',
     ],
   ])('are not known where %s', (_name, bodies, why) => {
     expect(modeOf(bodies)).toBe('UNKNOWN');
     expect(saidOf('mesh-sallyport-bypass', [namespace('ml'), ...bodies])).toEqual([
       expect.stringMatching(new RegExp(`^unknown .*${why}`)),
     ]);
+  });
+
+  it.each<[string, Body, string]>([
+    ['the image is of another program', { image: 'nginx:latest' }, 'is not known to be Sallyport'],
+    ['the image only ends like it', { image: 'registry.example/not-sallyport:1' }, 'is not known to be Sallyport'],
+    ['there is no image', { image: null }, 'is not known to be Sallyport'],
+    ['it sleeps', { command: ['sleep', 'infinity'], args: [] }, 'runs another program, `sleep infinity`'],
+    ['it sleeps, with the arguments of Sallyport', { command: ['sleep'] }, 'runs another program'],
+    ['a shell runs', { command: ['/bin/sh', '-c', 'run --config /x'], args: [] }, 'runs another program'],
+    ['it does another thing', { args: ['policy', 'test'] }, 'does not run it'],
+    ['two files are named', { args: ['run', '--config=/a', `--config=${PATH}/sallyport.yaml`] }, 'does not run it'],
+    ['the command has no arguments', { command: ['node', '/app/dist/sallyport.js'], args: [] }, 'does not run it'],
+  ])('are not known where %s', (_name, sidecar, why) => {
+    const bodies = [namespace('ml'), registry({ sidecar }), config()];
+    expect(modeOf(bodies)).toBe('UNKNOWN');
+    expect(saidOf('mesh-sallyport-bypass', bodies)).toEqual([expect.stringMatching(/^unknown /)]);
+    expect(saidOf('mesh-sallyport-bypass', bodies)[0]).toContain(why);
+  });
+
+  it('are found behind a container that pretends to be ours', () => {
+    const decoy = { ...SIDECAR, name: 'decoy', image: 'nginx:latest', ports: [] };
+    const pod = deployment('registry', { containers: [decoy, SIDECAR, LOOPBACK], volumes: VOLUMES });
+    expect(modeOf([pod, config()])).toBe('STRICT');
+  });
+
+  it('hold nothing in shadow', () => {
+    expect(modeOf([registry(), config(LISTENER, 'policy: { path: p, mode: shadow }\n')])).toBe('PERMISSIVE');
+  });
+
+  const ROUTES = '    routes: [{ component: a, upstream: "http://127.0.0.1:1" }]\n';
+  it.each([
+    ['loopback', textOf(LISTENER.replace('0.0.0.0', '127.0.0.1')), 'read by Sallyport'],
+    ['loopback of IPv6', textOf(LISTENER.replace('0.0.0.0:8443', '"[::1]:8443"')), 'read by Sallyport'],
+    [
+      'loopback in another spelling',
+      textOf(LISTENER.replace('0.0.0.0:8443', '"[0:0:0:0:0:0:0:1]:8443"')),
+      'read by Sallyport',
+    ],
+    ['mapped loopback', textOf(LISTENER.replace('0.0.0.0:8443', '"[::ffff:127.0.0.1]:8443"')), 'read by Sallyport'],
+    ['any port', textOf(LISTENER.replace(':8443', ':0')), 'read by Sallyport'],
+    ['no address', textOf(LISTENER.replace('0.0.0.0:8443', '":8443"')), 'refused by Sallyport'],
+    ['no address at all', textOf(LISTENER.replace('0.0.0.0:8443', '1.2.3:8443')), 'refused by Sallyport'],
+    ['a mode that is none', textOf(LISTENER, 'policy: { path: p, mode: Shadow }\n'), 'refused by Sallyport'],
+    ['a policy that is none', textOf(LISTENER, 'policy: { path: p, mode: [shadow] }\n'), 'refused by Sallyport'],
+    ['no policy', `trustDomain: ai.example\nlisteners:\n${LISTENER}`, 'refused by Sallyport'],
+    ['no path of a policy', textOf(LISTENER, 'policy: { mode: enforce }\n'), 'refused by Sallyport'],
+    ['no trust domain', `${ENFORCED}listeners:\n${LISTENER}`, 'refused by Sallyport'],
+    ['a trust domain that is none', textOf().replace('ai.example', 'AI_Example!'), 'refused by Sallyport'],
+    ['an unknown key', textOf(LISTENER, 'mode: shadow\n'), 'refused by Sallyport'],
+    ['an unknown key of the policy', textOf(LISTENER, 'policy: { path: p, modus: shadow }\n'), 'refused by Sallyport'],
+    ['an unknown key of a listener', textOf(`${LISTENER}    plaintext: true\n`), 'refused by Sallyport'],
+    [
+      'an unknown key of a route',
+      textOf(`  - name: a\n    bind: 0.0.0.0:8443\n${ROUTES.replace('{ ', '{ open: true, ')}`),
+      'refused by Sallyport',
+    ],
+    ['routes beside an upstream', textOf(`${LISTENER}${ROUTES}`), 'refused by Sallyport'],
+    ['authentication by nothing', textOf(`${LISTENER}    authenticate: []\n`), 'refused by Sallyport'],
+    ['authentication by something else', textOf(`${LISTENER}    authenticate: [x509, none]\n`), 'refused by Sallyport'],
+    ['one port twice', textOf(`${LISTENER}${LISTENER.replace('name: registry', 'name: b')}`), 'refused by Sallyport'],
+    ['no component', textOf(LISTENER.replace('    component: registry\n', '')), 'refused by Sallyport'],
+    ['an upstream with a path', textOf(LISTENER.replace(':5000', ':5000/x')), 'refused by Sallyport'],
+    ['probes that are none', textOf(LISTENER, 'probes: { bind: here }\n'), 'refused by Sallyport'],
+  ])('are not known with %s', (_name, text, bySallyport) => {
+    expect(modeOf([registry(), configMap('ml/sallyport-config', { 'sallyport.yaml': text })])).toBe('UNKNOWN');
+    const own = (): unknown => parseConfig(Buffer.from(text), 'sallyport.yaml');
+    if (bySallyport === 'refused by Sallyport') expect(own).toThrow(DocumentError);
+    else expect(own()).toBeDefined();
+  });
+
+  it('are known with every key that Sallyport takes', () => {
+    const text = textOf(
+      `  - name: all
+    bind: 0.0.0.0:8443
+    routes: [{ host: a.example, pathPrefix: /a, component: a, upstream: "http://127.0.0.1:1", allowPlaintextUpstream: false }]
+    allowPlaintextUpstream: false
+    authenticate: [x509, jwt]
+    jwt: { audiences: [spiffe://ai.example/a] }
+    limits: {}
+    leases: {}
+`,
+      `identity: {}
+trust: {}
+revocation: {}
+policy: { path: p, mode: enforce }
+workers: 1
+admin: { bind: none }
+probes: { bind: 0.0.0.0:9902 }
+decisionLog: {}
+log: {}
+cache: {}
+drain: {}
+upstream: {}
+limits: {}
+leases: {}
+`,
+    );
+    expect(Object.keys(parseYaml(text)).sort()).toEqual(Object.keys(documentSchema.shape).sort());
+    expect(modeOf([registry(), configMap('ml/sallyport-config', { 'sallyport.yaml': text })])).toBe('STRICT');
   });
 
   it('are told from ports of others where its configuration is not known', () => {
@@ -267,7 +375,21 @@ describe('mesh-sallyport-bypass', () => {
     ['every address of IPv6', ['--host', '::'], 'fail'],
     ['a star', ['--bind=*:5000'], 'fail'],
     ['the address of the pod', ['--listen-address', '10.0.0.5:5000'], 'fail'],
-    ['a shell', ['sh', '-c', 'exec serve --host 127.0.0.1 --port 5000'], 'pass'],
+    ['a shell', ['sh', '-c', 'exec serve --host 127.0.0.1 --port 5000'], 'unknown'],
+    ['a shell that opens it', ['sh', '-c', 'exec serve --host 0.0.0.0 --port 5000'], 'fail'],
+    ['a script', ['/start.sh', '--host=127.0.0.1'], 'unknown'],
+    ['the same address twice', ['--host=127.0.0.1', '--host', '127.0.0.1'], 'pass'],
+    ['two addresses', ['--host=127.0.0.1', '--host=0.0.0.0'], 'unknown'],
+    ['two addresses, the other way round', ['--host=0.0.0.0', '--host=127.0.0.1'], 'unknown'],
+    ['an address beside a bind', ['--host=127.0.0.1', '--bind=0.0.0.0:5000'], 'unknown'],
+    ['an address beside a short option', ['--host=127.0.0.1', '-b', '0.0.0.0:5000'], 'unknown'],
+    ['an address for another port', ['--host=127.0.0.1', '--metrics-address=0.0.0.0:9000'], 'unknown'],
+    ['a port on every address', ['--host=127.0.0.1', '--listen=:9000'], 'unknown'],
+    ['an address that cannot be read', ['--host=127.0.0.1', '--bind=$(POD_IP)'], 'unknown'],
+    ['the address of a database', ['--db-host=127.0.0.1', '--port=5000'], 'unknown'],
+    ['an address beside a database', ['--host=127.0.0.1', '--port=5000', '--db-host=db.example'], 'pass'],
+    ['another port', ['--host=127.0.0.1', '--port=6000'], 'unknown'],
+    ['two ports', ['--host=127.0.0.1', '--port=5000', '--port=6000'], 'unknown'],
   ])('goes by the arguments of the service: %s', (_name, args, expected) => {
     expect(outcomesOf(RULE, [namespace('ml'), registry({ main: { ...LOOPBACK, args } }), config()])).toEqual([
       `${expected} ${REGISTRY}`,
@@ -282,6 +404,41 @@ describe('mesh-sallyport-bypass', () => {
   ])('goes by the environment of the service: %j', (entry, expected) => {
     const main = { name: 'registry', image: 'mlflow:1', env: [entry] };
     expect(outcomesOf(RULE, [namespace('ml'), registry({ main }), config()])).toEqual([`${expected} ${REGISTRY}`]);
+  });
+
+  const SECOND = LISTENER.replace('name: registry', 'name: second').replace('8443', '9443').replace('5000', '6000');
+  it.each<[string, readonly string[], readonly Body[], string]>([
+    ['nothing is said of the second', ['--host=127.0.0.1', '--port=5000'], [], 'unknown'],
+    ['no port is said', ['--host=127.0.0.1'], [], 'unknown'],
+    [
+      'each has its container',
+      ['--host=127.0.0.1', '--port=5000'],
+      [{ name: 'b', image: 'b', args: ['--bind=127.0.0.1:6000'] }],
+      'pass',
+    ],
+    ['both are said', ['--bind=127.0.0.1:5000', '--listen=127.0.0.1:6000'], [], 'pass'],
+  ])('counts what is said for each port: %s', (_name, args, more, expected) => {
+    const containers = [SIDECAR, { ...LOOPBACK, args }, ...more];
+    const two = deployment('registry', { containers, volumes: VOLUMES });
+    expect(outcomesOf(RULE, [namespace('ml'), two, config(`${LISTENER}${SECOND}`)])).toEqual([
+      `${expected} ${REGISTRY}`,
+    ]);
+  });
+
+  it.each<[string, Body, string]>([
+    ['passes on', { name: 'x', image: 'socat', args: ['TCP-LISTEN:9000,fork', 'TCP:127.0.0.1:5000'] }, 'unknown'],
+    [
+      'passes on by a shell',
+      { name: 'x', image: 'socat', command: ['sh', '-c', 'socat TCP-LISTEN:9000,fork TCP:127.0.0.1:5000'] },
+      'unknown',
+    ],
+    ['says nothing', { name: 'x', image: 'sidecar:1' }, 'unknown'],
+    ['listens on loopback elsewhere', { name: 'x', image: 'x', args: ['--bind=127.0.0.1:7000'] }, 'unknown'],
+    ['is the proxy of a mesh', { name: 'istio-proxy', image: 'docker.io/istio/proxyv2:1.27.0' }, 'pass'],
+    ['is called like the proxy of a mesh', { name: 'istio-proxy', image: 'socat' }, 'unknown'],
+  ])('does not pass where another container %s', (_name, other, expected) => {
+    const three = deployment('registry', { containers: [SIDECAR, LOOPBACK, other], volumes: VOLUMES });
+    expect(outcomesOf(RULE, [namespace('ml'), three, config()])).toEqual([`${expected} ${REGISTRY}`]);
   });
 
   it.each([

@@ -13,7 +13,9 @@ import { failed, passed, unknown, type FailureAccount } from '../../verdict.ts';
 import type { Container, Workload } from '../../workload.ts';
 import { findListenAddress } from '../listen-address.ts';
 import { meshOf, type Mesh } from '../mesh.ts';
-import type { Sallyport, SallyportConfig } from '../sallyport.ts';
+import { isIstioProxyImage, isLinkerdProxyImage } from '../proxy-container.ts';
+import type { Sallyport } from '../sallyport.ts';
+import type { SallyportConfig } from '../sallyport-config.ts';
 import type { ServedPort } from '../served-ports.ts';
 import { meshRuleInfo } from './mesh-rule-info.ts';
 
@@ -25,7 +27,7 @@ export const SALLYPORT_BYPASS: Rule = {
     check: null,
     help: `Sallyport decides only about what passes through it. A service behind it that listens on the address of its pod, whose port a Service leads to, or that shares the network of its node answers to whoever asks it directly.
 
-Looked at are the network of the pod, Sallyport's upstreams, the ports that other containers declare and that Services lead to, probes of the kubelet, and addresses in arguments and environment. Where none of them tells on which address the service listens, the verdict is unknown.
+Looked at are the network of the pod, Sallyport's upstreams, the ports that other containers declare and that Services lead to, probes of the kubelet, and addresses in arguments and environment. Where they do not tell for each upstream that it is on loopback, or tell two things, the verdict is unknown; so it is where a shell is started, or where another container of the pod could pass on what it is asked.
 
 **Fix:** let the service listen on 127.0.0.1, declare no port for it, have its probes run inside of the container, and let Services lead to Sallyport's port only.`,
   }),
@@ -89,8 +91,10 @@ function* judge(mesh: Mesh, workload: Workload, sallyport: Sallyport): Iterable<
   if (ways.length > 0) return;
   const unproven = findUnproven(workload, container, config);
   if (unproven.length > 0) {
-    const detail = `whether the service behind Sallyport listens on loopback only is not known: nothing in the manifest says on which address it listens on port ${unproven.join(', ')}`;
-    yield unknown(resource, { at: container.path, reason: 'listen-address', detail, evidence: { ports: unproven } });
+    const ports = unproven.map(({ port }) => port);
+    const why = [...new Set(unproven.map((each) => each.why))].join('; ');
+    const detail = `whether port ${ports.join(', ')} behind Sallyport can be reached on loopback only is not known: ${why}`;
+    yield unknown(resource, { at: container.path, reason: 'listen-address', detail, evidence: { ports } });
     return;
   }
   yield passed(resource, container.path, 'the only way to the service is through Sallyport');
@@ -190,19 +194,46 @@ export function findWaysAround(workload: Workload, { container, config }: Sallyp
     const { port } = account.evidence;
     return typeof port === 'number' ? [{ port, isCertain: true, detail: account.detail }] : [];
   });
-  const detail = 'nothing in the manifest says that the service behind Sallyport listens on loopback only';
   const unproven = findUnproven(workload, container, config)
-    .filter((port) => certain.every((way) => way.port !== port))
-    .map((port) => ({ port, isCertain: false, detail }));
+    .filter(({ port }) => certain.every((way) => way.port !== port))
+    .map(({ port, why }) => ({ port, isCertain: false, detail: why }));
   return [...certain, ...unproven];
 }
 
-/** Ports of upstreams of which nothing says that their service listens on loopback. */
-function findUnproven(workload: Workload, container: Container, config: ReadConfig): readonly number[] {
-  const others = othersIn(workload, container);
-  return localPorts(config).filter(
-    (port) => !others.some((other) => findListenAddress(other, port).kind === 'loopback'),
-  );
+interface Unproven {
+  readonly port: number;
+  readonly why: string;
+}
+
+/**
+ * Ports of upstreams of which it is not said that loopback alone leads there: somebody has to listen on it for certain, and nobody else may be in the
+ * pod who could pass on what comes to him. Proxies of a mesh pass on what comes to the address of the pod, to that address.
+ */
+function findUnproven(workload: Workload, container: Container, config: ReadConfig): readonly Unproven[] {
+  const others = othersIn(workload, container).filter((other) => !isMeshProxy(other));
+  const ports = localPorts(config);
+  return ports.flatMap((port): readonly Unproven[] => {
+    const unproven = (why: string): readonly Unproven[] => [{ port, why }];
+    const said = others.map((other) => findListenAddress(other, port));
+    const doubt = said.find((address) => address.kind === 'unknown')?.why;
+    const proofs = said.filter((address) => address.kind === 'loopback');
+    if (proofs.length === 0) return unproven(doubt ?? `no container says that it listens on port ${port}`);
+    // Without a port, the address may be that of another of them.
+    const isProved = proofs.some(({ isPortSaid }) => isPortSaid) || (ports.length === 1 && proofs.length === 1);
+    if (!isProved) return unproven(`which of the ports ${ports.join(', ')} is on loopback is not said`);
+    const relay = others.find((other) => isPossibleRelay(other, ports));
+    return relay === undefined ? [] : unproven(`container ${relay.name} may pass on to it what others ask of it`);
+  });
+}
+
+/** Everybody in a pod reaches its loopback. */
+function isPossibleRelay(container: Container, ports: readonly number[]): boolean {
+  return ports.every((port) => findListenAddress(container, port).kind !== 'loopback');
+}
+
+function isMeshProxy({ name, image }: Container): boolean {
+  const isIstio = name === 'istio-proxy' && isIstioProxyImage(image, null);
+  return isIstio || (name === 'linkerd-proxy' && isLinkerdProxyImage(image));
 }
 
 function othersIn({ containers }: Workload, container: Container): readonly Container[] {

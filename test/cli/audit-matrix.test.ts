@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { deployment, directoryOf, runAudit } from './audit-run.ts';
+
+const POLICY = `version: 1
+trustDomain: ai.example
+components:
+  training: { ids: ["/ns/training/sa/*"] }
+  registry: { ids: ["/ns/registry/sa/*"] }
+  serving: { ids: ["/team/serving"] }
+access:
+  training: { allow: [registry] }
+`;
+const FILES = {
+  'policy/matrix.yaml': POLICY,
+  'open/training.yaml': deployment('trainer', { namespace: 'training' }),
+  'open/registry.yaml': deployment('api', { namespace: 'registry' }),
+};
+
+describe('audit matrix', () => {
+  it('draws a table of edges, tells witnesses, and exits 1 for a hole', async () => {
+    await using directory = await directoryOf(FILES);
+    const ran = await runAudit([
+      'matrix',
+      directory.at('open'),
+      '--policy',
+      directory.at('policy'),
+      '--cni',
+      'standard',
+    ]);
+    expect(ran.errors).toBe('');
+    expect(ran.out).toMatch(/^from \\ to +training +registry +serving$/m);
+    expect(ran.out).toMatch(/^training +· +ok +·$/m);
+    expect(ran.out).toContain('HOLE: registry → training at TCP 8080');
+    expect(ran.out).toContain('registry/api[Deployment] → training/trainer[Deployment] : TCP 8080');
+    expect(ran.exitCode).toBe(1);
+  });
+
+  it('maps workloads as it is told to', async () => {
+    await using directory = await directoryOf(FILES);
+    const argv = ['matrix', directory.at('open'), '--policy', directory.at('policy'), '--format', 'json'];
+    const byId = await runAudit([...argv, '--spiffe-id-template', '/team/serving']);
+    const nodes = (out: string): unknown => (JSON.parse(out) as { nodes: unknown }).nodes;
+    expect(nodes(byId.out)).toContainEqual({
+      component: 'serving',
+      workloads: ['registry/api[Deployment]', 'training/trainer[Deployment]'],
+    });
+    const refused = await runAudit([...argv, '--spiffe-id-template', '/team/{nonsense}']);
+    expect([refused.exitCode, refused.errors]).toEqual([2, expect.stringContaining('known are {namespace}')]);
+    const label = await runAudit([...argv, '--component-label', 'not a label']);
+    expect([label.exitCode, label.errors]).toEqual([2, expect.stringContaining('expected the key of a label')]);
+  });
+
+  it('refuses to run without a matrix', async () => {
+    await using directory = await directoryOf(FILES);
+    expect((await runAudit(['matrix', directory.at('open')])).exitCode).toBe(2);
+  });
+});
+
+describe('audit cluster with a matrix', () => {
+  it('has the rules about it, and the components in JSON', async () => {
+    await using directory = await directoryOf(FILES);
+    const argv = ['cluster', directory.at('open'), '--policy', directory.at('policy'), '--format', 'json'];
+    const report = JSON.parse((await runAudit(argv)).out) as {
+      findings: readonly { rule: string; verdict: string }[];
+      componentGraph: { edges: readonly { state: string }[] };
+    };
+    expect(report.findings).toContainEqual(expect.objectContaining({ rule: 'matrix-hole', verdict: 'fail' }));
+    expect(report.componentGraph.edges[0]?.state).toBe('hole');
+  });
+});
