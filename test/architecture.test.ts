@@ -9,14 +9,16 @@ const LAYERS: readonly (readonly string[])[] = [
   ['main.ts'],
   ['cli'],
   ['app'],
-  ['proxy', 'admin'],
+  ['proxy', 'admin', 'extauthz'],
   ['telemetry', 'files', 'workload-api', 'federation', 'store', 'kube', 'artifact-files'],
   ['spiffe', 'policy', 'revocation', 'devca', 'audit', 'artifact'],
-  ['http1', 'pki', 'yaml', 'json'],
+  ['http1', 'pki', 'yaml', 'json', 'protobuf'],
   ['core'],
 ];
 const SIBLING_EDGES = new Set([
   'policy>spiffe',
+  'extauthz>proxy',
+  'extauthz>admin',
   'revocation>spiffe',
   'devca>spiffe',
   'audit>policy',
@@ -34,7 +36,7 @@ const PACKAGE_OWNERS = new Map<string, string>([
   ['commander', 'cli'],
   ['undici', 'federation'],
   ['@grpc/grpc-js', 'workload-api'],
-  ['@bufbuild/protobuf', 'workload-api'],
+  ['@bufbuild/protobuf', 'protobuf'],
   ['ioredis', 'store'],
   ['@peculiar/x509', 'devca'],
   ['reflect-metadata', 'devca'],
@@ -55,6 +57,7 @@ const PURE_FOLDERS = new Set([
   'pki',
   'yaml',
   'json',
+  'protobuf',
   'core',
 ]);
 const PURE_BUILTINS = new Set(['node:crypto', 'node:buffer', 'node:util', 'node:net']);

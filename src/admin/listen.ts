@@ -8,12 +8,13 @@ import { type BindAddress, formatBindAddress } from './bind-address.ts';
 
 export class ListenError extends SallyportError<'cannot-listen'> {}
 
-const OWNER_ONLY = 0o600;
+/** The mode of a Unix socket that nobody else may open. */
+export const OWNER_ONLY = 0o600;
 
-/** Listens, and gives the address with the port that was found free. Throws ListenError. */
-export async function listen(server: Server, bind: BindAddress): Promise<BindAddress> {
+/** Listens, and gives the address with the port that was found free; `mode` is that of a Unix socket. Throws ListenError. */
+export async function listen(server: Server, bind: BindAddress, mode: number): Promise<BindAddress> {
   try {
-    if (bind.kind === 'unix') await listenUnix(server, bind.path);
+    if (bind.kind === 'unix') await listenUnix(server, bind.path, mode);
     else await startListening(server, () => server.listen({ host: bind.host, port: bind.port }));
   } catch (error) {
     throw toListenError(error, bind);
@@ -39,9 +40,9 @@ const EXPLANATIONS: ReadonlyMap<string, string> = new Map([
   ['ENOENT', 'there is no such directory'],
 ]);
 
-async function listenUnix(server: Server, path: string): Promise<void> {
+async function listenUnix(server: Server, path: string, mode: number): Promise<void> {
   await removeStaleSocket(path);
-  await startListeningAtPath(server, path, OWNER_ONLY);
+  await startListeningAtPath(server, path, mode);
 }
 
 /** Removes a socket nobody listens on; leaves every other thing, which then keeps us from listening. */

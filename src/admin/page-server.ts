@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Logger } from '../telemetry/logger.ts';
 import type { BindAddress } from './bind-address.ts';
 import { isTrustedHost } from './host-guard.ts';
-import { listen } from './listen.ts';
+import { listen, OWNER_ONLY } from './listen.ts';
 
 export interface Reply {
   readonly status: number;
@@ -70,7 +70,7 @@ export function createPageServer(
 
   return {
     listen: async () => {
-      const address = await listen(server, bind);
+      const address = await listen(server, bind, OWNER_ONLY);
       server.on('error', (err) => log.error({ err }, 'admin listener failed'));
       return address;
     },

@@ -9,6 +9,7 @@ import type { OwnIdentity } from '../spiffe/own-identity.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { TrustBundles } from '../spiffe/trust-bundle.ts';
 import { verifyX509Svid } from '../spiffe/x509-svid.ts';
+import { componentsOf } from './config-authorization.ts';
 import type { Config } from './config.ts';
 import { toProblem } from './start-error.ts';
 
@@ -18,8 +19,13 @@ import { toProblem } from './start-error.ts';
  */
 export function findPolicyConflicts(config: Config, policy: CompiledPolicy): readonly Problem[] {
   const known = new Set(policy.components);
-  const problems: Problem[] = config.listeners
-    .flatMap(({ routes }) => routes)
+  const served = [
+    ...config.listeners.flatMap(({ routes }) => routes),
+    ...config.authorization.flatMap((service) =>
+      componentsOf(service).map((component) => ({ component, position: service.componentsPosition })),
+    ),
+  ];
+  const problems: Problem[] = served
     .filter(({ component }) => !known.has(component))
     .map(({ component, position }) => ({
       code: 'unknown-component',

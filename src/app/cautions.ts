@@ -69,8 +69,8 @@ export class Cautions {
   #ofDevelopmentIdentity(): void {
     const identity = this.#materials.identity.current.value;
     if (identity?.isDevelopment !== true) return;
-    for (const { name, bind } of this.#config.listeners) {
-      if (isLoopbackHost(bind.host)) continue;
+    for (const { name, bind } of [...this.#config.listeners, ...this.#config.authorization]) {
+      if (bind.kind === 'unix' || isLoopbackHost(bind.host)) continue;
       this.#log.warn(
         { listener: name, address: bind.host, spiffeId: identity.svid.id },
         'serving a non-loopback address with a certificate of the development CA',

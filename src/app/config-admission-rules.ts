@@ -34,22 +34,22 @@ export function* findAdmissionConflicts({ trustDomain, listeners }: Sound<Config
         ),
       ];
       for (const [patternPath, pattern] of patterns) {
-        if (pattern !== undefined) yield* findWrongPattern(patternPath, pattern, trustDomain ?? ANY_TRUST_DOMAIN);
+        if (pattern !== undefined) yield* findWrongPattern(patternPath, pattern, trustDomain);
       }
     }
   }
 }
 
-function* findRepeated(words: readonly (string | undefined)[], path: Path): Iterable<Conflict> {
+export function* findRepeated(words: readonly (string | undefined)[], path: Path): Iterable<Conflict> {
   for (const [at, word] of words.entries()) {
     if (word === undefined || words.indexOf(word) === at) continue;
     yield { code: 'repeated-entry', path: [...path, at], message: `${quote(word)} is already in the list` };
   }
 }
 
-function* findWrongPattern(path: Path, pattern: string, own: TrustDomain): Iterable<Conflict> {
+export function* findWrongPattern(path: Path, pattern: string, own: TrustDomain | undefined): Iterable<Conflict> {
   try {
-    parseIdPattern(pattern, own);
+    parseIdPattern(pattern, own ?? ANY_TRUST_DOMAIN);
   } catch (error) {
     if (!(error instanceof IdPatternError)) throw error;
     yield { code: error.code, path, message: error.message };

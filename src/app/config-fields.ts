@@ -63,10 +63,14 @@ function describeUnknownKey(key: string, known: readonly string[]): string {
   return `unknown key ${quote(key)}; ${help}`;
 }
 
+export const EMPTY_LIST = 'the list is empty; it needs at least one entry';
+
 export function list<Element extends z.ZodType>(element: Element, expectation: string) {
-  return z
-    .array(element, { error: mismatch(expectation) })
-    .min(1, { error: 'the list is empty; it needs at least one entry' });
+  return listOrNone(element, expectation).min(1, { error: EMPTY_LIST });
+}
+
+export function listOrNone<Element extends z.ZodType>(element: Element, expectation: string) {
+  return z.array(element, { error: mismatch(expectation) });
 }
 
 export function choice<const Names extends readonly string[]>(...names: Names) {

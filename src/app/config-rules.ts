@@ -4,12 +4,14 @@ import { resolve } from 'node:path';
 import { isLoopbackHost } from '../core/loopback.ts';
 import { quote } from '../core/quote.ts';
 import { findAdmissionConflicts } from './config-admission-rules.ts';
+import { findAuthorizationConflicts } from './config-authorization-rules.ts';
 import { type Conflict, type Path, type RuleSource, showPath } from './config-conflict.ts';
 import type { Sound } from './config-document.ts';
 import { findIdentityConflicts } from './config-identity-rules.ts';
 import { findRevocationConflicts } from './config-revocation-rules.ts';
 import { LIMIT_DEFAULTS, type ConfigDocument } from './config-schema.ts';
 import { findTrustConflicts } from './config-trust-rules.ts';
+import { EMPTY_LIST } from './config-fields.ts';
 import type { TcpAddress, UnixAddress, Upstream } from './config-values.ts';
 
 /** Every rule that the document breaks, in no particular order. */
@@ -19,9 +21,12 @@ export function findConflicts(document: Sound<ConfigDocument>, source: RuleSourc
     ...findTrustConflicts(document, source),
     ...findRevocationConflicts(document),
     ...findAdmissionConflicts(document),
+    ...findAuthorizationConflicts(document),
+    ...findNothingServed(document),
     ...findRepeatedNames(document, source),
     ...findSharedBinds(document, source),
     ...findAdminConflicts(document, source),
+    ...findLongServiceSockets(document, source),
     ...findUpstreamConflicts(document, source),
     ...findUnreachableRoutes(document, source),
     ...findOversizedParts(document),
@@ -29,15 +34,36 @@ export function findConflicts(document: Sound<ConfigDocument>, source: RuleSourc
   ];
 }
 
-function* findRepeatedNames({ listeners }: Sound<ConfigDocument>, source: RuleSource): Iterable<Conflict> {
-  const firstByName = new Map<string, Path>();
-  for (const [at, listener] of (listeners ?? []).entries()) {
-    if (listener?.name === undefined) continue;
-    const path = ['listeners', at, 'name'];
-    const first = firstByName.get(listener.name);
-    if (first === undefined) firstByName.set(listener.name, path);
+/** What is empty is told apart from what was refused, of which something else is told. */
+function* findNothingServed({ listeners, authorization }: Sound<ConfigDocument>): Iterable<Conflict> {
+  if (listeners?.length !== 0 || authorization?.length !== 0) return;
+  yield { code: 'out-of-range', path: ['listeners'], message: EMPTY_LIST };
+}
+
+/** Metrics and logs tell services and listeners apart by their names alone. */
+function* findRepeatedNames(
+  { listeners, authorization }: Sound<ConfigDocument>,
+  source: RuleSource,
+): Iterable<Conflict> {
+  const firstByName = new Map<string, { readonly path: Path; readonly kind: string }>();
+  const named = [
+    ...(listeners ?? []).map((listener, at) => ({
+      path: ['listeners', at, 'name'],
+      kind: 'listener',
+      name: listener?.name,
+    })),
+    ...(authorization ?? []).map((service, at) => ({
+      path: ['authorization', at, 'name'],
+      kind: 'service',
+      name: service?.name,
+    })),
+  ];
+  for (const { path, kind, name } of named) {
+    if (name === undefined) continue;
+    const first = firstByName.get(name);
+    if (first === undefined) firstByName.set(name, { path, kind });
     else {
-      const message = `the name ${quote(listener.name)} is already that of the listener ${source.locate(first)}`;
+      const message = `the name ${quote(name)} is already that of the ${first.kind} ${source.locate(first.path)}`;
       yield { code: 'duplicate-name', path, message };
     }
   }
@@ -49,13 +75,27 @@ function* findSharedBinds(document: Sound<ConfigDocument>, source: RuleSource): 
     { path: ['probes', 'bind'], bind: document.probes?.bind },
     ...(document.listeners ?? []).map((listener, at) => ({ path: ['listeners', at, 'bind'], bind: listener?.bind })),
     { path: ['trust', 'endpoint', 'bind'], bind: document.trust?.endpoint?.bind },
+    ...(document.authorization ?? []).map((service, at) => ({
+      path: ['authorization', at, 'bind'],
+      bind: service?.bind,
+    })),
   ];
   for (const [at, { path, bind }] of binds.entries()) {
-    const earlier = binds.slice(0, at).find((other) => overlap(other.bind, bind));
+    const earlier = binds
+      .slice(0, at)
+      .find((other) => overlap(other.bind, bind) || isSameSocket(other.bind, bind, source));
     if (earlier === undefined) continue;
     const owner = `${quote(showPath(earlier.path))} ${source.locate(earlier.path)}`;
     yield { code: 'duplicate-bind', path, message: `this address is already taken by ${owner}` };
   }
+}
+
+function isSameSocket(
+  a: TcpAddress | UnixAddress | null | undefined,
+  b: TcpAddress | UnixAddress | null | undefined,
+  { directory }: RuleSource,
+): boolean {
+  return a?.kind === 'unix' && b?.kind === 'unix' && resolve(directory, a.path) === resolve(directory, b.path);
 }
 
 /** A wildcard takes the port of every address; `::` also that of IPv4, since Node listens on both. */
@@ -76,6 +116,12 @@ function* findAdminConflicts({ admin }: Sound<ConfigDocument>, source: RuleSourc
     'the admin endpoints show configuration and policy and ask for no identity, so they stay on loopback or a unix socket; ' +
     'let the kubelet and Prometheus use `probes`, or write `allowNonLoopback: true`';
   yield { code: 'exposed-admin', path, message };
+}
+
+function* findLongServiceSockets({ authorization }: Sound<ConfigDocument>, source: RuleSource): Iterable<Conflict> {
+  for (const [at, service] of (authorization ?? []).entries()) {
+    if (service?.bind?.kind === 'unix') yield* findLongSocketPath(['authorization', at, 'bind'], service.bind, source);
+  }
 }
 
 interface RouteRow {

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { authenticate, jwt, leases } from './config-admission-schema.ts';
+import { authorizationService } from './config-authorization-schema.ts';
 import {
   choice,
   count,
@@ -9,6 +10,7 @@ import {
   duration,
   flag,
   list,
+  listOrNone,
   mapping,
   size,
   text,
@@ -112,7 +114,8 @@ export const documentSchema = mapping({
     mode: choice('enforce', 'shadow').prefault('enforce'),
   }),
   workers: count(1, MAX_WORKERS).prefault(1),
-  listeners: list(listener, 'a list of listeners'),
+  listeners: listOrNone(listener, 'a list of listeners'),
+  authorization: listOrNone(authorizationService, 'a list of authorization services').prefault([]),
   admin: mapping({
     bind: text('an address such as `127.0.0.1:9901`, `unix:/path` or `none`', parseAdminBind).prefault(
       '127.0.0.1:9901',

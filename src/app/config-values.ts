@@ -81,7 +81,9 @@ export function formatSize(bytes: number): string {
 export function parseBind(text: string): TcpAddress {
   const wrong = (help: string): never => refuse('invalid-bind', `${quote(text)} ${help}`);
   if (text.startsWith('unix:'))
-    return wrong('is a unix socket, which only `admin` can bind; write an address such as `127.0.0.1:8443`');
+    return wrong(
+      'is a unix socket, which only `admin` and `authorization` can bind; write an address such as `127.0.0.1:8443`',
+    );
   if (/^:\d*$/.test(text)) {
     return wrong(
       `names no address; write \`127.0.0.1${text}\` for this machine alone or \`0.0.0.0${text}\` for every interface`,
@@ -101,6 +103,11 @@ export function parseBind(text: string): TcpAddress {
 /** As `parseBind`, and also `unix:/path` and, for nothing at all, `none`. */
 export function parseAdminBind(text: string): TcpAddress | UnixAddress | null {
   if (text === 'none') return null;
+  return parseServiceBind(text);
+}
+
+/** As `parseBind`, and also `unix:/path`. */
+export function parseServiceBind(text: string): TcpAddress | UnixAddress {
   return text.startsWith('unix:') ? parseUnixAddress(text, 'invalid-bind') : parseBind(text);
 }
 

@@ -3,6 +3,7 @@
 import type { LeaseTerms } from '../proxy/lease.ts';
 import { formatEndpointAddress } from '../workload-api/endpoint-address.ts';
 import type { JwtConfig } from './config-admission.ts';
+import { type AuthorizationServiceConfig, componentsOf } from './config-authorization.ts';
 import type { IdentityConfig } from './config-identity.ts';
 import type { RedisConfig } from './config-revocation.ts';
 import type { BundleEndpointConfig, FederationConfig, TrustConfig } from './config-trust.ts';
@@ -13,7 +14,7 @@ const NOT_SHOWN = '(not shown)';
 
 /** A value for `JSON.stringify`. The paths of private keys and of a password are left out; nothing else in a configuration is secret. */
 export function toConfigView(config: Config): object {
-  const { trustDomain, identity, trust, revocation, policy, listeners, admin, probes } = config;
+  const { trustDomain, identity, trust, revocation, policy, listeners, authorization, admin, probes } = config;
   const { workers, decisionLog, log, cache, drain, upstream, limits, leases } = config;
   return {
     trustDomain,
@@ -23,6 +24,7 @@ export function toConfigView(config: Config): object {
     policy: { path: policy.path, mode: policy.mode },
     workers,
     listeners: listeners.map(toListenerView),
+    authorization: authorization.map(toAuthorizationView),
     admin: admin === null ? null : { bind: formatAddress(admin.bind) },
     probes: probes === null ? null : { bind: formatAddress(probes.bind) },
     decisionLog: { allow: decisionLog.allow, queueEntries: decisionLog.queueEntries },
@@ -88,6 +90,18 @@ function toListenerView({ name, bind, component, routes, authenticate, limits, l
     jwt: authenticate.jwt === null ? null : toJwtView(authenticate.jwt),
     limits: { ...limits },
     leases: toLeasesView(leases),
+  };
+}
+
+function toAuthorizationView(service: AuthorizationServiceConfig): object {
+  const { name, protocol, bind, openTo, callers } = service;
+  return {
+    name,
+    protocol,
+    bind: formatAddress(bind),
+    openTo: bind.kind === 'unix' ? openTo : null,
+    components: componentsOf(service),
+    callers: callers?.map(({ text }) => text) ?? null,
   };
 }
 

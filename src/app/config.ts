@@ -9,6 +9,7 @@ import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
 import { DocumentError, positionAt, readYaml, toPlain, withoutEchoes, type YamlNode } from '../yaml/located.ts';
 import { type AuthenticateConfig, toAuthenticateConfig, toLeaseTerms } from './config-admission.ts';
+import { type AuthorizationServiceConfig, toAuthorizationConfig } from './config-authorization.ts';
 import type { Path, RuleSource } from './config-conflict.ts';
 import { parseDocument } from './config-document.ts';
 import { type IdentityConfig, toIdentityConfig } from './config-identity.ts';
@@ -29,8 +30,9 @@ export interface Config {
   readonly policy: PolicyConfig;
   /** Processes that serve; with 1 the one there is. */
   readonly workers: number;
-  /** At least one. */
+  /** At least one, or else at least one of `authorization`. */
   readonly listeners: readonly ListenerConfig[];
+  readonly authorization: readonly AuthorizationServiceConfig[];
   /** Null when the file says `admin: none`. */
   readonly admin: AdminConfig | null;
   readonly probes: ProbesConfig | null;
@@ -163,6 +165,7 @@ function toConfig(document: ConfigDocument, origin: Origin): Config {
       limits: toLimits({ ...document.limits, ...listener.limits }),
       leases: toLeaseTerms({ ...document.leases, ...listener.leases }),
     })),
+    authorization: toAuthorizationConfig(document.authorization, origin),
     admin:
       admin.bind === null
         ? null

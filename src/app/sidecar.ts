@@ -12,6 +12,8 @@ import type { BundleEndpoint } from '../federation/bundle-endpoint.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { DocumentError } from '../yaml/located.ts';
 import { findPolicyConflicts } from './agreement.ts';
+import { Authorization } from './authorization.ts';
+import { createAuthorizer } from './authorizer.ts';
 import { startBundleEndpoint } from './bundle-endpoint.ts';
 import { Cautions } from './cautions.ts';
 import { ClockWatch } from './clock-watch.ts';
@@ -42,6 +44,8 @@ export interface SidecarOptions extends InstrumentOptions {
 export interface Sidecar {
   /** By listener name. */
   readonly listeners: ReadonlyMap<string, AddressInfo>;
+  /** By name of the authorization service. */
+  readonly services: ReadonlyMap<string, BindAddress>;
   readonly admin: BindAddress | null;
   readonly probes: BindAddress | null;
   /** Stops accepting, lets requests finish within the configured time, then closes. */
@@ -56,7 +60,7 @@ export interface Sidecar {
 
 const LOOK_MS = 1_000;
 
-/** Returns when every listener accepts. @throws {StartError} with what is missing or wrong: nothing is left running then. */
+/** Returns when every listener and service accepts. @throws {StartError} with what is missing or wrong: nothing is left running then. */
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const { config } = options;
   const materials = await openMaterials(config, {
@@ -84,6 +88,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 
 class RunningSidecar implements Sidecar {
   readonly listeners = new Map<string, AddressInfo>();
+  readonly services = new Map<string, BindAddress>();
   admin: BindAddress | null = null;
   probes: BindAddress | null = null;
   readonly #options: SidecarOptions;
@@ -91,6 +96,7 @@ class RunningSidecar implements Sidecar {
   readonly #clock: Clock;
   readonly #telemetry: Telemetry;
   readonly #plane: Plane;
+  readonly #authorization: Authorization;
   readonly #pages: PageServer[] = [];
   #phase: SidecarPhase = 'starting';
   #bundleEndpoint: BundleEndpoint | null = null;
@@ -106,6 +112,13 @@ class RunningSidecar implements Sidecar {
     const { cache, telemetry } = createInstruments(options, figuresOf(config, materials, clock), clock);
     this.#telemetry = telemetry;
     this.#plane = options.createPlane({ config, materials, cache, telemetry, log, clock });
+    this.#authorization = new Authorization(config, {
+      materials,
+      authorizer: createAuthorizer(cache, materials.policy, clock),
+      recorder: telemetry.recorder,
+      log,
+      clock,
+    });
   }
 
   async start(): Promise<void> {
@@ -155,7 +168,7 @@ class RunningSidecar implements Sidecar {
     log.info({ timeoutMs: config.drain.timeoutMs }, 'draining');
     this.#phase = 'draining';
     // Until that is over policy and trust go on changing, and pages say that we are not ready.
-    await this.#plane.drain();
+    await Promise.all([this.#plane.drain(), this.#authorization.drain()]);
     await this.close();
   }
 
@@ -163,6 +176,7 @@ class RunningSidecar implements Sidecar {
     this.#phase = 'draining';
     this.#materials.close();
     if (this.#looks !== null) clearInterval(this.#looks);
+    this.#authorization.close();
     const closing = this.#plane.close();
     await Promise.all([closing, this.#bundleEndpoint?.close(), ...this.#pages.map((pages) => pages.close())]);
     this.flush();
@@ -183,6 +197,7 @@ class RunningSidecar implements Sidecar {
       log.warn({ seconds }, 'the wall clock has jumped, everything that has a validity is looked at again');
       recorder.clockJump(differenceMs > 0 ? 'forward' : 'backward');
       this.#plane.reverify();
+      this.#authorization.reverify();
       materials.refreshNow();
     });
     expiry.look();
@@ -229,6 +244,10 @@ class RunningSidecar implements Sidecar {
     await this.#plane.listen(({ name }, address) => {
       this.listeners.set(name, address);
       this.#options.log.info({ listener: name, address: address.address, port: address.port }, 'listening');
+    });
+    await this.#authorization.listen(({ name, protocol }, address) => {
+      this.services.set(name, address);
+      this.#options.log.info({ service: name, protocol, address: formatBindAddress(address) }, 'answering checks');
     });
   }
 }

@@ -59,14 +59,18 @@ function describeFileError({ message, code }: FileError): string {
 function describeSound({ config, files: { identity, policy, revocations } }: Sound): string {
   const routes = config.listeners.reduce((count, listener) => count + listener.routes.length, 0);
   return [
-    `listeners: ${config.listeners.map(({ name }) => name).join(', ')}`,
-    countOf(routes, 'route'),
+    ...(config.listeners.length === 0 ? [] : [`listeners: ${namesOf(config.listeners)}`, countOf(routes, 'route')]),
+    ...(config.authorization.length === 0 ? [] : [`authorization: ${namesOf(config.authorization)}`]),
     identity === null
       ? 'identity from a Workload API'
       : `${identity.svid.id} until ${new Date(identity.svid.notAfterMs).toISOString()}`,
     `${config.policy.mode} policy sha256:${String(policy?.digest)}`,
     ...(revocations === null ? [] : [countOf(revocations.length, 'revocation')]),
   ].join(', ');
+}
+
+function namesOf(named: readonly { readonly name: string }[]): string {
+  return named.map(({ name }) => name).join(', ');
 }
 
 interface Sound {

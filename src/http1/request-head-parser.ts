@@ -9,7 +9,7 @@ import { findPathFlaw, findQueryFlaw } from './request-target.ts';
 import type { SectionReader } from './section-reader.ts';
 
 /** RFC 9112 §3 asks for at least 8000 octets of request line. */
-const MAX_TARGET_OCTETS = 8192;
+export const MAX_TARGET_OCTETS = 8192;
 const VERSION_LENGTH = 'HTTP/1.1'.length;
 
 const COMMON_METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'] as const;

@@ -5,6 +5,10 @@ import type { AuthzRequest } from '../policy/decide.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import type { Route } from './route.ts';
 
-export function toAuthzRequest(principal: SpiffeId, head: RequestHead, route: Route): AuthzRequest {
+export function toAuthzRequest(
+  principal: SpiffeId,
+  head: Pick<RequestHead, 'method' | 'path' | 'query'>,
+  route: Pick<Route, 'component'>,
+): AuthzRequest {
   return { principal, target: route.component, method: head.method, path: head.path, query: head.query };
 }

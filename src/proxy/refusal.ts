@@ -36,6 +36,8 @@ const STATUS_OF_REFUSAL = {
   'upstream-invalid-response': 502,
   'upstream-connect-timeout': 504,
   'upstream-timeout': 504,
+  /** Whoever asked for a decision does not wait for it any longer. */
+  'decision-late': 504,
   'internal-error': 500,
 } as const;
 

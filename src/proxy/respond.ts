@@ -17,25 +17,41 @@ export interface RefusalMessage {
 
 /** The complete response as latin1 text. */
 export function encodeRefusal(message: RefusalMessage): string {
-  const status = statusOfRefusal(message.refusal);
+  const { status, title, fields, body } = describeRefusal(message);
+  const ofConnection = message.keepAlive ? [] : ['connection', 'close'];
+  const lines = encodeFields([...fields, 'content-length', String(body.length), ...ofConnection]);
+  const head = encodeResponseHead({ status, reason: title, lines });
+  return message.method === 'HEAD' ? head : head + body;
+}
+
+export interface DescribedRefusal {
+  readonly status: number;
+  readonly title: string;
+  /** Flat name and value; without those that concern the connection or the length. */
+  readonly fields: readonly string[];
+  /** ASCII. */
+  readonly body: string;
+}
+
+/** The answer, whatever protocol carries it. */
+export function describeRefusal({
+  refusal,
+  decisionId,
+}: Pick<RefusalMessage, 'refusal' | 'decisionId'>): DescribedRefusal {
+  const status = statusOfRefusal(refusal);
   const title = STATUS_CODES[status] ?? 'Error';
-  const body = `${JSON.stringify({ type: 'about:blank', title, status, decisionId: message.decisionId })}\n`;
   const fields = [
     'content-type',
     'application/problem+json',
-    'content-length',
-    String(body.length),
     'x-sallyport-decision-id',
-    message.decisionId,
+    decisionId,
     'cache-control',
     'no-store',
   ];
   // RFC 9110 §15.5.2 demands one.
-  if (status === 401) fields.push('www-authenticate', challengeOf(message.refusal));
+  if (status === 401) fields.push('www-authenticate', challengeOf(refusal));
   if (status === 503) fields.push('retry-after', RETRY_AFTER_SECONDS);
-  if (!message.keepAlive) fields.push('connection', 'close');
-  const head = encodeResponseHead({ status, reason: title, lines: encodeFields(fields) });
-  return message.method === 'HEAD' ? head : head + body;
+  return { status, title, fields, body: `${JSON.stringify({ type: 'about:blank', title, status, decisionId })}\n` };
 }
 
 /** RFC 6750 §3: no error code for a request without authentication information. */

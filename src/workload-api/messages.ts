@@ -10,7 +10,7 @@ import {
   repeatedMessage,
   repeatedString,
   stringField,
-} from './protobuf-message.ts';
+} from '../protobuf/protobuf-message.ts';
 
 export interface Method<Request, Response> {
   /** The `:path` of its requests. */

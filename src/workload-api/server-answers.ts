@@ -11,6 +11,7 @@ import { verifyJwtSvid } from '../spiffe/jwt-svid.ts';
 import { JwtSvidError } from '../spiffe/jwt-svid-error.ts';
 import { parseSpiffeId, type SpiffeId, SpiffeIdError } from '../spiffe/spiffe-id.ts';
 import type { TrustBundle, TrustBundles } from '../spiffe/trust-bundle.ts';
+import { encodeStruct } from '../protobuf/struct.ts';
 import {
   FETCH_JWT_BUNDLES,
   FETCH_JWT_SVID,
@@ -22,7 +23,7 @@ import {
 import type { Answer, StreamedAnswers } from './server.ts';
 import type { AgentEntry } from './server-entries.ts';
 import { NO_IDENTITY } from './server-stream.ts';
-import { encodeStruct, VALIDATE_JWT_SVID, type ValidateJwtSvidRequest } from './server-validation.ts';
+import { VALIDATE_JWT_SVID, type ValidateJwtSvidRequest } from './server-validation.ts';
 
 export interface IssuedEntry {
   readonly entry: AgentEntry;

@@ -15,7 +15,7 @@ import {
   type Method,
   SECURITY_HEADER,
 } from './messages.ts';
-import { type Codec, MessageError } from './protobuf-message.ts';
+import { type Codec, MessageError } from '../protobuf/protobuf-message.ts';
 import { type AgentSocket, listenForWorkloads } from './server-socket.ts';
 import { LatestAnswer, NO_IDENTITY, type Refusal, type ResponseStream } from './server-stream.ts';
 import { VALIDATE_JWT_SVID, type ValidateJwtSvidRequest } from './server-validation.ts';

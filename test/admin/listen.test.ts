@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type BindAddress, formatBindAddress } from '../../src/admin/bind-address.ts';
-import { listen, ListenError } from '../../src/admin/listen.ts';
+import { listen, ListenError, OWNER_ONLY } from '../../src/admin/listen.ts';
 import { connect } from './http.ts';
 
 let directory = '';
@@ -39,21 +39,21 @@ it.each<readonly [text: string, address: BindAddress]>([
 
 describe('a port', () => {
   it('that is 0 becomes a free one', async () => {
-    const address = await listen(server(), { kind: 'tcp', host: '127.0.0.1', port: 0 });
+    const address = await listen(server(), { kind: 'tcp', host: '127.0.0.1', port: 0 }, OWNER_ONLY);
     expect(address).toEqual({ kind: 'tcp', host: '127.0.0.1', port: expect.any(Number) });
     expect(formatBindAddress(address)).not.toBe('127.0.0.1:0');
     (await connect(address)).destroy();
   });
 
   it('of IPv6 is listened on', async () => {
-    const address = await listen(server(), { kind: 'tcp', host: '::1', port: 0 });
+    const address = await listen(server(), { kind: 'tcp', host: '::1', port: 0 }, OWNER_ONLY);
     expect(formatBindAddress(address)).toMatch(/^\[::1\]:\d+$/);
     (await connect(address)).destroy();
   });
 
   it('that is taken is an error that says which', async () => {
-    const taken = await listen(server(), { kind: 'tcp', host: '127.0.0.1', port: 0 });
-    const error: unknown = await listen(server(), taken).catch((caught: unknown) => caught);
+    const taken = await listen(server(), { kind: 'tcp', host: '127.0.0.1', port: 0 }, OWNER_ONLY);
+    const error: unknown = await listen(server(), taken, OWNER_ONLY).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(ListenError);
     expect(error).toMatchObject({ code: 'cannot-listen' });
     expect(String(error)).toContain(`cannot listen on \`${formatBindAddress(taken)}\``);
@@ -61,14 +61,16 @@ describe('a port', () => {
   });
 
   it('on an address of another machine is an error', async () => {
-    await expect(listen(server(), { kind: 'tcp', host: '192.0.2.1', port: 0 })).rejects.toThrow('EADDRNOTAVAIL');
+    await expect(listen(server(), { kind: 'tcp', host: '192.0.2.1', port: 0 }, OWNER_ONLY)).rejects.toThrow(
+      'EADDRNOTAVAIL',
+    );
   });
 });
 
 describe('a unix socket', () => {
   it('may be opened by its owner only, from its first moment', async () => {
     const previous = process.umask(0);
-    const address = await listen(server(), unixAddress());
+    const address = await listen(server(), unixAddress(), OWNER_ONLY);
     expect(process.umask(previous)).toBe(0);
     expect(statSync(join(directory, 'admin.sock')).mode & 0o777).toBe(0o600);
     (await connect(address)).destroy();
@@ -76,7 +78,7 @@ describe('a unix socket', () => {
 
   it('is gone after closing', async () => {
     const subject = server();
-    await listen(subject, unixAddress());
+    await listen(subject, unixAddress(), OWNER_ONLY);
     await new Promise((resolve) => subject.close(resolve));
     expect(existsSync(join(directory, 'admin.sock'))).toBe(false);
   });
@@ -86,25 +88,25 @@ describe('a unix socket', () => {
     const program = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
     spawnSync(process.execPath, ['--eval', program]);
     expect(existsSync(path)).toBe(true);
-    (await connect(await listen(server(), unixAddress()))).destroy();
+    (await connect(await listen(server(), unixAddress(), OWNER_ONLY))).destroy();
   });
 
   it('somebody listens on is left to them', async () => {
-    const address = await listen(server(), unixAddress());
-    await expect(listen(server(), unixAddress())).rejects.toThrow('EADDRINUSE');
+    const address = await listen(server(), unixAddress(), OWNER_ONLY);
+    await expect(listen(server(), unixAddress(), OWNER_ONLY)).rejects.toThrow('EADDRINUSE');
     (await connect(address)).destroy();
   });
 
   it('does not take the place of a file', async () => {
     const path = join(directory, 'admin.sock');
     writeFileSync(path, 'precious');
-    await expect(listen(server(), unixAddress())).rejects.toThrow(ListenError);
+    await expect(listen(server(), unixAddress(), OWNER_ONLY)).rejects.toThrow(ListenError);
     expect(statSync(path).size).toBe(8);
   });
 
   it('in a directory that does not exist is an error', async () => {
-    await expect(listen(server(), { kind: 'unix', path: join(directory, 'none/admin.sock') })).rejects.toThrow(
-      ListenError,
-    );
+    await expect(
+      listen(server(), { kind: 'unix', path: join(directory, 'none/admin.sock') }, OWNER_ONLY),
+    ).rejects.toThrow(ListenError);
   });
 });

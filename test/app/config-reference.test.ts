@@ -21,7 +21,13 @@ function withSections(text: string): string {
 
 describe('the reference of the configuration', () => {
   it('shows a file, its defaults and each section', () => {
-    expect(SECTIONS.map((text) => /^\w+/.exec(text)?.[0])).toEqual(['identity', 'trust', 'revocation', 'listeners']);
+    expect(SECTIONS.map((text) => /^\w+/.exec(text)?.[0])).toEqual([
+      'identity',
+      'trust',
+      'revocation',
+      'listeners',
+      'authorization',
+    ]);
   });
 
   it('begins with a file that works', () => {

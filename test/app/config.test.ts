@@ -50,6 +50,7 @@ describe('parseConfig', () => {
       revocation: { file: null, redis: null },
       policy: { path: '/etc/policies', mode: 'enforce' },
       workers: 1,
+      authorization: [],
       listeners: [
         {
           name: 'registry',
@@ -297,7 +298,7 @@ describe('parseConfig refuses, with the place', () => {
     [
       'bind: 127.0.0.1:8443',
       'bind: unix:/run/a.sock',
-      '10:11 invalid-bind: `unix:/run/a.sock` is a unix socket, which only `admin` can bind; write an address such as `127.0.0.1:8443`',
+      '10:11 invalid-bind: `unix:/run/a.sock` is a unix socket, which only `admin` and `authorization` can bind; write an address such as `127.0.0.1:8443`',
     ],
     [
       'bind: 127.0.0.1:8443',

@@ -8,7 +8,7 @@ import {
   FETCH_X509_SVID,
   type X509SvidResponse,
 } from '../../src/workload-api/messages.ts';
-import { type Codec, MAX_ENTRIES, MessageError } from '../../src/workload-api/protobuf-message.ts';
+import { type Codec, MAX_ENTRIES, MessageError } from '../../src/protobuf/protobuf-message.ts';
 
 const RESPONSE = FETCH_X509_SVID.response;
 

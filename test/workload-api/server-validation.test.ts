@@ -9,7 +9,8 @@ import { describe, expect, it } from 'vitest';
 import { createJwtAuthority, issueJwtSvid } from '../../src/devca/jwt.ts';
 import { parseSpiffeId, parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
 import { FETCH_JWT_SVID } from '../../src/workload-api/messages.ts';
-import { encodeStruct, VALIDATE_JWT_SVID } from '../../src/workload-api/server-validation.ts';
+import { encodeStruct } from '../../src/protobuf/struct.ts';
+import { VALIDATE_JWT_SVID } from '../../src/workload-api/server-validation.ts';
 import { call, connect } from './raw-client.ts';
 import { entry, partnerBundle, testAgent, TTL_MS } from './server-agent-fixture.ts';
 

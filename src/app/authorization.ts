@@ -1,0 +1,108 @@
+// The authorization services of a configuration: always in the first process, whoever serves its listeners.
+
+import { randomFillSync } from 'node:crypto';
+import type { BindAddress } from '../admin/bind-address.ts';
+import { type Clock, systemSchedule } from '../core/clock.ts';
+import { EveryNth } from '../core/every-nth.ts';
+import type { AuthorizationService, ServiceContext } from '../extauthz/service.ts';
+import type { Authorizer } from '../proxy/context.ts';
+import { IdentityFieldFilter } from '../proxy/identity-fields.ts';
+import { DecisionIds } from '../proxy/trace-context.ts';
+import { matchesIdPattern } from '../spiffe/id-pattern.ts';
+import { VerifiedSvids } from '../spiffe/verified-svids.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { RateLimit } from '../telemetry/rate-limit.ts';
+import type { Recorder } from '../telemetry/recorder.ts';
+import type { AuthorizationServiceConfig } from './config-authorization.ts';
+import type { Config } from './config.ts';
+import type { AdmissionMaterials } from './data-plane.ts';
+import { listenAt } from './listen-at.ts';
+
+export interface AuthorizationParts {
+  readonly materials: AdmissionMaterials;
+  readonly authorizer: Authorizer;
+  readonly recorder: Recorder;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+const TIMED_DECISIONS = 16;
+const VERIFIED_SVIDS = 10_000;
+/** Whoever may ask may also be refused, as often as they like; each one is in the metrics. */
+const MAX_ANONYMOUS_LINES_PER_SECOND = 100;
+const SOCKET_MODES = { owner: 0o600, group: 0o660 } as const;
+
+export class Authorization {
+  readonly #config: Config;
+  readonly #parts: AuthorizationParts;
+  readonly #verified = new VerifiedSvids(VERIFIED_SVIDS);
+  readonly #anonymousLines = new RateLimit(MAX_ANONYMOUS_LINES_PER_SECOND);
+  readonly #services: AuthorizationService[] = [];
+
+  constructor(config: Config, parts: AuthorizationParts) {
+    this.#config = config;
+    this.#parts = parts;
+  }
+
+  /** Resolves when every service accepts, each of which is told. @throws {StartError} */
+  async listen(onListening: (service: AuthorizationServiceConfig, address: BindAddress) => void): Promise<void> {
+    for (const config of this.#config.authorization) {
+      const service = await this.#create(config);
+      this.#services.push(service);
+      onListening(config, await listenAt(config, () => service.listen()));
+    }
+  }
+
+  reverify(): void {
+    for (const service of this.#services) service.reverify();
+  }
+
+  /** Takes no new connections, and resolves when the checks under way are answered or the configured time is over. */
+  async drain(): Promise<void> {
+    const { timeoutMs } = this.#config.drain;
+    await Promise.all(this.#services.map((service) => service.drain(timeoutMs)));
+  }
+
+  close(): void {
+    for (const service of this.#services) service.close();
+  }
+
+  async #create(config: AuthorizationServiceConfig): Promise<AuthorizationService> {
+    const { protocol, bind, openTo, callers } = config;
+    const context = this.#contextOf(config);
+    const mode = SOCKET_MODES[openTo];
+    if (protocol === 'envoy') {
+      const { GrpcService } = await import('../extauthz/grpc-service.ts');
+      const mayAsk = (id: Parameters<typeof matchesIdPattern>[1]): boolean =>
+        callers?.some((pattern) => matchesIdPattern(pattern, id)) ?? false;
+      return new GrpcService(context, bind.kind === 'unix' ? { ...bind, mode } : { ...bind, mayAsk });
+    }
+    const { HttpService } = await import('../extauthz/http-service.ts');
+    return new HttpService(context, protocol, bind.kind === 'unix' ? { ...bind, mode } : bind);
+  }
+
+  #contextOf({ name, components }: AuthorizationServiceConfig): ServiceContext {
+    const { materials, authorizer, recorder, log, clock } = this.#parts;
+    return {
+      name,
+      served: components.kind === 'one' ? components : { kind: 'named', components: new Set(components.components) },
+      sources: {
+        clock,
+        identity: materials.identity,
+        trust: materials.trust.view,
+        revocations: materials.revocations,
+        verified: this.#verified,
+      },
+      authorizer,
+      recorder,
+      timedDecisions: new EveryNth(TIMED_DECISIONS),
+      decisionIds: new DecisionIds(randomFillSync),
+      identityFields: new IdentityFieldFilter(),
+      schedule: systemSchedule,
+      onNoIdentity: (reason, detail) => {
+        if (!this.#anonymousLines.admits(reason, clock.monotonicMs())) return;
+        log.info({ listener: name, reason, detail }, 'no identity in a check');
+      },
+    };
+  }
+}
