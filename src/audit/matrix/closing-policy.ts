@@ -7,13 +7,11 @@ import type { KubeObject } from '../kube-object.ts';
 import { askPeer } from '../network/ask-program.ts';
 import { type Endpoint, OTHER_NODE } from '../network/endpoint.ts';
 import type { BoundRule } from '../network/evaluate.ts';
-import { resolvePorts } from '../network/port-test.ts';
 import type { Reason } from '../network/reason.ts';
 import type { PolicyRule } from '../network/traffic-policy.ts';
 import { compileSelector, matchLabels } from '../selector.ts';
 import type { Workload } from '../workload.ts';
 import type { Access } from './access.ts';
-import { askNetwork } from './layers.ts';
 import { peerOf, selectOnly, toObjectName } from './selection.ts';
 import type { Witness } from './witness.ts';
 
@@ -32,7 +30,6 @@ export class ClosingPolicies {
   readonly #componentOf = new Map<Workload, string | null>();
   readonly #byComponent = new Map<string | null, readonly Workload[]>();
   readonly #opens = new Map<PolicyRule, Map<string | null, boolean>>();
-  readonly #friends = new Map<string | null, ReadonlyMap<string, Json> | string>();
 
   constructor(access: Access, cluster: Cluster) {
     this.#access = access;
@@ -52,41 +49,47 @@ export class ClosingPolicies {
     if (first === undefined) return { kind: 'none', why: 'nobody gets in' };
     const beyond = witnesses.flatMap(({ reasons }) => reasons).find(isBeyondPolicy);
     if (beyond !== undefined) return { kind: 'none', why: beyond.detail };
-    const removed = new Map<KubeObject, Set<number>>();
-    for (const { policy, rule } of this.#openingRules(first.to, witnesses)) {
-      const [, section, index] = rule.path;
-      const { object, title } = policy;
-      if (object === null || !isNetworkPolicy(object) || section !== 'ingress' || typeof index !== 'number') {
-        return { kind: 'none', why: `${title} lets it in, which no NetworkPolicy takes back` };
-      }
-      removed.set(object, (removed.get(object) ?? new Set()).add(index));
-    }
-    const concerned = new Set([
-      first.to,
-      ...[...removed.keys()].flatMap((policy) => selectedBy(this.#cluster, policy)),
-    ]);
-    if (concerned.size > MAX_SELECTED) return { kind: 'none', why: `the rule is for ${concerned.size} workloads` };
-    const documents = [...removed].map(([policy, rules]) => toYaml(withoutRules(policy, rules)));
-    for (const workload of concerned) {
-      const policy = this.#closingPolicy(workload);
+    const removal = this.#removalFor(first.to);
+    if (typeof removal === 'string') return { kind: 'none', why: removal };
+    const documents = [...removal.rules].map(([policy, rules]) => toYaml(withoutRules(policy, rules)));
+    for (const workload of removal.concerned) {
+      const policy = this.#closingPolicy(workload, removal);
       if (typeof policy === 'string') return { kind: 'none', why: policy };
       documents.push(toYaml(policy));
     }
     return { kind: 'manifest', text: [...new Set(documents)].join('---\n') };
   }
 
+  /**
+   * Whoever else a policy selects that loses a rule is concerned too, and so are the policies of those: every hole among them is closed by the same
+   * documents, in whichever order they are applied.
+   */
+  #removalFor(target: Workload): Removal | string {
+    const concerned = new Set([target]);
+    const rules = new Map<KubeObject, Map<number, PolicyRule>>();
+    for (const workload of concerned) {
+      for (const { policy, rule } of this.#openingRules(workload)) {
+        const [, section, index] = rule.path;
+        const { object, title } = policy;
+        if (object === null || !isNetworkPolicy(object) || section !== 'ingress' || typeof index !== 'number') {
+          return `${title} lets it in, which no NetworkPolicy takes back`;
+        }
+        rules.set(object, (rules.get(object) ?? new Map<number, PolicyRule>()).set(index, rule));
+        for (const other of selectedBy(this.#cluster, object)) concerned.add(other);
+      }
+      if (concerned.size > MAX_SELECTED) return `the rules are for more than ${MAX_SELECTED} workloads`;
+    }
+    return { rules, concerned };
+  }
+
   /** All that let in somebody of a component whom the matrix grants nothing: behind the one that a witness comes through there may be more. */
-  #openingRules(to: Workload, witnesses: readonly Witness[]): readonly BoundRule[] {
-    const { found } = this.#access;
-    const pod = found.classOf(to)?.pod;
+  #openingRules(to: Workload): readonly BoundRule[] {
+    const pod = this.#access.found.classOf(to)?.pod;
     if (pod === undefined) return [];
     const component = this.#componentOf.get(to) ?? null;
-    return found.programOf(pod, 'ingress').rules.filter(({ rule }) => {
-      if (rule.action !== 'allow') return false;
-      const { bounds } = resolvePorts(rule.ports, { kind: 'pod', pod });
-      const isAsked = witnesses.some(({ verdict: { port } }) => askNetwork(bounds, port) !== 'denies');
-      return isAsked && this.#letsStrangersIn(rule, component);
-    });
+    return this.#access.found
+      .programOf(pod, 'ingress')
+      .rules.filter(({ rule }) => rule.action === 'allow' && this.#letsStrangersIn(rule, component));
   }
 
   #letsStrangersIn(rule: PolicyRule, component: string | null): boolean {
@@ -105,8 +108,11 @@ export class ClosingPolicies {
     });
   }
 
-  /** Isolates a workload but for those whom the matrix grants something, and for what belongs to it; a text says why that cannot be done. */
-  #closingPolicy(to: Workload): Json | string {
+  /**
+   * Isolates a workload but for those whom the matrix grants something, and for what belongs to it, at the ports at which a rule let them in before; a
+   * text says why that cannot be done.
+   */
+  #closingPolicy(to: Workload, { rules }: Removal): Json | string {
     if (to.isHostNetwork) return `${to.ref} is on the network of its node, where no policy is applied`;
     const component = this.#componentOf.get(to) ?? null;
     const podSelector = selectOnly(
@@ -116,38 +122,43 @@ export class ClosingPolicies {
     if (podSelector === null) return `its labels do not tell ${to.ref} from other workloads`;
     const friends = this.#friendsOf(component);
     if (typeof friends === 'string') return friends;
-    const peers = new Map(friends);
     const own = this.#cluster.workloadsIn(to.namespace).filter(({ object }) => object === to.object);
-    const why = this.#addPeers(own, {
-      peers,
-      isFriend: (other) => other.object === to.object || this.#isFriend(other, component),
-    });
-    if (why !== null) return why;
+    const isFriend = (other: Workload): boolean => other.object === to.object || this.#isFriend(other, component);
+    const lost = [...rules].filter(([policy]) => selectedBy(this.#cluster, policy).includes(to));
+    // Whoever no policy isolated was open to all, at all ports.
+    const openings = lost.length === 0 ? [null] : lost.flatMap(([policy, ofPolicy]) => openingsOf(policy, ofPolicy));
+    const ingress: Json[] = [];
+    for (const opening of openings) {
+      const admitted = [...friends, ...own].filter(
+        (other) => opening === null || this.#isAdmitted(opening.rule, other),
+      );
+      const peers = new Map<string, Json>();
+      const why = this.#addPeers(admitted, { peers, isFriend });
+      if (why !== null) return why;
+      if (peers.size > 0) ingress.push({ from: [...peers.values()], ...opening?.ports });
+    }
     return {
       apiVersion: 'networking.k8s.io/v1',
       kind: 'NetworkPolicy',
       metadata: { name: toObjectName(`matrix-${to.kind}-${to.name}-${to.role ?? 'pods'}`), namespace: to.namespace },
-      spec: { podSelector, policyTypes: ['Ingress'], ingress: [{ from: [...peers.values()] }] },
+      spec: { podSelector, policyTypes: ['Ingress'], ingress },
     };
+  }
+
+  #isAdmitted({ peer }: PolicyRule, workload: Workload): boolean {
+    const pod = this.#access.found.classOf(workload)?.pod;
+    return askPeer(peer, pod === undefined ? OTHER_NODE : { kind: 'pod', pod }) !== false;
   }
 
   #isFriend(other: Workload, component: string | null): boolean {
     return this.#access.grants.has(this.#componentOf.get(other) ?? null, component);
   }
 
-  #friendsOf(component: string | null): ReadonlyMap<string, Json> | string {
-    const known = this.#friends.get(component);
-    if (known !== undefined) return known;
+  #friendsOf(component: string | null): readonly Workload[] | string {
     const friends = [...this.#byComponent]
       .filter(([source]) => this.#access.grants.has(source, component))
       .flatMap(([, workloads]) => workloads);
-    const peers = new Map<string, Json>();
-    const why =
-      friends.length > MAX_PEERS
-        ? `${friends.length} workloads may come`
-        : this.#addPeers(friends, { peers, isFriend: (other) => this.#isFriend(other, component) });
-    this.#friends.set(component, why ?? peers);
-    return why ?? peers;
+    return friends.length > MAX_PEERS ? `${friends.length} workloads may come` : friends;
   }
 
   /** Null when all could be named. */
@@ -170,6 +181,27 @@ export class ClosingPolicies {
   }
 }
 
+interface Removal {
+  /** By the policy that has them and their place in it. */
+  readonly rules: ReadonlyMap<KubeObject, ReadonlyMap<number, PolicyRule>>;
+  readonly concerned: ReadonlySet<Workload>;
+}
+
+interface Opening {
+  readonly rule: PolicyRule;
+  /** As they stand in the rule; empty for all. */
+  readonly ports: { readonly ports?: Json };
+}
+
+function openingsOf(policy: KubeObject, rules: ReadonlyMap<number, PolicyRule>): readonly Opening[] {
+  const ingress = ingressOf(toJson(policy.body));
+  return [...rules].map(([index, rule]) => {
+    const body = ingress[index];
+    const ports = isMap(body) ? body['ports'] : undefined;
+    return { rule, ports: ports === undefined || ports === null ? {} : { ports } };
+  });
+}
+
 function isNetworkPolicy(object: KubeObject): boolean {
   return object.apiVersion === 'networking.k8s.io/v1' && object.kind === 'NetworkPolicy';
 }
@@ -187,11 +219,10 @@ function selectedBy(cluster: Cluster, policy: KubeObject): readonly Workload[] {
 }
 
 /** As it is, but for those rules and for what the API server wrote into it. */
-function withoutRules(policy: KubeObject, rules: ReadonlySet<number>): Json {
+function withoutRules(policy: KubeObject, rules: ReadonlyMap<number, PolicyRule>): Json {
   const body = toJson(policy.body);
   const spec = isMap(body) ? body['spec'] : undefined;
-  const ingress = isMap(spec) ? spec['ingress'] : undefined;
-  const kept = isList(ingress) ? ingress.filter((_rule, index) => !rules.has(index)) : [];
+  const kept = ingressOf(body).filter((_rule, index) => !rules.has(index));
   const { namespace, name } = policy;
   const metadata = {
     name,
@@ -204,6 +235,12 @@ function withoutRules(policy: KubeObject, rules: ReadonlySet<number>): Json {
     metadata,
     spec: { ...(isMap(spec) ? spec : {}), ingress: kept },
   };
+}
+
+function ingressOf(body: Json): readonly Json[] {
+  const spec = isMap(body) ? body['spec'] : undefined;
+  const ingress = isMap(spec) ? spec['ingress'] : undefined;
+  return isList(ingress) ? ingress : [];
 }
 
 function toJson(body: unknown): Json {

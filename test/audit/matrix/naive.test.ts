@@ -11,6 +11,7 @@ import {
   matrices,
   naiveEdges,
   naiveFallen,
+  naivePassages,
   naiveSaving,
   servingPods,
   textOf,
@@ -84,6 +85,7 @@ describe('the matrix against the cluster, held against a naive evaluator', () =>
         const terms = { policy: policyOf(COMPONENTS, textOf(world.matrix)) };
         const before = naiveEdges(world);
         const seen = new Set<string>();
+        let bodies = world.bodies;
         for (const { verdict, resource, remediation } of verdictsOf('matrix-hole', clusterFrom(world.bodies), terms)) {
           if (verdict !== 'fail' || remediation.manifest === null || seen.has(resource.ref)) continue;
           seen.add(resource.ref);
@@ -91,7 +93,14 @@ describe('the matrix against the cluster, held against a naive evaluator', () =>
           const after = naiveEdges({ ...world, bodies: apply(world.bodies, remediation.manifest) });
           expect(after.filter((line) => line.startsWith('hole') && line.includes(` > ${resource.ref} `))).toEqual([]);
           expect(after.filter((line) => !before.includes(line))).toEqual([]);
+          bodies = apply(bodies, remediation.manifest);
         }
+        // All of them together, in their order, and port by port: nobody gets further than before, and no hole that was closed is open again.
+        const closed = { ...world, bodies };
+        const passages = new Set(naivePassages(world));
+        expect(naivePassages(closed).filter((line) => !passages.has(line))).toEqual([]);
+        const holes = naiveEdges(closed).filter((line) => line.startsWith('hole'));
+        expect(holes.filter((line) => [...seen].some((ref) => line.includes(` > ${ref} `)))).toEqual([]);
       }),
       { numRuns: 200 },
     );

@@ -87,6 +87,17 @@ export function naiveEdges(world: NaiveWorld): readonly string[] {
   return [...lines].sort();
 }
 
+/** Everything that is perhaps let through, whatever the matrix says, at declared ports and others. */
+export function naivePassages(world: NaiveWorld): readonly string[] {
+  return world.list.flatMap((from) =>
+    world.list.flatMap((to) =>
+      [...to.ports, ...undeclared(world, to)]
+        .filter((port) => from !== to && admits(world, from, to, port) !== 'no')
+        .map(([, number, protocol]) => `${from.name} > ${to.name} ${protocol} ${number}`),
+    ),
+  );
+}
+
 /** Pods that fall with a component, when nothing gets from one component to another where `isClosed`. */
 export function naiveFallen(
   world: NaiveWorld,
