@@ -53,6 +53,20 @@ describe('a pickle without a mark', () => {
   });
 });
 
+it.each(
+  (
+    'yaml unsafe_load|yaml load|psutil Popen|pandas.io.pickle read_pickle|pandas read_pickle|pandas.core.computation.eval eval|' +
+    '_pyrepl.pager pipe_pager|_osx_support _read_output|_aix_support _read_cmd_output|sklearn.externals.joblib load|joblib load|' +
+    'tornado.process Subprocess|mlflow.projects run|torch.utils.model_zoo load_url|torch.hub load|numpy load|' +
+    'numpy.lib.npyio load|numpy.lib._npyio_impl load|numpy.lib.format read_array|keras.models load_model|sympy sympify|' +
+    'transformers.pipelines pipeline|keras.utils get_file|pandas.io.pytables read_hdf'
+  )
+    .split('|')
+    .map((each) => each.split(' ')),
+)('B15 knows that %s.%s runs or loads what it is given', (module, name) => {
+  expect(tell(ascii(`\x80\x02c${module}\n${name}\n.`))).toEqual([`dangerous-import ${module}.${name}`]);
+});
+
 // For each line of base64, whether Python reads a pickle of it to its end.
 const LOAD = `
 import sys, base64, pickle
