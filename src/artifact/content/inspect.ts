@@ -1,6 +1,7 @@
 // What a file can do to whoever loads it, told by its content: its name decides nothing but what it claims to be.
 
 import { type ByteSource, sourceOf, windowOf } from './byte-source.ts';
+import { type KerasReading, readKerasConfig, searchKerasConfig } from './keras.ts';
 import { readNumpyHeader } from './numpy.ts';
 import { type OpcodeBudget, readPickle, type PickleReading } from './pickle.ts';
 import { judgeImport } from './pickle-names.ts';
@@ -64,7 +65,6 @@ const MAX_NAMES = 16;
 /** Some seconds of them. */
 const MAX_OPCODES_TOTAL = 24_000_000;
 const PICKLE_NAMES = /\.(?:pkl|pickle|joblib|dill|pt|pth|ckpt)$/i;
-const LAMBDA = /"class_name":\s{0,4}"Lambda"/;
 
 const COMPRESSED: readonly (readonly [magic: string, name: string])[] = [
   ['425a68', 'bzip2'],
@@ -85,7 +85,7 @@ function inspect(source: ByteSource, place: Place): ContentReading {
     pickle,
     inspectNumpy(source, head, place),
     inspectSafetensors(source, place),
-    inspectHdf5(source, head, place),
+    inspectHdf5(source, place),
     inspectCompressed(source, head, place),
     inspectArchive(head, place),
   ].filter((reading) => reading !== null);
@@ -225,34 +225,15 @@ function inspectMember(member: ZipMember, place: Place): ContentReading {
   if (typeof content === 'string') return unread('other', content, within);
   const reading = inspect(content, within);
   if (!isConfig(member.name)) return reading;
-  const program: readonly Hazard[] = hasLambda(content)
-    ? [{ kind: 'program', detail: LAMBDA_DETAIL, member: path }]
-    : [];
-  return { ...reading, hazards: [...reading.hazards, ...program] };
+  return withHazards(reading, kerasHazards(readKerasConfig(content), within));
 }
 
-const LAMBDA_DETAIL = 'Keras: a Lambda layer carries Python bytecode that loading the model unpacks';
+function kerasHazards(reading: KerasReading, { member }: Place): readonly Hazard[] {
+  return reading.kind === 'good' ? [] : [{ kind: reading.kind, detail: reading.detail, member }];
+}
 
 function isConfig(name: string): boolean {
   return name === 'config.json' || name.endsWith('/config.json');
-}
-
-/** In pieces that overlap by more than the words are long; JSON may spell every letter of them as an escape. */
-function hasLambda(source: ByteSource): boolean {
-  for (let at = 0; at < source.size; at += SEARCH_BYTES) {
-    const text = Buffer.from(source.read(at, SEARCH_BYTES + SEARCH_OVERLAP)).toString('latin1');
-    if (LAMBDA.test(text.includes('\\u00') ? withoutEscapes(text) : text)) return true;
-  }
-  return false;
-}
-
-const SEARCH_BYTES = 1024 * 1024;
-const SEARCH_OVERLAP = 256;
-
-function withoutEscapes(text: string): string {
-  return text.replaceAll(/\\u00([0-7][0-9a-fA-F])/g, (_whole, digits: string) =>
-    String.fromCharCode(Number.parseInt(digits, 16)),
-  );
 }
 
 /** Or why it cannot be had. */
@@ -325,11 +306,13 @@ function inspectSafetensors(source: ByteSource, place: Place): ContentReading | 
   }
 }
 
-function inspectHdf5(source: ByteSource, head: Uint8Array, { member }: Place): ContentReading | null {
-  if (!hasMagic(head, '894844460d0a1a0a')) return null;
-  // The configuration of a Keras model is an attribute, which may stand anywhere.
-  const hazards: readonly Hazard[] = hasLambda(source) ? [{ kind: 'program', detail: LAMBDA_DETAIL, member }] : [];
-  return { format: 'hdf5', hazards, texts: [] };
+function inspectHdf5(source: ByteSource, place: Place): ContentReading | null {
+  // Behind a block of the user's, of 512 bytes or any power of two above.
+  for (let at = 0; at < source.size; at = at === 0 ? 512 : at * 2) {
+    if (!hasMagic(source.read(at, 8), '894844460d0a1a0a')) continue;
+    return { format: 'hdf5', hazards: kerasHazards(searchKerasConfig(source), place), texts: [] };
+  }
+  return null;
 }
 
 function inspectCompressed(source: ByteSource, head: Uint8Array, place: Place): ContentReading | null {
@@ -353,9 +336,24 @@ function inspectCompressed(source: ByteSource, head: Uint8Array, place: Place): 
 
 function inspectArchive(head: Uint8Array, place: Place): ContentReading | null {
   const isTar = Buffer.from(head.subarray(257, 262)).toString('latin1') === 'ustar';
-  return isTar
+  return isTar || hasTarChecksum(head)
     ? unread('archive', 'a tar archive, which is not looked into; give the directory it was made of', place)
     : null;
+}
+
+/** The oldest form has no mark: only the sum of its first block, in octal, where spaces are added up instead of it. */
+function hasTarChecksum(head: Uint8Array): boolean {
+  const field = Buffer.from(head.subarray(148, 156)).toString('latin1');
+  const digits = /^ *([0-7]{1,8})[\0 ]*$/.exec(field)?.[1];
+  if (head.length < 512 || digits === undefined) return false;
+  const told = Number.parseInt(digits, 8);
+  const isChecksum = (at: number): boolean => at >= 148 && at < 156;
+  const [unsigned, signed] = [
+    (byte: number): number => byte,
+    // As some wrote it for names beyond ASCII.
+    (byte: number): number => (byte < 128 ? byte : byte - 256),
+  ].map((valueOf) => head.reduce((sum, byte, at) => sum + (isChecksum(at) ? 0x20 : valueOf(byte)), 0));
+  return told === unsigned || told === signed;
 }
 
 function unread(format: ContentFormat, detail: string, { member }: Place): ContentReading {

@@ -34,17 +34,18 @@ export function readZip(source: ByteSource): ZipReading | null {
   const end = findEnd(source);
   if (end === null) return null;
   const { at, count, directorySize, directoryAt } = end;
-  const problems: string[] = [];
+  const problems = [...end.problems];
   if (count > MAX_MEMBERS || directorySize > MAX_DIRECTORY_BYTES) {
-    return { members: [], problems: [`more than the ${MAX_MEMBERS} members that are looked at`] };
+    return { members: [], problems: [...problems, `more than the ${MAX_MEMBERS} members that are looked at`] };
   }
   // What was put before the archive moves it; Python's reader allows for that.
   const base = at - directorySize - directoryAt;
-  if (base < 0) return { members: [], problems: ['the directory does not lie before its end'] };
+  if (base < 0) return { members: [], problems: [...problems, 'the directory does not lie before its end'] };
   if (base > 0) problems.push(`${base} bytes stand before the archive`);
   const directory = Uint8Array.from(source.read(base + directoryAt, directorySize));
   const members: ZipMember[] = [];
   const names = new Set<string>();
+  const spans: Span[] = [];
   let offset = 0;
   for (let index = 0; index < count; index += 1) {
     const entry = readEntry(directory, offset);
@@ -60,20 +61,68 @@ export function readZip(source: ByteSource): ZipReading | null {
     else {
       if (member.problem !== null) problems.push(member.problem);
       members.push(member.member);
+      spans.push(member.span);
     }
   }
   if (offset < directory.length) problems.push('something stands behind the last member of the directory');
+  if (hasGap(source, spans, { from: base, to: base + directoryAt }))
+    problems.push('bytes of it belong to no member, or to two; readers that look for members find others');
   return { members, problems: [...new Set(problems)].slice(0, MAX_PROBLEMS) };
 }
 
 const MAX_PROBLEMS = 16;
 
-interface End {
-  /** Where the directory ends. */
-  readonly at: number;
+interface Span {
+  readonly begin: number;
+  readonly end: number;
+  readonly compressedSize: number;
+  readonly size: number;
+  /** Sizes may stand behind the member once more. */
+  readonly hasDescriptor: boolean;
+}
+
+function hasGap(
+  source: ByteSource,
+  spans: readonly Span[],
+  { from, to }: { readonly from: number; readonly to: number },
+): boolean {
+  let at = from;
+  for (const span of spans.toSorted((left, right) => left.begin - right.begin)) {
+    if (span.begin !== at) return true;
+    at = span.end + (span.hasDescriptor ? descriptorLength(source, span) : 0);
+  }
+  return at !== to;
+}
+
+/** §4.3.9: with or without a signature, in 4 or 8 bytes each; zero where none stands. */
+function descriptorLength(source: ByteSource, { end, compressedSize, size }: Span): number {
+  const bytes = Uint8Array.from(source.read(end, 24));
+  const view = viewOf(bytes);
+  const signed = bytes.length >= 16 && view.getUint32(0, true) === DESCRIPTOR ? 4 : 0;
+  const isAt = (at: number, width: 4 | 8): boolean => {
+    if (bytes.length < at + 2 * width) return false;
+    const [first, second] = [at, at + width].map((field) =>
+      width === 4 ? view.getUint32(field, true) : Number(view.getBigUint64(field, true)),
+    );
+    return first === compressedSize && second === size;
+  };
+  if (isAt(signed + 4, 8)) return signed + 20;
+  return isAt(signed + 4, 4) ? signed + 12 : 0;
+}
+
+const DESCRIPTOR = 0x0807_4b50;
+const HAS_DESCRIPTOR = 8;
+
+interface EndFields {
   readonly count: number;
   readonly directorySize: number;
   readonly directoryAt: number;
+}
+
+interface End extends EndFields {
+  /** Where the directory ends. */
+  readonly at: number;
+  readonly problems: readonly string[];
 }
 
 function findEnd(source: ByteSource): End | null {
@@ -82,37 +131,58 @@ function findEnd(source: ByteSource): End | null {
   const view = viewOf(tail);
   for (let at = tail.length - END_BYTES; at >= 0; at -= 1) {
     if (view.getUint32(at, true) !== END) continue;
-    const count = view.getUint16(at + 10, true);
-    const directorySize = view.getUint32(at + 12, true);
-    const directoryAt = view.getUint32(at + 16, true);
-    const big = readEnd64(source, start + at);
-    if (big !== null) return big;
+    const fields = {
+      count: view.getUint16(at + 10, true),
+      directorySize: view.getUint32(at + 12, true),
+      directoryAt: view.getUint32(at + 16, true),
+    };
+    const endAt = start + at;
+    const problems =
+      endAt + END_BYTES + view.getUint16(at + 20, true) === source.size
+        ? []
+        : ['the comment of the archive does not end where the file does'];
+    const big = readEnd64(source, endAt, fields);
+    if (big !== null) return { ...big, problems: [...problems, ...big.problems] };
+    const { count, directorySize, directoryAt } = fields;
     if (count === UINT_16 || directorySize === UINT_32 || directoryAt === UINT_32) continue;
-    if (directorySize + directoryAt > start + at) continue;
-    return { at: start + at, count, directorySize, directoryAt };
+    if (directorySize + directoryAt > endAt) continue;
+    return { at: endAt, ...fields, problems };
   }
   return null;
 }
 
-function readEnd64(source: ByteSource, endAt: number): End | null {
-  if (endAt < 20) return null;
-  const locator = Uint8Array.from(source.read(endAt - 20, 20));
+const LOCATOR_BYTES = 20;
+const END_64_BYTES = 56;
+
+/** Python takes the record right before the locator, others the one that the locator names. */
+function readEnd64(source: ByteSource, endAt: number, fields: EndFields): End | null {
+  if (endAt < LOCATOR_BYTES) return null;
+  const locator = Uint8Array.from(source.read(endAt - LOCATOR_BYTES, LOCATOR_BYTES));
   if (viewOf(locator).getUint32(0, true) !== END_64_LOCATOR) return null;
-  const declared = Number(readUint64(locator.subarray(8, 16)));
-  // Usually right before the locator, whatever was put before the archive.
-  for (const at of [declared, endAt - 20 - 56]) {
-    if (!Number.isSafeInteger(at) || at < 0 || at + 56 > source.size) continue;
-    const end = Uint8Array.from(source.read(at, 56));
-    if (viewOf(end).getUint32(0, true) !== END_64) continue;
-    const [count, directorySize, directoryAt] = [32, 40, 48].map((field) =>
-      Number(readUint64(end.subarray(field, field + 8))),
-    );
-    if (count === undefined || directorySize === undefined || directoryAt === undefined) continue;
-    if (![count, directorySize, directoryAt].every(Number.isSafeInteger) || directorySize + directoryAt > at) continue;
-    return { at, count, directorySize, directoryAt };
+  const at = endAt - LOCATOR_BYTES - END_64_BYTES;
+  if (at < 0) return null;
+  const record = Uint8Array.from(source.read(at, END_64_BYTES));
+  const [length, count, directorySize, directoryAt, named] = [
+    ...[4, 32, 40, 48].map((field) => readUint64(record.subarray(field, field + 8))),
+    readUint64(locator.subarray(8, 16)),
+  ].map(Number);
+  const isWhole = [count, directorySize, directoryAt].every(Number.isSafeInteger);
+  if (viewOf(record).getUint32(0, true) !== END_64 || !isWhole || (directorySize ?? 0) + (directoryAt ?? 0) > at) {
+    return { at, count: 0, directorySize: 0, directoryAt: at, problems: [SECOND_END] };
   }
-  return null;
+  const big = { count: count ?? 0, directorySize: directorySize ?? 0, directoryAt: directoryAt ?? 0 };
+  const base = at - big.directorySize - big.directoryAt;
+  const isSame =
+    named !== undefined &&
+    named + base === at &&
+    length === END_64_BYTES - 12 &&
+    (fields.count === UINT_16 || fields.count === big.count) &&
+    (fields.directorySize === UINT_32 || fields.directorySize === big.directorySize) &&
+    (fields.directoryAt === UINT_32 || fields.directoryAt === big.directoryAt);
+  return { at, ...big, problems: isSame ? [] : [SECOND_END] };
 }
+
+const SECOND_END = 'it has two ends that say different things; which members it has depends on who reads it';
 
 interface Entry {
   readonly name: string;
@@ -172,7 +242,7 @@ function locateMember(
   source: ByteSource,
   base: number,
   { name, method, compressedSize, size, localAt }: Entry,
-): string | { readonly member: ZipMember; readonly problem: string | null } {
+): string | { readonly member: ZipMember; readonly problem: string | null; readonly span: Span } {
   const at = base + localAt;
   if (at + 30 > source.size) return 'a member lies behind the end of the archive';
   const header = Uint8Array.from(source.read(at, 30));
@@ -183,7 +253,9 @@ function locateMember(
   if (dataAt + compressedSize > source.size) return 'a member reaches behind the end of the archive';
   const localName = Buffer.from(source.read(at + 30, nameLength)).toString('utf8');
   const member = { name, method, size, data: windowOf(source, dataAt, compressedSize) };
-  return { member, problem: differenceOf({ name, method }, { name: localName, view }) };
+  const hasDescriptor = (view.getUint16(6, true) & HAS_DESCRIPTOR) !== 0;
+  const span = { begin: at, end: dataAt + compressedSize, compressedSize, size, hasDescriptor };
+  return { member, span, problem: differenceOf({ name, method }, { name: localName, view }) };
 }
 
 /** Readers that go by one and scanners that go by the other are told different things on purpose. */
