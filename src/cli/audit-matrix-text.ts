@@ -15,7 +15,7 @@ const MARKS: Readonly<Record<EdgeState, string>> = {
 
 export function formatGraph(graph: ComponentGraph): string {
   const told = graph.edges.filter(({ state }) => state !== 'allowed' && state !== 'held');
-  const unmapped = graph.unmapped.length === 0 ? [] : [`of no component: ${graph.unmapped.join(', ')}`];
+  const unmapped = graph.unmapped.length === 0 ? [] : [`of no component for certain: ${graph.unmapped.join(', ')}`];
   return [grid(graph), ...told.map(describe), ...graph.spreads.map(describeSpread), ...unmapped]
     .map(toLines)
     .join('\n');

@@ -60,7 +60,7 @@ describe('audit matrix', () => {
     expect(bridged.out).toContain('registry (not by the matrix)');
     expect(bridged.exitCode).toBe(1);
     const beside = await run(folder(''));
-    expect(beside.out).toContain('of no component: ops/jump[Deployment]');
+    expect(beside.out).toContain('of no component for certain: ops/jump[Deployment]');
     expect(beside.out).not.toContain('(not by the matrix)');
     expect(beside.exitCode).toBe(3);
     const { 'in/jump.yaml': _jump, ...whole } = folder('');

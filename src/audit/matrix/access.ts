@@ -19,6 +19,7 @@ import { askGuards, askNetwork, Opinions, type Guards } from './layers.ts';
 
 export interface Access {
   readonly policy: CompiledPolicy;
+  readonly mesh: Mesh;
   readonly found: Connectivity;
   readonly grants: Grants;
   readonly cells: readonly Cell[];
@@ -71,7 +72,21 @@ function buildAccess(cluster: Cluster, { policy, options }: AccessTerms, found: 
       if (edge.isPossible) possible.set(from.id, to.id);
     }
   }
-  return { policy, found, grants, cells, answers, into: targets.map(({ edges }) => edges), open, possible };
+  joinTwins(cells, [open, possible]);
+  return { policy, mesh, found, grants, cells, answers, into: targets.map(({ edges }) => edges), open, possible };
+}
+
+/** Whoever has a workload as one of its components has it as the other too. */
+function joinTwins(cells: readonly Cell[], relations: readonly BitMatrix[]): void {
+  const cellsOf = new Map<Workload, number[]>();
+  for (const { id, workloads } of cells) {
+    for (const workload of workloads) cellsOf.set(workload, [...(cellsOf.get(workload) ?? []), id]);
+  }
+  for (const ids of cellsOf.values()) {
+    for (const from of ids) {
+      for (const to of ids) if (from !== to) for (const relation of relations) relation.set(from, to);
+    }
+  }
 }
 
 function isMeshless(cluster: Cluster, { isPresent }: Mesh): boolean {

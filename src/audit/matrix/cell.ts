@@ -34,7 +34,7 @@ export interface CellPort {
 export interface Cell {
   /** From 0. */
   readonly id: number;
-  /** Null: of no component, or of several. */
+  /** Null: of none. A workload of several is in a cell of each. */
   readonly component: string | null;
   /** The component, or the namespace of workloads that have none. */
   readonly group: string;
@@ -69,21 +69,28 @@ export function groupCells(source: CellSource): Cells {
     const answer = mapToComponent(workload, policy, options);
     answers.set(workload, answer);
     const podClass = found.classOf(workload);
-    const component = answer.kind === 'component' ? answer.name : null;
-    const group = component ?? `namespace ${workload.namespace}`;
     const place = placeInMesh(workload, source);
     const ports = portsOf(workload, source, place.isGuarded);
     // What guards a workload may go by any of its labels.
     const own = place.isGuarded ? workload.ref : null;
-    const key = JSON.stringify([component, group, podClass?.id ?? null, ports, place, own]);
-    const known = cells.get(key);
-    if (known === undefined) {
-      cells.set(key, { id: cells.size, component, group, workloads: [workload], podClass, ports, ...place });
-    } else {
-      known.workloads.push(workload);
+    for (const component of answer.kind === 'none' ? [null] : componentsIn(answer)) {
+      const group = component ?? `namespace ${workload.namespace}`;
+      const key = JSON.stringify([component, group, podClass?.id ?? null, ports, place, own]);
+      const known = cells.get(key);
+      if (known === undefined) {
+        cells.set(key, { id: cells.size, component, group, workloads: [workload], podClass, ports, ...place });
+      } else {
+        known.workloads.push(workload);
+      }
     }
   }
   return { all: [...cells.values()], answers };
+}
+
+/** Of which it may be, each of which it is held to. */
+export function componentsIn(answer: ComponentAnswer): readonly string[] {
+  if (answer.kind === 'none') return [];
+  return answer.kind === 'several' ? answer.names : [answer.name];
 }
 
 function portsOf(workload: Workload, { mesh }: CellSource, isGuarded: boolean): readonly CellPort[] {

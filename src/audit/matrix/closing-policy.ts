@@ -53,6 +53,7 @@ export class ClosingPolicies {
     if (typeof removal === 'string') return { kind: 'none', why: removal };
     const documents = [...removal.rules].map(([policy, rules]) => toYaml(withoutRules(policy, rules)));
     for (const workload of removal.concerned) {
+      if (this.#isAmbiguous(workload)) return { kind: 'none', why: `${workload.ref} is of two components` };
       const policy = this.#closingPolicy(workload, removal);
       if (typeof policy === 'string') return { kind: 'none', why: policy };
       documents.push(toYaml(policy));
@@ -143,6 +144,10 @@ export class ClosingPolicies {
       metadata: { name: toObjectName(`matrix-${to.kind}-${to.name}-${to.role ?? 'pods'}`), namespace: to.namespace },
       spec: { podSelector, policyTypes: ['Ingress'], ingress },
     };
+  }
+
+  #isAmbiguous(workload: Workload): boolean {
+    return this.#access.answers.get(workload)?.kind === 'several';
   }
 
   #isAdmitted({ peer }: PolicyRule, workload: Workload): boolean {

@@ -2,10 +2,11 @@
 
 import type { Cluster } from '../cluster.ts';
 import type { AuditContext } from '../finding.ts';
+import { isInfrastructure } from '../mesh/rules/scope.ts';
 import type { CniName } from '../network/cni.ts';
 import type { Verb } from '../../policy/decision.ts';
 import { accessOf, type Access } from './access.ts';
-import type { Cell } from './cell.ts';
+import { componentsIn, type Cell } from './cell.ts';
 import type { EdgeCase, PortVerdict } from './edge.ts';
 import { LAYER_NAMES, type Layer, type LayerAnswer } from './layers.ts';
 import { spreads, type Spread } from './spread.ts';
@@ -51,7 +52,7 @@ export interface ComponentGraph {
   /** The gravest first. */
   readonly edges: readonly GraphEdge[];
   readonly spreads: readonly Spread[];
-  /** Of no component: what they reach, and who reaches them, the matrix says nothing about. */
+  /** Of no component, or of one of two, and not of the platform itself: what they reach, and who reaches them, the matrix says nothing about. */
   readonly unmapped: readonly string[];
 }
 
@@ -65,12 +66,14 @@ export function describeAccess(access: Access): ComponentGraph {
   const { policy, answers } = access;
   const workloadsOf = new Map<string, string[]>(policy.components.map((name) => [name, []]));
   for (const [workload, answer] of answers) {
-    if (answer.kind === 'component') workloadsOf.get(answer.name)?.push(workload.ref);
+    for (const name of componentsIn(answer)) workloadsOf.get(name)?.push(workload.ref);
   }
   const nodes = [...workloadsOf].map(([component, workloads]) => ({ component, workloads }));
   const edges = [...edgesOf(access), ...edgesWithoutWorkloads(access, nodes)];
   edges.sort((left, right) => EDGE_STATES.indexOf(left.state) - EDGE_STATES.indexOf(right.state));
-  const unmapped = [...answers].flatMap(([{ ref }, { kind }]) => (kind === 'none' ? ref : []));
+  const unmapped = [...answers].flatMap(([{ ref, namespace }, { kind }]) =>
+    kind === 'component' || isInfrastructure(namespace, access.mesh) ? [] : ref,
+  );
   return { nodes, edges, spreads: spreads(access), unmapped };
 }
 

@@ -102,7 +102,7 @@ function pathTo({ cells }: Access, { parents }: Found, cell: number): readonly s
 }
 
 function weigh({ cells }: Access, ids: readonly number[]): number {
-  return ids.reduce((sum, id) => sum + (cells[id]?.workloads.length ?? 0), 0);
+  return new Set(ids.flatMap((id) => cells[id]?.workloads ?? [])).size;
 }
 
 /** What the matrix alone leads to. */

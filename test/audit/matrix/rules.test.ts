@@ -293,6 +293,29 @@ describe('matrix-reach', () => {
     expect(lines('matrix-reach', bodies, { cni: null })).toContain('unknown registry[Component]');
   });
 
+  it('goes on with changes that promise less than the first, while they may save more than it does', () => {
+    const names = ['a', 'b', 'c', 'd'];
+    const bodies = [
+      ...names.map((name) => namespace(name)),
+      ...['a/one', 'b/one', 'c/one', 'd/one', 'd/two', 'd/three'].map((place) =>
+        pod(place, { labels: { app: place.replace('/', '-') }, ports: [['http', 80]] }),
+      ),
+      closed('a'),
+      closed('b', ['a']),
+      closed('c', ['a']),
+      // Found by way of b, and open by way of c as well: what keeps a from b saves b alone.
+      closed('d', ['b', 'c']),
+    ];
+    const { spreads } = describeAccess(accessFor(clusterFrom(bodies), policyOf(names, '')));
+    expect(spreads.find(({ component }) => component === 'a')?.cut).toEqual({
+      kind: 'isolate',
+      from: null,
+      to: 'd',
+      saved: 3,
+      isBest: true,
+    });
+  });
+
   it('goes through workloads of no component', () => {
     const bodies = [
       TRAINER,
@@ -305,6 +328,25 @@ describe('matrix-reach', () => {
       policy: POLICY,
     });
     expect(first?.detail).toContain('training/job[Pod] → ops/jump[Pod] → inference/llm[Pod]');
+  });
+});
+
+describe('a workload of two components', () => {
+  const options = { componentLabel: 'component' };
+  const both = pod('training/job', { labels: { component: 'inference' }, ports: [['http', 9000]] });
+
+  it('is held to each', () => {
+    expect(lines('matrix-hole', [both, REGISTRY], { options })).toEqual(
+      expect.arrayContaining(['fail registry/api[Pod] inference', 'fail training/job[Pod] registry']),
+    );
+    const access = accessFor(clusterFrom([...NAMESPACES, both, REGISTRY]), POLICY, 'standard', options);
+    const graph = describeAccess(access);
+    expect(graph.nodes.filter(({ workloads }) => workloads.includes('training/job[Pod]'))).toHaveLength(2);
+    expect(graph.edges.flatMap(({ why }) => why).join()).not.toContain('no workload of training');
+    expect(graph.unmapped).toEqual(['training/job[Pod]']);
+    // What falls as one falls as the other, and counts once.
+    const first = graph.spreads.find(({ component }) => component === 'training');
+    expect(first?.reached.map(({ component }) => component).sort()).toEqual(['inference', 'registry']);
   });
 });
 
@@ -321,7 +363,6 @@ describe('matrix-component', () => {
       'unknown ops/jump[Pod]',
       'unknown registry[Component]',
       'unknown training/job[Pod]',
-      'unknown training[Component]',
     ]);
   });
 

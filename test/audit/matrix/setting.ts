@@ -48,8 +48,13 @@ export function linesOf(rule: string, cluster: Cluster, terms: Terms): readonly 
     .sort();
 }
 
-export function accessFor(cluster: Cluster, policy: CompiledPolicy, cni: CniName | null = 'standard'): Access {
-  const access = accessOf(cluster, contextOf(policy), cni);
+export function accessFor(
+  cluster: Cluster,
+  policy: CompiledPolicy,
+  cni: CniName | null = 'standard',
+  options: Partial<AuditContext['options']> = {},
+): Access {
+  const access = accessOf(cluster, contextOf(policy, options), cni);
   if (access === null) throw new Error('no access');
   return access;
 }

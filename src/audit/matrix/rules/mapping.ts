@@ -6,6 +6,7 @@ import { meshOf } from '../../mesh/mesh.ts';
 import { isInfrastructure } from '../../mesh/rules/scope.ts';
 import { passed, unknown } from '../../verdict.ts';
 import type { Access } from '../access.ts';
+import { componentsIn } from '../cell.ts';
 import { refToComponent } from './component-ref.ts';
 import { matrixRuleInfo, type MatrixRule } from './matrix-rule.ts';
 
@@ -16,7 +17,7 @@ export const MAPPING: MatrixRule = {
     severity: 'info',
     tenets: ['T1'],
     atlas: [],
-    help: `The access matrix speaks of components, the cluster of workloads. A workload belongs to the component that owns its SPIFFE ID, as \`--spiffe-id-template\` makes it of namespace, service account, name and labels; or that its label names (\`--component-label\`). One that belongs to none, or to two, is held to nothing, and what it may reach or be reached by is judged for nobody. A component without a workload is one that was not given, is not there any more, or is written otherwise.
+    help: `The access matrix speaks of components, the cluster of workloads. A workload belongs to the component that owns its SPIFFE ID, as \`--spiffe-id-template\` makes it of namespace, service account, name and labels; or that its label names (\`--component-label\`). One that belongs to none is held to nothing, and what it may reach or be reached by is judged for nobody; one that may belong to two is held to each. A component without a workload is one that was not given, is not there any more, or is written otherwise.
 
 Namespaces of the platform itself, such as \`kube-system\`, are left out.
 
@@ -41,7 +42,7 @@ Namespaces of the platform itself, such as \`kube-system\`, are left out.
 };
 
 function* judgeComponents({ policy, answers }: Access): Iterable<Verdict> {
-  const found = new Set([...answers.values()].flatMap((answer) => (answer.kind === 'component' ? answer.name : [])));
+  const found = new Set([...answers.values()].flatMap(componentsIn));
   for (const component of policy.components) {
     if (found.has(component)) continue;
     const detail = `no workload among what was read belongs to component ${component}`;
