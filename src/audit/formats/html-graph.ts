@@ -18,7 +18,7 @@ export function graphSection(graph: ComponentGraph | null): Markup {
   const told = tell(graph.edges);
   const held = graph.edges.length - told.length;
   return html`<h2 id="components">Components: the access matrix against the cluster</h2>
-${verdictLine(told)}${picture(graph, told)}${legend(told)}${edgeTable(told, held)}${spreadTable(graph.spreads)}`;
+${verdictLine(told, graph)}${picture(graph, told)}${legend(told)}${edgeTable(told, held)}${spreadTable(graph.spreads)}`;
 }
 
 interface ToldEdge extends GraphEdge {
@@ -65,7 +65,11 @@ function tell(edges: readonly GraphEdge[]): readonly ToldEdge[] {
   });
 }
 
-function verdictLine(edges: readonly ToldEdge[]): Markup {
+function verdictLine(edges: readonly ToldEdge[], { nodes }: ComponentGraph): Markup {
+  if (nodes.every(({ workloads }) => workloads.length === 0)) {
+    return html`<p><strong>Nothing is known of any edge:</strong> no workload belongs to a component of the matrix. Say by <code>--spiffe-id-template</code> or <code>--component-label</code> how they are told.</p>
+`;
+  }
   const of = (state: EdgeState): number => edges.filter((edge) => edge.state === state).length;
   const holes = of('hole');
   const sentence =

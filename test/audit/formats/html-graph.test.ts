@@ -55,6 +55,20 @@ describe('the components of a report as a value', () => {
 });
 
 describe('the components of a report as HTML', () => {
+  it('says how to map workloads where none is of a component, and does not say that there is no hole', () => {
+    const cluster = clusterFrom([
+      namespace('ops'),
+      pod('ops/jump', { labels: { app: 'jump' }, ports: [['http', 80]] }),
+    ]);
+    const report = { ...MIXED, componentGraph: describeAccess(accessFor(cluster, POLICY)) };
+    const text = [...formatHtml(report, { version: '1.2.3', nowMs: NOW })].join('');
+    expect(text).toContain('no workload belongs to a component of the matrix');
+    expect(text).toContain('--spiffe-id-template');
+    expect(text).toContain('--component-label');
+    expect(text).not.toContain('No edge is a hole');
+    expect(markup()).not.toContain('no workload belongs to a component');
+  });
+
   it('draws each component and edge, and marks what is wrong by letters that lead to the table', () => {
     const text = markup();
     expect(text.match(/<g class="node /g)).toHaveLength(4);
