@@ -7,6 +7,7 @@ import { findSignatureFiles, planHashes } from '../artifact/plan.ts';
 import type { FileFacts, Run } from '../artifact/run.ts';
 import { nameOf, parentOf, type RunEntries } from '../artifact/run-tree.ts';
 import { type SignatureReading, verifySignatureFile } from '../artifact/signature.ts';
+import { toPrintable } from '../artifact/printable.ts';
 import { readStageMetadata, type StageMetadata } from '../artifact/stage-metadata.ts';
 import { shownPath } from '../artifact/subject.ts';
 import type { Trust } from '../artifact/trust.ts';
@@ -127,7 +128,7 @@ interface StagePlace {
 
 function readStage(place: StagePlace): StageMetadata | Unreadable {
   const { root, path } = place;
-  const file = shownPath({ root }, path);
+  const file = toPrintable(shownPath({ root }, path));
   const bytes = readSmall(place, METADATA_LIMITS.maxBytes);
   if (typeof bytes === 'string') return unreadableIn({ root }, path, { reason: 'malformed', detail: bytes });
   try {

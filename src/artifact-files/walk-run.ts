@@ -12,6 +12,7 @@ import {
   type BigIntStats,
 } from 'node:fs';
 import type { Unreadable, UnreadableReason } from '../audit/inventory.ts';
+import { toPrintable } from '../artifact/printable.ts';
 import { join, type RunEntry } from '../artifact/run-tree.ts';
 import { shownPath } from '../artifact/subject.ts';
 import { describeFailure } from '../kube/file-tree.ts';
@@ -139,8 +140,15 @@ export function unreadableIn(
   path: string,
   { reason, detail }: Pick<Unreadable, 'reason' | 'detail'>,
 ): Unreadable {
-  const file = shownPath(run, path);
-  return { what: file, kind: null, namespace: null, reason, detail, position: { file, line: 1, column: 1 } };
+  const file = toPrintable(shownPath(run, path));
+  return {
+    what: file,
+    kind: null,
+    namespace: null,
+    reason,
+    detail: toPrintable(detail),
+    position: { file, line: 1, column: 1 },
+  };
 }
 
 /** Of a file under every name it has; a file put in its place has another. */

@@ -3,6 +3,7 @@
 import type { Evaluation, Verdict } from '../audit/finding.ts';
 import type { ArtifactRule, ArtifactTerms } from './artifact-rule.ts';
 import { judgeRun } from './judgement.ts';
+import { toPrintableVerdict } from './printable.ts';
 import { contentRules } from './rules/content-rules.ts';
 import { digestRules } from './rules/digest-rules.ts';
 import { linkRules } from './rules/link-rules.ts';
@@ -29,7 +30,7 @@ export function evaluateArtifacts(runs: readonly Run[], terms: ArtifactTerms): r
     const verdicts: Verdict[] = [];
     let failure: string | null = null;
     try {
-      for (const verdict of rule.evaluate(judged, terms)) verdicts.push(verdict);
+      for (const verdict of rule.evaluate(judged, terms)) verdicts.push(toPrintableVerdict(verdict));
     } catch (error) {
       failure = error instanceof Error ? error.message : String(error);
     }
