@@ -147,7 +147,9 @@ function signaturesOf(terms: SignatureTerms, subject: Subject, actual: ActualDig
     const isOfArtifact =
       reading.kind === 'verified' &&
       actual.kind === 'known' &&
-      reading.statement.subjects.some((named) => actual.digests.some((digest) => digestEquals(named, digest)));
+      reading.statement.subjects.some((named) =>
+        named.every((digest) => actual.digests.some((each) => digestEquals(digest, each))),
+      );
     return { at: signature.at.slice(subject.artifact.at.length), reading, isOfArtifact };
   });
 }

@@ -3,6 +3,7 @@
 import type { DigestAlgorithm } from './digest.ts';
 import { indexChildren, nameOf, parentOf } from './run-tree.ts';
 import type { Run } from './run.ts';
+import { verifySignature } from './signature.ts';
 import type { DeclaredDigest } from './stage-metadata.ts';
 import { findSubjects, placeOf } from './subject.ts';
 import type { Trust } from './trust.ts';
@@ -19,8 +20,13 @@ export function planHashes(run: Run, trust: Trust | null): HashPlan {
     for (const algorithm of algorithms) known.add(algorithm);
     plan.set(path, known);
   };
-  const signed = [...run.signatures.values()].flatMap((reading) =>
-    reading.kind === 'verified' ? reading.statement.subjects.map(({ algorithm }) => algorithm) : [],
+  const inline = run.stages.flatMap(({ artifacts }) =>
+    artifacts.flatMap(({ signatures }) =>
+      signatures.flatMap((signature) => (signature.kind === 'inline' ? [verifySignature(signature.value, trust)] : [])),
+    ),
+  );
+  const signed = [...run.signatures.values(), ...inline].flatMap((reading) =>
+    reading.kind === 'verified' ? reading.statement.subjects.flat().map(({ algorithm }) => algorithm) : [],
   );
   for (const { artifact, place } of findSubjects(run, indexChildren(run.entries))) {
     const wanted = [

@@ -4,11 +4,12 @@
 import { parseRfc3339, Rfc3339Error } from '../core/rfc3339.ts';
 import { parseJson, type JsonObject, type JsonValue } from '../json/json.ts';
 import { JsonError } from '../json/json-error.ts';
-import { type Digest, parseDigest } from './digest.ts';
+import { type Digest, isAlgorithmName, parseDigest } from './digest.ts';
 
 export interface Statement {
   readonly predicateType: string;
-  readonly subjects: readonly Digest[];
+  /** Of each, every digest that is computed here: all of them must hold. */
+  readonly subjects: readonly (readonly Digest[])[];
   /** Of the predicate: the stage that it is said of, where it says so. */
   readonly stage: string | null;
   /** When the work was done that it tells of, where it says so. */
@@ -39,6 +40,7 @@ export function readStatement(payload: Uint8Array): Statement | string {
   const type = textAt(document, ['_type']);
   if (type === null || !TYPES.has(type)) return 'the payload is no in-toto statement';
   const subjects = readSubjects(document.members.get('subject'));
+  if (subjects === null) return 'a subject of the statement has a digest that is none';
   if (subjects.length === 0) return 'the statement names no subject by a digest that is computed here';
   const predicate = document.members.get('predicate');
   if (predicate !== undefined && predicate.kind !== 'object') return 'the predicate of the statement is not an object';
@@ -54,16 +56,23 @@ export function readStatement(payload: Uint8Array): Statement | string {
   };
 }
 
-function readSubjects(list: JsonValue | undefined): readonly Digest[] {
+/** Null when a digest by an algorithm that is known cannot be one: what is left of its subject would stand for less than was signed. */
+function readSubjects(list: JsonValue | undefined): readonly (readonly Digest[])[] | null {
   if (list?.kind !== 'array') return [];
-  return list.items.flatMap((item) => {
+  const subjects: (readonly Digest[])[] = [];
+  for (const item of list.items) {
     const digests = item.kind === 'object' ? item.members.get('digest') : undefined;
-    if (digests?.kind !== 'object') return [];
-    return [...digests.members].flatMap(([name, hex]) => {
+    if (digests?.kind !== 'object') continue;
+    const known: Digest[] = [];
+    for (const [name, hex] of digests.members) {
+      if (!isAlgorithmName(name)) continue;
       const reading = hex.kind === 'string' ? parseDigest(hex.value, name) : null;
-      return reading?.kind === 'digest' ? reading.candidates : [];
-    });
-  });
+      if (reading?.kind === 'digest') known.push(...reading.candidates);
+      else if (reading?.kind !== 'weak') return null;
+    }
+    if (known.length > 0) subjects.push(known);
+  }
+  return subjects;
 }
 
 function textAt(object: JsonObject, path: readonly string[]): string | null {
