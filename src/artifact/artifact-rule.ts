@@ -58,5 +58,10 @@ export function firstOf(names: readonly string[]): readonly string[] {
   return names.slice(0, MAX_SHOWN).map((name) => (name.length > MAX_LENGTH ? `${name.slice(0, MAX_LENGTH)}…` : name));
 }
 
+/** What was found, for `key`: what was accepted in a baseline is that, and not whatever lies there later. */
+export function keyOf(what: string, found: readonly string[]): string {
+  return JSON.stringify([what, ...found.toSorted()]);
+}
+
 const MAX_SHOWN = 10;
 const MAX_LENGTH = 160;

@@ -67,6 +67,7 @@ export function readStageMetadata(document: JsonValue, { file, directory, locate
   }
   const stage = reader.text(document, 'stage', []);
   const run = reader.text(document, 'run', []) ?? reader.text(document, 'run_id', []);
+  reader.refuseOtherLists(document);
   const artifacts = LISTS.flatMap(([key, direction]) => reader.artifacts(document, key, direction));
   return {
     file,
@@ -83,6 +84,8 @@ const LISTS = [
   ['input_artifacts', 'input'],
   ['output_artifacts', 'output'],
 ] as const;
+/** However it is spelled. */
+const LIST_NAME = /artifact|inputs?\b|outputs?\b|(?:^|_)(?:in|out)put|produce|^files$|^models$/i;
 const LOOSE_KEYS = ['hash', 'digest', 'checksum'] as const;
 const MAX_NAME = 256;
 
@@ -91,6 +94,22 @@ class MetadataReader {
 
   refuse(at: Path, detail: string): void {
     this.problems.push({ at, detail });
+  }
+
+  /** A list under a name that nobody reads would take its artifacts out of the audit. */
+  refuseOtherLists({ members }: JsonObject): void {
+    if (!LISTS.some(([key]) => members.has(key)))
+      this.refuse([], 'it has neither `input_artifacts` nor `output_artifacts`, and so says nothing of the stage');
+    for (const [key, value] of members) {
+      if (LISTS.some(([known]) => known === key) || (value.kind !== 'array' && value.kind !== 'object')) continue;
+      const items = value.kind === 'array' ? value.items : [value, ...value.members.values()];
+      const hasPath = items.some((item) => item.kind === 'object' && item.members.has('path'));
+      if (hasPath || LIST_NAME.test(key))
+        this.refuse(
+          [key],
+          'it looks like a list of artifacts; those stand in `input_artifacts` and `output_artifacts`',
+        );
+    }
   }
 
   /** Null when it is not there; also when it is no text, which is noted. */

@@ -325,7 +325,7 @@ describe('paths of artifacts', () => {
       ({ rule, verdict }) => rule === 'artifact-unlisted-file' && verdict === 'fail',
     );
     expect(found.map(({ severity, resource }) => `${severity} ${resource.name}`).sort()).toEqual([
-      'low training/notes.txt',
+      'high training/notes.txt',
       'medium extra/helper.py',
     ]);
   });

@@ -3,7 +3,7 @@
 import { describeDetection } from '../../audit/credentials/detection.ts';
 import type { Verdict } from '../../audit/finding.ts';
 import { failed, passed, unknown } from '../../audit/verdict.ts';
-import { accountOf, type ArtifactRule, artifactRuleInfo, firstOf } from '../artifact-rule.ts';
+import { accountOf, type ArtifactRule, artifactRuleInfo, firstOf, keyOf } from '../artifact-rule.ts';
 import type { Hazard } from '../content/inspect.ts';
 import type { FileReading, Run } from '../run.ts';
 import { refToFile } from '../subject.ts';
@@ -101,7 +101,7 @@ function judgeHazard(run: Run, path: string, hazard: Hazard): Verdict {
           detail: `its pickle${where} imports ${firstOf(hazard.names).join(', ')}: loading it can run anything`,
           remedy: LOAD_REMEDY,
           evidence: { imports: firstOf(hazard.names) },
-          key,
+          key: keyOf(key, hazard.names),
         }),
       );
     case 'unknown-import':
@@ -111,14 +111,19 @@ function judgeHazard(run: Run, path: string, hazard: Hazard): Verdict {
           detail: `its pickle${where} imports ${firstOf(hazard.names).join(', ')}, which is not known to only build values`,
           remedy: `Find out what these names do, and load it in a sandbox. ${LOAD_REMEDY}`,
           evidence: { imports: firstOf(hazard.names) },
-          severity: 'medium',
-          key,
+          severity: 'high',
+          key: keyOf(key, hazard.names),
         }),
       );
     case 'program':
       return failed(
         resource,
-        accountOf({ detail: `${hazard.detail}${where}`, remedy: LOAD_REMEDY, severity: 'high', key }),
+        accountOf({
+          detail: `${hazard.detail}${where}`,
+          remedy: LOAD_REMEDY,
+          severity: 'high',
+          key: keyOf(key, [hazard.detail]),
+        }),
       );
     case 'ambiguous':
       return failed(

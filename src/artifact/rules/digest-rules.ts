@@ -2,7 +2,7 @@
 
 import type { Verdict } from '../../audit/finding.ts';
 import { failed, passed, unknown } from '../../audit/verdict.ts';
-import { accountOf, type ArtifactRule, artifactRuleInfo, firstOf } from '../artifact-rule.ts';
+import { accountOf, type ArtifactRule, artifactRuleInfo, firstOf, keyOf } from '../artifact-rule.ts';
 import { digestEquals, formatDigest, hexEquals } from '../digest.ts';
 import {
   compareDigest,
@@ -13,7 +13,7 @@ import {
   verifiedSignatures,
 } from '../judgement.ts';
 import { isContentNamed } from '../plan.ts';
-import { join, nameOf } from '../run-tree.ts';
+import { join, nameOf, type TreeFile } from '../run-tree.ts';
 import type { DeclaredDigest } from '../stage-metadata.ts';
 import { refToFile } from '../subject.ts';
 import type { Trust } from '../trust.ts';
@@ -31,9 +31,11 @@ const MISSING: ArtifactRule = {
   }),
   *evaluate(runs): Iterable<Verdict> {
     for (const { subjects } of runs) {
-      for (const { resource, artifact } of subjects) {
+      for (const { resource, artifact, place } of subjects) {
         const listed = artifact.files ?? [];
-        const isListed = listed.length > 0 && listed.every(({ digests }) => digests.some(isComparable));
+        // Of a single file no list is compared.
+        const isListed =
+          place.kind === 'directory' && listed.length > 0 && listed.every(({ digests }) => digests.some(isComparable));
         if (artifact.digests.some(isComparable) || isListed) {
           yield passed(resource, [], 'it has a digest');
           continue;
@@ -47,7 +49,9 @@ const MISSING: ArtifactRule = {
             detail:
               first?.reading.kind === 'malformed'
                 ? `\`${first.key}\` is no digest: ${first.reading.detail}`
-                : 'it has no digest, or an empty one',
+                : listed.length > 0 && place.kind !== 'directory'
+                  ? 'it has `files` and is no directory, so that no digest is compared'
+                  : 'it has no digest, or an empty one',
             remedy: 'Have the stage that makes it write its sha256, and sign a statement over it.',
           }),
         );
@@ -151,9 +155,18 @@ function* compare({ run }: JudgedRun, subject: JudgedSubject): Iterable<Verdict>
       remedy: 'Whoever loads the directory loads them too: list them with their digests, or take them out.',
       evidence: { files: firstOf(extra.map((path) => join(artifact.path, path))) },
       severity: 'high',
-      key: 'unlisted',
+      key: keyOf(
+        'unlisted',
+        extra.map((path) => `${path} ${digestOf(run, place.files, path)}`),
+      ),
     }),
   );
+}
+
+function digestOf(run: JudgedRun['run'], files: readonly TreeFile[], path: string): string {
+  const target = files.find((file) => file.path === path)?.target;
+  const actual = target === undefined ? null : fileDigests(run, target);
+  return actual?.kind === 'known' ? actual.digests.map(formatDigest).join(' ') : '';
 }
 
 function judge(
@@ -174,6 +187,7 @@ function judge(
         resource,
         accountOf({
           at: place,
+          key: `${file ?? ''} ${comparison.actual}`,
           detail: `${what} have another digest than was declared`,
           remedy: MISMATCH_REMEDY,
           evidence: {
@@ -210,6 +224,7 @@ function* compareCaches({ run }: JudgedRun): Iterable<Verdict> {
           detail: 'its content has another digest than the cache names it by',
           remedy: MISMATCH_REMEDY,
           evidence,
+          key: computed,
         }),
       );
     }

@@ -2,8 +2,8 @@
 
 import type { Verdict } from '../../audit/finding.ts';
 import { failed, passed, unknown } from '../../audit/verdict.ts';
-import { accountOf, type ArtifactRule, artifactRuleInfo } from '../artifact-rule.ts';
-import { digestEquals } from '../digest.ts';
+import { accountOf, type ArtifactRule, artifactRuleInfo, keyOf } from '../artifact-rule.ts';
+import { digestEquals, formatDigest } from '../digest.ts';
 import type { JudgedRun, JudgedSubject } from '../judgement.ts';
 import { nameOf } from '../run-tree.ts';
 import type { Trust } from '../trust.ts';
@@ -43,6 +43,7 @@ function judgeInput(subject: JudgedSubject, runs: readonly JudgedRun[], trust: T
       }),
     );
   }
+  const taken = digests.map(formatDigest);
   const producers = findProducers(subject, runs);
   const allowed = trust?.document.stages.get(stage.stage)?.inputsFrom ?? null;
   const producer = producers.find((each) => allowed === null || allowed.includes(each.stage.stage));
@@ -55,18 +56,23 @@ function judgeInput(subject: JudgedSubject, runs: readonly JudgedRun[], trust: T
         detail: `the stage \`${other.stage.stage}\` made it, and \`${stage.stage}\` may take from ${(allowed ?? []).join(', ') || 'none'} only`,
         remedy: 'Take the output of the stage that is meant; or add the other to `inputsFrom` of the policy.',
         severity: 'high',
+        key: keyOf('stage', [other.stage.stage, ...taken]),
       }),
     );
   }
   const external = trust?.document.external.find(({ digest }) => digests.some((each) => digestEquals(each, digest)));
   if (external !== undefined)
     return passed(resource, [], `it comes from outside, as the policy lists it: ${external.reason}`);
-  return judgeUnlinked(subject, { name: nameOf(artifact.path), outputs: findOutputs(subject, runs) });
+  return judgeUnlinked(subject, { name: nameOf(artifact.path), outputs: findOutputs(subject, runs), taken });
 }
 
 function judgeUnlinked(
   { resource }: JudgedSubject,
-  { name, outputs }: { readonly name: string; readonly outputs: readonly JudgedSubject[] },
+  {
+    name,
+    outputs,
+    taken,
+  }: { readonly name: string; readonly outputs: readonly JudgedSubject[]; readonly taken: readonly string[] },
 ): Verdict {
   const named = outputs.find(({ artifact }) => nameOf(artifact.path) === name);
   if (named?.actual.kind === 'unknown') {
@@ -80,6 +86,7 @@ function judgeUnlinked(
         detail: `the stage \`${named.stage.stage}\` made \`${name}\`, and these are other bytes`,
         remedy: 'Do not go on from here: find out who exchanged it between the stages.',
         severity: 'critical',
+        key: keyOf('exchanged', taken),
       }),
     );
   }
@@ -89,6 +96,7 @@ function judgeUnlinked(
       detail: 'no other stage of the run made it, and the policy does not list it as coming from outside',
       remedy:
         'Give the whole run; or list its digest under `external` of the policy, with the reason why it is trusted.',
+      key: keyOf('unmade', taken),
     }),
   );
 }

@@ -1,11 +1,12 @@
 // Whether metadata could be read, and whether everything in the run is told of by it.
 
-import type { Verdict } from '../../audit/finding.ts';
+import type { Severity, Verdict } from '../../audit/finding.ts';
 import { failed, passed, unknown } from '../../audit/verdict.ts';
-import { accountOf, type ArtifactRule, artifactRuleInfo, firstOf } from '../artifact-rule.ts';
+import { accountOf, type ArtifactRule, artifactRuleInfo, firstOf, keyOf } from '../artifact-rule.ts';
 import type { JudgedRun } from '../judgement.ts';
 import { findSignatureFiles } from '../plan.ts';
-import { isWithin } from '../run-tree.ts';
+import { toPrintable } from '../printable.ts';
+import { isWithin, parentOf } from '../run-tree.ts';
 import { refToFile } from '../subject.ts';
 
 const METADATA: ArtifactRule = {
@@ -24,7 +25,7 @@ const METADATA: ArtifactRule = {
       for (const { what, detail, position } of run.unreadable) {
         if (!broken.has(what)) continue;
         const resource = {
-          ...refToFile(run, what.slice(run.root.length).replace(/^\/+/, ''), 1),
+          ...refToFile(run, what.slice(toPrintable(run.root).length).replace(/^\/+/, ''), 1),
           locate: () => position,
         };
         yield unknown(resource, { at: [], reason: 'malformed', detail });
@@ -48,11 +49,11 @@ const UNLISTED: ArtifactRule = {
     title: 'A file of the run is declared by no stage',
     severity: 'low',
     atlas: ['AML.T0010'],
-    help: `What no stage declares has no digest and no signature, and is loaded all the same by whatever takes the whole directory: a tokenizer, a custom module, a second checkpoint. Files that a reader runs or unpacks weigh more.
+    help: `What no stage declares has no digest and no signature, and is loaded all the same by whatever takes the whole directory: a tokenizer, a custom module, a second checkpoint. Files that a reader runs or unpacks weigh more, and most those that lie in a stage of which a policy says who signs.
 
 **Fix:** declare it as an artifact with its digest, or keep it out of the run directory.`,
   }),
-  *evaluate(runs): Iterable<Verdict> {
+  *evaluate(runs, { trust }): Iterable<Verdict> {
     for (const judged of runs) {
       const { run } = judged;
       if (run.stages.length === 0) {
@@ -65,6 +66,7 @@ const UNLISTED: ArtifactRule = {
       );
       for (const [home, paths] of groups) {
         const active = paths.filter((path) => isActive(judged, path));
+        const isOfStage = paths.some((path) => run.stages.some(({ file }) => isWithin(path, parentOf(file))));
         const isOne = paths.length === 1;
         const count = isOne ? `\`${paths[0] ?? ''}\` is` : `${paths.length} files are`;
         const danger = isOne ? ', and loading it can run code' : `, and loading ${active.length} of them can run code`;
@@ -74,8 +76,8 @@ const UNLISTED: ArtifactRule = {
             detail: `${count} declared by no stage${active.length > 0 ? danger : ''}`,
             remedy: 'Declare it under output_artifacts with its path and sha256, or take it out of the run directory.',
             evidence: { files: firstOf(paths), active: firstOf(active) },
-            key: 'unlisted',
-            ...(active.length > 0 ? { severity: 'medium' } : {}),
+            key: keyOf('unlisted', paths),
+            ...severityOf({ isOfStage: trust !== null && isOfStage, isActive: active.length > 0 }),
           }),
         );
       }
@@ -99,6 +101,14 @@ function unlistedFiles({ run, subjects }: JudgedRun): readonly string[] {
     const isFile = kind === 'file' || kind === 'other';
     return isFile && !listed.has(path) && !directories.some((directory) => isWithin(path, directory)) ? [path] : [];
   });
+}
+
+/** Where a policy says that every artifact of a stage is signed, one that is not declared goes around it. */
+function severityOf({ isOfStage, isActive }: { readonly isOfStage: boolean; readonly isActive: boolean }): {
+  readonly severity?: Severity;
+} {
+  if (isOfStage) return { severity: 'high' };
+  return isActive ? { severity: 'medium' } : {};
 }
 
 function isActive({ run }: JudgedRun, path: string): boolean {

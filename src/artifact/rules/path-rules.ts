@@ -2,7 +2,7 @@
 
 import type { Verdict } from '../../audit/finding.ts';
 import { failed, passed, unknown } from '../../audit/verdict.ts';
-import { accountOf, type ArtifactRule, artifactRuleInfo, firstOf } from '../artifact-rule.ts';
+import { accountOf, type ArtifactRule, artifactRuleInfo, firstOf, keyOf } from '../artifact-rule.ts';
 import type { JudgedSubject } from '../judgement.ts';
 import { cacheRootOf, isWithin, parentOf, resolvePath } from '../run-tree.ts';
 import type { Run } from '../run.ts';
@@ -26,6 +26,7 @@ const ESCAPE: ArtifactRule = {
             resource,
             accountOf({
               at: ['path'],
+              key: place.detail,
               detail: place.detail,
               remedy:
                 'Declare a path below the run directory that exists once, and put the file there instead of a link.',
@@ -56,6 +57,7 @@ function* judgeLinks(run: Run): Iterable<Verdict> {
           remedy:
             'Replace the link by the file it points at; whoever may change its target changes what the run holds.',
           evidence: { target: firstOf([entry.text])[0] ?? '' },
+          key: entry.text,
           severity: 'high',
         }),
       );
@@ -100,6 +102,7 @@ function* judgeMissing(subject: JudgedSubject): Iterable<Verdict> {
     accountOf({
       at: ['path'],
       detail,
+      key: keyOf('missing', missingFiles),
       remedy: 'Find out where it went and what was loaded in its place; keep artifacts with the run that made them.',
       evidence: place.kind === 'missing' ? {} : { files: firstOf(missingFiles) },
       ...(artifact.direction === 'input' ? { severity: 'medium' } : {}),
@@ -143,6 +146,7 @@ const WRITABLE: ArtifactRule = {
             detail: 'everybody on the machine may change it, or put something else in its place, after it was hashed',
             remedy: 'Take the permission away (chmod -R o-w), and have the loader verify the digest of what it loads.',
             evidence: { writable: firstOf([...new Set(open)]) },
+            key: keyOf('writable', [...new Set(open)]),
           }),
         );
       }

@@ -3,11 +3,12 @@
 import type { Verdict } from '../../audit/finding.ts';
 import { failed, passed, unknown } from '../../audit/verdict.ts';
 import { formatRfc3339 } from '../../core/rfc3339.ts';
-import { accountOf, type ArtifactRule, artifactRuleInfo } from '../artifact-rule.ts';
-import { digestEquals, formatDigest } from '../digest.ts';
-import { type JudgedSubject, verifiedSignatures, type VerifiedAccount } from '../judgement.ts';
+import { accountOf, type ArtifactRule, artifactRuleInfo, type ArtifactTerms, keyOf } from '../artifact-rule.ts';
+import { type Digest, digestEquals, formatDigest } from '../digest.ts';
+import { type JudgedRun, type JudgedSubject, verifiedSignatures, type VerifiedAccount } from '../judgement.ts';
 import type { Trust } from '../trust.ts';
 import { formatSigner, mayPermit } from './permission.ts';
+import { findProducers, inputDigests } from './stage-link.ts';
 
 const SIGN_REMEDY =
   'Sign an in-toto statement that names the digest (cosign attest-blob, or an envelope by a key), and name its file as `signature`.';
@@ -66,10 +67,15 @@ function judgeSignature(subject: JudgedSubject): Verdict {
         foreign === undefined
           ? `its signature does not hold: ${reading?.kind === 'invalid' ? reading.detail : ''}`
           : 'its signature holds, and is of something else: its statement does not name the digest of these bytes',
+      key: keyOf('signature', knownOf(subject)),
       remedy: `Do not load it. ${SIGN_REMEDY}`,
       severity: 'critical',
     }),
   );
+}
+
+function knownOf({ actual }: JudgedSubject): readonly string[] {
+  return actual.kind === 'known' ? actual.digests.map(formatDigest) : [actual.reason];
 }
 
 const SIGNER: ArtifactRule = {
@@ -121,6 +127,7 @@ function* judgeSigner(subject: JudgedSubject, trust: Trust | null): Iterable<Ver
       resource,
       accountOf({
         at,
+        key: keyOf('signer', [permission.detail, ...knownOf(subject)]),
         detail: permission.detail,
         remedy:
           'Do not load it before somebody knows why another signs for this stage; if it may, list it among the signers of the stage.',
@@ -144,14 +151,19 @@ const FRESHNESS: ArtifactRule = {
 **Fix:** take the current artifact, or move the limit with your eyes open.`,
   }),
   *evaluate(runs, { trust, nowMs }): Iterable<Verdict> {
-    for (const { subjects } of runs) for (const subject of subjects) yield* judgeFreshness(subject, trust, nowMs);
+    for (const { subjects } of runs)
+      for (const subject of subjects) yield* judgeFreshness(subject, runs, { trust, nowMs });
   },
 };
 
 const CLOCK_SLACK_MS = 5 * 60 * 1000;
 const FRESH_REMEDY = 'Take the artifact that the stage makes today; if this one is meant, say so in the policy.';
 
-function* judgeFreshness(subject: JudgedSubject, trust: Trust | null, nowMs: number): Iterable<Verdict> {
+function* judgeFreshness(
+  subject: JudgedSubject,
+  runs: readonly JudgedRun[],
+  { trust, nowMs }: ArtifactTerms,
+): Iterable<Verdict> {
   const { resource, actual, stage } = subject;
   if (trust === null) {
     yield unknown(resource, {
@@ -161,18 +173,23 @@ function* judgeFreshness(subject: JudgedSubject, trust: Trust | null, nowMs: num
     });
     return;
   }
-  if (actual.kind === 'unknown') {
-    yield unknown(resource, { at: [], reason: actual.reason, detail: `whether it was taken back: ${actual.detail}` });
+  const digests = knownDigests(subject, runs);
+  const revoked = trust.document.revoked.find(({ digest }) => digests.some((each) => digestEquals(each, digest)));
+  const isOpen = trust.document.revoked.some(({ digest }) =>
+    digests.every(({ algorithm }) => algorithm !== digest.algorithm),
+  );
+  if (revoked === undefined && (digests.length === 0 || isOpen)) {
+    const why =
+      actual.kind === 'unknown' ? actual : { reason: 'not-computed', detail: 'not all of its digests were computed' };
+    yield unknown(resource, { at: [], reason: why.reason, detail: `whether it was taken back: ${why.detail}` });
     return;
   }
-  const revoked = trust.document.revoked.find(({ digest }) =>
-    actual.digests.some((each) => digestEquals(each, digest)),
-  );
   if (revoked !== undefined) {
     const evidence = { digest: formatDigest(revoked.digest), reason: revoked.reason };
     yield failed(
       resource,
       accountOf({
+        key: formatDigest(revoked.digest),
         detail: `it was taken back: ${revoked.reason}`,
         remedy: FRESH_REMEDY,
         evidence,
@@ -198,6 +215,16 @@ function* judgeFreshness(subject: JudgedSubject, trust: Trust | null, nowMs: num
   yield judgeTime(subject, verified, { floor, nowMs });
 }
 
+/** An input that was not copied is what was declared, and what the stage made that made it. */
+function knownDigests(subject: JudgedSubject, runs: readonly JudgedRun[]): readonly Digest[] {
+  const { actual, artifact } = subject;
+  if (actual.kind === 'known' || artifact.direction !== 'input') return actual.kind === 'known' ? actual.digests : [];
+  const made = findProducers(subject, runs).flatMap((producer) =>
+    producer.actual.kind === 'known' ? producer.actual.digests : [],
+  );
+  return [...inputDigests(subject), ...made];
+}
+
 function judgeTime(
   { resource }: JudgedSubject,
   verified: readonly VerifiedAccount[],
@@ -216,7 +243,10 @@ function judgeTime(
     old.signedMs > nowMs
       ? `it says it was signed ${when}, which is yet to come`
       : `it was signed ${when}, before ${formatRfc3339(floor)}`;
-  return failed(resource, accountOf({ at: old.at, detail, remedy: FRESH_REMEDY, evidence: { signed: when } }));
+  return failed(
+    resource,
+    accountOf({ at: old.at, detail, remedy: FRESH_REMEDY, evidence: { signed: when }, key: when }),
+  );
 }
 
 export const signatureRules: readonly ArtifactRule[] = [SIGNATURE, SIGNER, FRESHNESS];
