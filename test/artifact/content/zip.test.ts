@@ -45,14 +45,17 @@ function end(count: number, size: number, at: number): Buffer {
 
 const FULL = end(0xffff, 0xffff_ffff, 0xffff_ffff);
 
-function wide(content: Buffer, more: { readonly length?: number; readonly last?: Buffer } = {}): Buffer {
+function wide(
+  content: Buffer,
+  more: { readonly length?: number; readonly last?: Buffer; readonly named?: number } = {},
+): Buffer {
   const { members, directory } = split(writeZip([{ name: 'a', content }]));
   const at = members.length + directory.length;
   return Buffer.concat([
     members,
     directory,
     record64(1, directory.length, members.length, more.length),
-    locator64(at),
+    locator64(more.named ?? at),
     more.last ?? FULL,
   ]);
 }
@@ -108,6 +111,7 @@ describe('an archive', () => {
   it.each<[string, Buffer]>([
     ['whose ends say different things', wide(PLAIN, { last: end(1, split(GOOD).directory.length, 0) })],
     ['whose ends have different numbers of members', wide(PLAIN, { last: end(2, 0xffff_ffff, 0xffff_ffff) })],
+    ['whose locator names another end than stands before it', wide(PLAIN, { named: 0 })],
     ['whose end is longer than Python takes', wide(PLAIN, { length: 60 })],
     ['with bytes before its directory', insert(GOOD, ascii('x'))],
     ['with other bytes than sizes behind a member', insert(STREAMED, ascii('x'.repeat(16)))],
