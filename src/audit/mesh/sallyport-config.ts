@@ -54,7 +54,7 @@ export function readSallyportConfig(object: KubeObject, text: string): Sallyport
 }
 
 const ROOT_KEYS =
-  'trustDomain identity trust revocation policy workers listeners admin probes decisionLog log cache drain upstream limits leases';
+  'trustDomain identity trust revocation policy workers listeners authorization admin probes decisionLog log cache drain upstream limits leases';
 const LISTENER_KEYS = 'name bind component upstream routes allowPlaintextUpstream authenticate jwt limits leases';
 const ROUTE_KEYS = 'host pathPrefix component upstream allowPlaintextUpstream';
 

@@ -286,6 +286,7 @@ trust: {}
 revocation: {}
 policy: { path: p, mode: enforce }
 workers: 1
+authorization: []
 admin: { bind: none }
 probes: { bind: 0.0.0.0:9902 }
 decisionLog: {}
