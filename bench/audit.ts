@@ -92,9 +92,9 @@ interface Taken {
   readonly mebibytes: number;
 }
 
-/** The process tells its own peak as it ends, past its other outputs. */
+/** The process tells its own peak as it ends, past its other outputs; its resource usage would begin with what we had when we forked. */
 const TELL_PEAK = `data:text/javascript,${encodeURIComponent(
-  "import{writeSync}from'node:fs';process.on('exit',()=>writeSync(3,String(process.resourceUsage().maxRSS)))",
+  "import{readFileSync,writeSync}from'node:fs';process.on('exit',()=>writeSync(3,/VmHWM:\\s+(\\d+)/.exec(readFileSync('/proc/self/status','utf8'))?.[1]??''))",
 )}`;
 
 function runAudit(argv: readonly string[]): Taken {
