@@ -18,7 +18,8 @@ export interface Downstream {
   sendData(bytes: Buffer, loan: Loan): void;
   /** Everything one turn of the upstream brought has been sent. */
   flush(): void;
-  sendEnd(): void;
+  /** `trailers` may be none. */
+  sendEnd(trailers: FieldLines): void;
   /** Answers in the upstream's place. */
   refuse(refusal: Refusal): void;
   /** Ends the response where it stands, so that the peer can tell it is not whole. */

@@ -14,8 +14,7 @@ import { forward } from './forward.ts';
 import type { LapseReason } from './lease.ts';
 import type { Loan } from './read-buffers.ts';
 import { type Refusal, refusalOfLapse, STATUS_PEER_ABORTED, statusOfRefusal, type Termination } from './refusal.ts';
-import type { UpstreamConnection, UpstreamUser } from './upstream-connection.ts';
-import type { UpstreamPool, UpstreamWaiter } from './upstream-pool.ts';
+import type { Upstream, UpstreamStream, UpstreamUser, UpstreamWaiter } from './upstream.ts';
 
 /** `expecting`: the peer holds its body back until it is told to go on. `congested`: the upstream takes no more at present. */
 type RequestPhase = 'expecting' | 'arriving' | 'congested' | 'complete';
@@ -60,8 +59,8 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   readonly #startedMs: number;
   #request: AuthzRequest | null = null;
   #permit: Permit | null = null;
-  #upstream: UpstreamPool | null = null;
-  #connection: UpstreamConnection | null = null;
+  #upstream: Upstream | null = null;
+  #stream: UpstreamStream | null = null;
   #requestPhase: RequestPhase;
   #responsePhase: ResponsePhase = 'awaited';
   #retried = false;
@@ -96,7 +95,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
 
   /** Whether more of the request body may be handed over. */
   get wantsRequestBody(): boolean {
-    return this.#connection !== null && (this.#requestPhase === 'arriving' || this.#requestPhase === 'expecting');
+    return this.#stream !== null && (this.#requestPhase === 'arriving' || this.#requestPhase === 'expecting');
   }
 
   get isRequestComplete(): boolean {
@@ -119,8 +118,8 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     if (ruling.effect === 'deny') return this.#refuse('denied');
     this.#permit = ruling;
     this.#upstream = route.upstream;
-    const connection = route.upstream.takeIdle();
-    if (connection !== null) return this.#forward(ruling, connection, this.#startedMs);
+    const stream = route.upstream.takeIdle();
+    if (stream !== null) return this.#forward(ruling, stream, this.#startedMs);
     this.#addOverhead(this.#startedMs);
     route.upstream.acquire(this);
   }
@@ -130,13 +129,13 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     const { maxBodyBytes } = this.#context.limits;
     if (maxBodyBytes > 0 && this.requestBytes > maxBodyBytes) return this.#fail('body-too-large', 'limit');
     this.#lastProgressMs = this.#context.clock.monotonicMs();
-    this.#requestPhase = this.#connection?.writeBody(bytes) === false ? 'congested' : 'arriving';
+    this.#requestPhase = this.#stream?.writeBody(bytes) === false ? 'congested' : 'arriving';
   }
 
-  requestEnd(): void {
+  requestEnd(trailers: FieldLines): void {
     if (this.#requestPhase === 'complete') return;
     this.#requestPhase = 'complete';
-    this.#connection?.endBody();
+    this.#stream?.endBody(trailers);
     this.#forwardedMs = this.#context.clock.monotonicMs();
     this.#lastProgressMs = this.#forwardedMs;
   }
@@ -144,7 +143,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   /** The peer can take more of the response. */
   downstreamDrained(): void {
     this.#lastProgressMs = this.#context.clock.monotonicMs();
-    this.#connection?.resume();
+    this.#stream?.resume();
   }
 
   /** The request could not be read to its end. */
@@ -178,7 +177,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   lapsed(reason: LapseReason): void {
     const { onLapse, graceMs } = this.#context.leases;
     // What has not been sent on is not under way.
-    if (onLapse[reason] === 'reset' || this.#connection === null) return this.#endLapsed(reason);
+    if (onLapse[reason] === 'reset' || this.#stream === null) return this.#endLapsed(reason);
     if (this.#grace === null) this.#grace = { reason, endsMs: this.#context.clock.monotonicMs() + graceMs };
     // A policy may come back, and gives no time to what has lapsed besides.
     else if (this.#grace.reason === 'policy-changed') this.#grace = { reason, endsMs: this.#grace.endsMs };
@@ -194,7 +193,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   /** Enforces the deadlines of a request under way; `elapsedMs` since the last call. The pool watches over one that waits. */
   sweep(nowMs: number, elapsedMs: number): void {
     if (this.#grace !== null && nowMs >= this.#grace.endsMs) return this.#endLapsed(this.#grace.reason);
-    if (this.#connection === null) return;
+    if (this.#stream === null) return;
     const { limits, deadlines } = this.#context;
     const stillMs = nowMs - this.#lastProgressMs;
     if (this.#responsePhase === 'started') {
@@ -219,10 +218,10 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   }
 
   /** After a wait, in which a change of policy was decided on, and the peer's identity may have come to its end. */
-  upstreamReady(connection: UpstreamConnection): boolean {
+  upstreamReady(stream: UpstreamStream): boolean {
     const lapse = this.#peer.lease.lapse();
     if (this.#permit !== null && lapse === null) {
-      this.#forward(this.#permit, connection, this.#context.clock.monotonicMs());
+      this.#forward(this.#permit, stream, this.#context.clock.monotonicMs());
       return true;
     }
     this.#endLapsed(lapse ?? 'policy-changed');
@@ -263,23 +262,23 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.#downstream.flush();
     this.#lastProgressMs = this.#context.clock.monotonicMs();
     this.#endAnswering(this.#lastProgressMs);
-    if (this.#downstream.isCongested) this.#connection?.pause();
+    if (this.#downstream.isCongested) this.#stream?.pause();
   }
 
-  upstreamEnd(): void {
-    this.#downstream.sendEnd();
+  upstreamEnd(trailers: FieldLines): void {
+    this.#downstream.sendEnd(trailers);
     const nowMs = this.#context.clock.monotonicMs();
     this.#endAnswering(nowMs);
-    if (this.#connection !== null) this.#upstream?.release(this.#connection, nowMs);
-    this.#connection = null;
+    this.#stream?.release(nowMs);
+    this.#stream = null;
     this.#end(null, nowMs);
     this.#downstream.exchangeEnded();
   }
 
   upstreamFailed(refusal: Refusal): void {
-    const connection = this.#connection;
-    this.#connection = null;
-    if (connection === null || !this.#mayRetry(connection)) return this.#fail(refusal, 'upstream-failed');
+    const stream = this.#stream;
+    this.#stream = null;
+    if (stream === null || !this.#mayRetry(stream)) return this.#fail(refusal, 'upstream-failed');
     // The grace is for what is under way, and this is not any more.
     if (this.#grace !== null) return this.#endLapsed(this.#grace.reason);
     this.#retried = true;
@@ -303,9 +302,9 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   }
 
   /** `sinceMs`: what has passed from then on is overhead. */
-  #forward(permit: Permit, connection: UpstreamConnection, sinceMs: number): void {
+  #forward(permit: Permit, stream: UpstreamStream, sinceMs: number): void {
     const { clock, identityFields } = this.#context;
-    this.#connection = connection;
+    this.#stream = stream;
     this.traceparent = forward(
       permit,
       {
@@ -316,7 +315,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
         consumesAuthorization: this.#peer.consumesAuthorization,
         identityFields,
       },
-      { connection, user: this },
+      { stream, user: this },
     );
     this.#forwardedMs = clock.monotonicMs();
     this.overheadSeconds += (this.#forwardedMs - sinceMs) / 1000;
@@ -330,10 +329,8 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   }
 
   /** A safe or idempotent request without a body, on a connection that died idle before a byte came back (RFC 9110 §9.2.2). */
-  #mayRetry(connection: UpstreamConnection): boolean {
-    return (
-      !this.#retried && connection.mayHaveDiedIdle && !hasBody(this.#head.body) && IDEMPOTENT_METHODS.has(this.method)
-    );
+  #mayRetry(stream: UpstreamStream): boolean {
+    return !this.#retried && stream.mayHaveDiedIdle && !hasBody(this.#head.body) && IDEMPOTENT_METHODS.has(this.method);
   }
 
   /** Refuses, or ends the connection for the reason `otherwise` when the answer has begun. */
@@ -351,9 +348,9 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   }
 
   #letGoOfUpstream(): void {
-    if (this.#connection === null) this.#upstream?.cancel(this);
-    else this.#connection.destroy();
-    this.#connection = null;
+    if (this.#stream === null) this.#upstream?.cancel(this);
+    else this.#stream.destroy();
+    this.#stream = null;
   }
 
   #decide(request: AuthzRequest): Decision {

@@ -1,13 +1,12 @@
 // Sends a permitted request to the upstream: the head is built anew from parsed parts and proven identity.
 
-import { encodeRequestHead } from '../http1/encode.ts';
 import { addField, addParsedField, type FieldLines, joinLines, NO_LINES } from '../http1/field-lines.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import { AUTHORIZATION } from './bearer-token.ts';
 import type { Permit } from './enforce.ts';
 import type { IdentityFieldFilter } from './identity-fields.ts';
 import { continueTrace, TRACEPARENT, TRACESTATE } from './trace-context.ts';
-import type { UpstreamConnection, UpstreamUser } from './upstream-connection.ts';
+import type { UpstreamStream, UpstreamUser } from './upstream.ts';
 
 export interface ForwardedRequest {
   readonly head: RequestHead;
@@ -24,10 +23,10 @@ export interface ForwardedRequest {
 export function forward(
   permit: Permit,
   request: ForwardedRequest,
-  to: { readonly connection: UpstreamConnection; readonly user: UpstreamUser },
+  to: { readonly stream: UpstreamStream; readonly user: UpstreamUser },
 ): string {
   const { head, decisionId } = request;
-  let lines = joinLines(addField(NO_LINES, 'host', head.authority), endToEndLines(request));
+  let lines = endToEndLines(request);
   let traceparent: string | null = null;
   let traceparents = 0;
   let tracestate: string | null = null;
@@ -49,15 +48,9 @@ export function forward(
   lines = addField(lines, 'x-sallyport-component', permit.component ?? 'unknown');
   lines = addField(lines, 'x-sallyport-decision-id', decisionId);
   lines = joinLines(lines, request.connectionLines);
-  if (head.expectsContinue) lines = addField(lines, 'expect', '100-continue');
-  if (head.body.kind === 'length') lines = addField(lines, 'content-length', String(head.body.bytes));
-  else if (head.body.kind === 'chunked') lines = addField(lines, 'transfer-encoding', 'chunked');
   const target = head.query === null ? head.path : `${head.path}?${head.query}`;
-  to.connection.begin(to.user, {
-    method: head.method,
-    head: encodeRequestHead({ method: head.method, target, lines }),
-    body: head.body,
-  });
+  const { method, authority, body, expectsContinue } = head;
+  to.stream.begin(to.user, { method, target, authority, lines, body, expectsContinue });
   return trace;
 }
 

@@ -1,14 +1,14 @@
 // One HTTP/1.1 connection: reads requests one after another, has its session say who asks, sends what their exchanges answer.
 
 import type { TLSSocket } from 'node:tls';
-import type { FieldLines } from '../http1/field-lines.ts';
+import { type FieldLines, NO_LINES } from '../http1/field-lines.ts';
 import { Http1Error } from '../http1/http1-error.ts';
 import { RequestDecoder } from '../http1/request-decoder.ts';
 import { hasBody, type RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { ListenerContext } from './context.ts';
-import type { SpiffeId } from '../spiffe/spiffe-id.ts';
-import type { Downstream, ExchangePeer } from './downstream.ts';
+import type { ConnectionOwner, DownstreamConnection } from './downstream-connection.ts';
+import type { Downstream } from './downstream.ts';
 import { Exchange } from './exchange.ts';
 import { Http1Response } from './http1-response.ts';
 import type { LapseReason } from './lease.ts';
@@ -16,22 +16,6 @@ import type { Loan } from './read-buffers.ts';
 import { type Refusal, refusalOfCodecStatus, type Termination } from './refusal.ts';
 import { refuseRequest } from './refused-request.ts';
 import { encodeRefusal } from './respond.ts';
-
-/** Who asks in one request; `termination`, when the connection ends with the refusal, is why. */
-export type Identification =
-  | { readonly kind: 'peer'; readonly peer: ExchangePeer }
-  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly termination: Termination | null };
-
-/** What a connection asks of its session. */
-export interface ConnectionOwner {
-  /** Of the connection itself, whatever its requests carry. */
-  readonly principal: SpiffeId | null;
-  /** Before each request: continuous verification of the connection, and of what the request brings. */
-  identify(head: RequestHead): Identification;
-  /** What the connection will lapse for in a moment, or null. */
-  readonly endsSoon: LapseReason | null;
-  readonly isDraining: boolean;
-}
 
 /**
  * `idle`: between requests. `head`: some bytes of one have come. `exchange`: one is being answered. `flushing`: the last
@@ -42,7 +26,7 @@ type Phase = 'idle' | 'head' | 'exchange' | 'flushing' | 'lingering' | 'closed';
 const LINGER_MS = 2_000;
 const DRAIN_IDLE_MS = 1_000;
 
-export class Http1Connection implements Downstream {
+export class Http1Connection implements Downstream, DownstreamConnection {
   readonly #socket: TLSSocket;
   readonly #context: ListenerContext;
   readonly #owner: ConnectionOwner;
@@ -81,7 +65,6 @@ export class Http1Connection implements Downstream {
     socket.on('close', () => this.#onClose());
   }
 
-  /** Whether a request is in flight. */
   get hasExchange(): boolean {
     return this.#exchange !== null;
   }
@@ -90,17 +73,14 @@ export class Http1Connection implements Downstream {
     return this.#socket.writableNeedDrain;
   }
 
-  /** Policy has changed: decides what is in flight again. */
   redecide(): void {
     this.#exchange?.redecide();
   }
 
-  /** What the request in flight was admitted on, looked at again. */
   recheck(): void {
     this.#exchange?.recheck();
   }
 
-  /** What the connection was admitted on has lapsed: nothing more is taken, and the request in flight has what its terms grant. */
   lapsed(reason: LapseReason): void {
     switch (this.#phase) {
       case 'idle':
@@ -117,13 +97,11 @@ export class Http1Connection implements Downstream {
     }
   }
 
-  /** Ends everything at once. */
   terminate(termination: Termination): void {
     if (this.#exchange === null) this.cut(termination);
     else this.#exchange.terminate(termination);
   }
 
-  /** Enforces deadlines; called a few times a second. */
   sweep(nowMs: number, elapsedMs: number): void {
     const { limits, deadlines } = this.#context;
     const inPhaseMs = nowMs - this.#phaseSinceMs;
@@ -296,7 +274,7 @@ export class Http1Connection implements Downstream {
         this.#exchange?.requestData(this.#decoder.data);
         return true;
       case 'end':
-        this.#exchange?.requestEnd();
+        this.#exchange?.requestEnd(NO_LINES);
         return true;
     }
   }

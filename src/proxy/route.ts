@@ -1,6 +1,6 @@
 // Which component and upstream a request is for.
 
-import type { UpstreamPool } from './upstream-pool.ts';
+import type { Upstream } from './upstream.ts';
 
 export interface Route {
   /** As RequestHead.host; null matches any host. */
@@ -8,13 +8,13 @@ export interface Route {
   /** `/a/b`, matches on segment boundaries; null matches any path. */
   readonly pathPrefix: string | null;
   readonly component: string;
-  readonly upstream: UpstreamPool;
+  readonly upstream: Upstream;
 }
 
 export class RouteTable {
   readonly #routes: readonly Route[];
   readonly #hasHosts: boolean;
-  readonly upstreams: ReadonlySet<UpstreamPool>;
+  readonly upstreams: ReadonlySet<Upstream>;
 
   /** The first route that matches wins. */
   constructor(routes: readonly Route[]) {

@@ -10,7 +10,8 @@ import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import { readBearerToken } from './bearer-token.ts';
 import type { AdmissionSources, Authentication, ListenerContext, TokenTerms } from './context.ts';
 import type { ExchangePeer } from './downstream.ts';
-import { type ConnectionOwner, Http1Connection, type Identification } from './http1-connection.ts';
+import type { ConnectionOwner, DownstreamConnection, Identification } from './downstream-connection.ts';
+import { Http1Connection } from './http1-connection.ts';
 import { connectionFields, type ProvenIdentity } from './identity-fields.ts';
 import { graver, type LapseReason, type Lease } from './lease.ts';
 import { type Refusal, refusalOfLapse } from './refusal.ts';
@@ -42,7 +43,7 @@ interface KnownToken {
 const MAX_TOKENS = 16;
 
 export class Session implements ConnectionOwner, Lease {
-  readonly connection: Http1Connection;
+  readonly connection: DownstreamConnection;
   readonly #socket: TLSSocket;
   readonly #host: SessionHost;
   readonly #admission: SvidAdmission | null;

@@ -2,42 +2,31 @@
 // fully framed and consumed.
 
 import { connect, type Socket } from 'node:net';
-import { chunkPrefix, CHUNK_END, LAST_CHUNK } from '../http1/encode.ts';
-import type { FieldLines } from '../http1/field-lines.ts';
+import { chunkPrefix, CHUNK_END, encodeRequestHead, LAST_CHUNK } from '../http1/encode.ts';
+import { addField, joinLines, NO_LINES } from '../http1/field-lines.ts';
 import { Http1Error } from '../http1/http1-error.ts';
 import { type BodyFraming, hasBody, type HeadLimits } from '../http1/request-head.ts';
 import { ResponseDecoder } from '../http1/response-decoder.ts';
-import type { ResponseHead } from '../http1/response-head.ts';
-import type { Loan, ReadBuffer, ReadBuffers } from './read-buffers.ts';
+import type { ReadBuffer, ReadBuffers } from './read-buffers.ts';
 import type { Refusal } from './refusal.ts';
+import type { UpstreamRequest, UpstreamStream, UpstreamUser } from './upstream.ts';
 
 export type UpstreamAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string };
-
-/** What an exchange hears from the upstream connection that carries it. */
-export interface UpstreamUser {
-  /** `lines`: its fields without what is ours to say. */
-  upstreamHead(head: ResponseHead, lines: FieldLines): void;
-  /** The bytes are overwritten after this has returned, unless `loan` is held. */
-  upstreamData(bytes: Buffer, loan: Loan): void;
-  upstreamEnd(): void;
-  /** What one read from the upstream brought has been handed over, and it was not the end. */
-  upstreamFlush(): void;
-  upstreamFailed(refusal: Refusal): void;
-  upstreamDrained(): void;
-}
 
 /** How a connection tells its pool what became of it. */
 export interface UpstreamOwner {
   connected(connection: UpstreamConnection): void;
   /** Called once, before the exchange it carried is told; it must not be used from here on. */
   closed(connection: UpstreamConnection): void;
+  /** It is not used any more. */
+  release(connection: UpstreamConnection, nowMs: number): void;
 }
 
 const RESPONSE_LIMITS: HeadLimits = { maxHeadBytes: 64 * 1024, maxFieldCount: 256 };
 
-export class UpstreamConnection {
+export class UpstreamConnection implements UpstreamStream {
   readonly #socket: Socket;
   readonly #owner: UpstreamOwner;
   readonly #decoder = new ResponseDecoder(RESPONSE_LIMITS, isPassedOn);
@@ -73,7 +62,6 @@ export class UpstreamConnection {
     this.#socket.resume();
   }
 
-  /** True when it has carried an exchange before and nothing came back for this one: the upstream may never have seen it. */
   get mayHaveDiedIdle(): boolean {
     return this.#exchanges > 1 && !this.#answered;
   }
@@ -85,28 +73,24 @@ export class UpstreamConnection {
     return this.#exchanges === 0 || this.#decoder.head.persistent;
   }
 
-  /** Writes a request head; the caller has rendered it and declares how its body is framed. */
-  begin(
-    user: UpstreamUser,
-    request: { readonly method: string; readonly head: string; readonly body: BodyFraming },
-  ): void {
+  begin(user: UpstreamUser, request: UpstreamRequest): void {
     this.#user = user;
     this.#exchanges += 1;
     this.#answered = false;
     this.#decoder.begin(request.method);
+    const head = encodeHead(request);
     if (!hasBody(request.body)) {
       this.#request = 'sent';
-      this.#socket.write(request.head, 'latin1');
+      this.#socket.write(head, 'latin1');
       return;
     }
     this.#request = request.body.kind;
     // The first bytes of the body are usually at hand already: send them with the head.
     this.#socket.cork();
-    this.#socket.write(request.head, 'latin1');
+    this.#socket.write(head, 'latin1');
     process.nextTick(uncork, this.#socket);
   }
 
-  /** Takes `bytes` over: they are gone once they have been sent. @returns false when the caller should wait for upstreamDrained(). */
   writeBody(bytes: Buffer): boolean {
     const written = (): void => freeMemory(bytes);
     if (this.#request !== 'chunked') return this.#socket.write(bytes, written);
@@ -118,12 +102,12 @@ export class UpstreamConnection {
     return accepted;
   }
 
+  /** Trailers are not passed on: a field that comes after the decision could change what was decided (RFC 9110 §6.5.1). */
   endBody(): void {
     if (this.#request === 'chunked') this.#socket.write(LAST_CHUNK, 'latin1');
     this.#request = 'sent';
   }
 
-  /** Stops reading from the upstream: the peer is slower than it. Only from upstreamFlush(), so that none ends while paused. */
   pause(): void {
     this.#socket.pause();
   }
@@ -132,7 +116,10 @@ export class UpstreamConnection {
     if (this.#socket.isPaused()) this.#socket.resume();
   }
 
-  /** Ends the connection without a word to the exchange it carries. */
+  release(nowMs: number): void {
+    this.#owner.release(this, nowMs);
+  }
+
   destroy(): void {
     this.#user = null;
     this.#socket.destroy();
@@ -179,7 +166,7 @@ export class UpstreamConnection {
           user.upstreamData(this.#decoder.data, this.#buffer);
         } else {
           this.#user = null;
-          user.upstreamEnd();
+          user.upstreamEnd(NO_LINES);
           return;
         }
         if (this.#user !== user) return;
@@ -201,6 +188,14 @@ export class UpstreamConnection {
     }
     user?.upstreamFailed(refusal);
   }
+}
+
+function encodeHead({ method, target, authority, lines, body, expectsContinue }: UpstreamRequest): string {
+  let all = joinLines(addField(NO_LINES, 'host', authority), lines);
+  if (expectsContinue) all = addField(all, 'expect', '100-continue');
+  if (body.kind === 'length') all = addField(all, 'content-length', String(body.bytes));
+  else if (body.kind === 'chunked') all = addField(all, 'transfer-encoding', 'chunked');
+  return encodeRequestHead({ method, target, lines: all });
 }
 
 /** All but what is ours to say, and alternative services: they would lead the peer past the proxy (RFC 7838). */

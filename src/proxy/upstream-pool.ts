@@ -3,8 +3,8 @@
 
 import type { Clock } from '../core/clock.ts';
 import { ReadBuffers } from './read-buffers.ts';
-import type { Refusal } from './refusal.ts';
-import { type UpstreamAddress, UpstreamConnection } from './upstream-connection.ts';
+import type { Upstream, UpstreamWaiter } from './upstream.ts';
+import { type UpstreamAddress, UpstreamConnection, type UpstreamOwner } from './upstream-connection.ts';
 
 export interface UpstreamPoolOptions {
   readonly connectTimeoutMs: number;
@@ -20,13 +20,6 @@ export interface UpstreamPoolOptions {
   readonly ejectMs: number;
 }
 
-/** Someone who was told to wait for a connection; called back once, unless it cancels. */
-export interface UpstreamWaiter {
-  /** @returns false when it does not want it any more, and has not used it. */
-  upstreamReady(connection: UpstreamConnection): boolean;
-  upstreamRefused(refusal: Refusal): void;
-}
-
 interface Queued {
   readonly waiter: UpstreamWaiter;
   readonly deadlineMs: number;
@@ -35,7 +28,7 @@ interface Queued {
 // Idle connections above their maximum are kept as long as this: load that comes and goes would have each opened anew.
 const SPARE_MS = 1_000;
 
-export class UpstreamPool {
+export class UpstreamPool implements Upstream, UpstreamOwner {
   readonly address: UpstreamAddress;
   readonly #options: UpstreamPoolOptions;
   readonly #clock: Clock;
@@ -57,12 +50,10 @@ export class UpstreamPool {
     this.#clock = clock;
   }
 
-  /** One that is idle, or null. */
   takeIdle(): UpstreamConnection | null {
     return this.#idle.pop() ?? null;
   }
 
-  /** Calls the waiter back with a connection, or refuses it, perhaps before this returns. */
   acquire(waiter: UpstreamWaiter): void {
     if (this.#hasRoom) {
       this.#connect(waiter);
@@ -74,7 +65,6 @@ export class UpstreamPool {
     }
   }
 
-  /** The waiter no longer wants a connection. */
   cancel(waiter: UpstreamWaiter): void {
     for (const [connection, other] of this.#connecting) if (other === waiter) this.#connecting.set(connection, null);
     const at = this.#queue.findIndex((queued) => queued.waiter === waiter);
@@ -120,7 +110,6 @@ export class UpstreamPool {
     this.#serveQueue();
   }
 
-  /** Enforces the deadlines that no request watches; called a few times a second. */
   sweep(nowMs: number): void {
     for (const [connection, waiter] of this.#connecting) {
       if (nowMs - connection.sinceMs < this.#options.connectTimeoutMs) continue;
@@ -141,7 +130,6 @@ export class UpstreamPool {
     }
   }
 
-  /** For when no listener uses it any more. */
   close(): void {
     this.#closed = true;
     for (const { waiter } of this.#queue.splice(0)) waiter.upstreamRefused('upstream-saturated');

@@ -2,8 +2,8 @@
 
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
-import type { UpstreamConnection } from '../../src/proxy/upstream-connection.ts';
-import { UpstreamPool, type UpstreamWaiter } from '../../src/proxy/upstream-pool.ts';
+import type { UpstreamStream, UpstreamWaiter } from '../../src/proxy/upstream.ts';
+import { UpstreamPool } from '../../src/proxy/upstream-pool.ts';
 import { JwtSvidError } from '../../src/spiffe/jwt-svid-error.ts';
 import { bundlesOf, OK, ScriptedUpstream, startProxy } from '../support/proxy-fixture.ts';
 import { openSetting } from '../support/proxy-setting.ts';
@@ -111,8 +111,8 @@ describe('many that wait for a connection and may not have it any more', () => {
       systemClock,
     );
     onTestFinished(() => pool.close());
-    const { promise, resolve } = Promise.withResolvers<UpstreamConnection>();
-    const waiter = (wants: (connection: UpstreamConnection) => boolean): UpstreamWaiter => ({
+    const { promise, resolve } = Promise.withResolvers<UpstreamStream>();
+    const waiter = (wants: (stream: UpstreamStream) => boolean): UpstreamWaiter => ({
       upstreamReady: wants,
       upstreamRefused: () => undefined,
     });
@@ -122,7 +122,7 @@ describe('many that wait for a connection and may not have it any more', () => {
         return true;
       }),
     );
-    const connection = await promise;
+    const stream = await promise;
     let passed = 0;
     for (let at = 0; at < 20_000; at += 1) {
       pool.acquire(
@@ -132,8 +132,8 @@ describe('many that wait for a connection and may not have it any more', () => {
         }),
       );
     }
-    pool.release(connection, 0);
+    stream.release(0);
     expect(passed).toBe(20_000);
-    expect(pool.takeIdle()).toBe(connection);
+    expect(pool.takeIdle()).toBe(stream);
   });
 });
