@@ -1,47 +1,34 @@
 // The authorization services of a configuration: always in the first process, whoever serves its listeners.
 
-import { randomFillSync } from 'node:crypto';
 import type { BindAddress } from '../admin/bind-address.ts';
-import { type Clock, systemSchedule } from '../core/clock.ts';
-import { EveryNth } from '../core/every-nth.ts';
+import { systemSchedule } from '../core/clock.ts';
 import type { AuthorizationService, ServiceContext } from '../extauthz/service.ts';
-import type { Authorizer } from '../proxy/context.ts';
-import { IdentityFieldFilter } from '../proxy/identity-fields.ts';
-import { DecisionIds } from '../proxy/trace-context.ts';
+import type { AdmissionSources } from '../proxy/context.ts';
 import { matchesIdPattern } from '../spiffe/id-pattern.ts';
-import { VerifiedSvids } from '../spiffe/verified-svids.ts';
-import type { Logger } from '../telemetry/logger.ts';
 import { RateLimit } from '../telemetry/rate-limit.ts';
-import type { Recorder } from '../telemetry/recorder.ts';
 import type { AuthorizationServiceConfig } from './config-authorization.ts';
 import type { Config } from './config.ts';
-import type { AdmissionMaterials } from './data-plane.ts';
+import {
+  createAdmissionSources,
+  createDeciding,
+  type DecisionParts,
+  MAX_ANONYMOUS_LINES_PER_SECOND,
+} from './decision-parts.ts';
 import { listenAt } from './listen-at.ts';
 
-export interface AuthorizationParts {
-  readonly materials: AdmissionMaterials;
-  readonly authorizer: Authorizer;
-  readonly recorder: Recorder;
-  readonly log: Logger;
-  readonly clock: Clock;
-}
-
-const TIMED_DECISIONS = 16;
-const VERIFIED_SVIDS = 10_000;
-/** Whoever may ask may also be refused, as often as they like; each one is in the metrics. */
-const MAX_ANONYMOUS_LINES_PER_SECOND = 100;
 const SOCKET_MODES = { owner: 0o600, group: 0o660 } as const;
 
 export class Authorization {
   readonly #config: Config;
-  readonly #parts: AuthorizationParts;
-  readonly #verified = new VerifiedSvids(VERIFIED_SVIDS);
+  readonly #parts: DecisionParts;
+  readonly #sources: AdmissionSources;
   readonly #anonymousLines = new RateLimit(MAX_ANONYMOUS_LINES_PER_SECOND);
   readonly #services: AuthorizationService[] = [];
 
-  constructor(config: Config, parts: AuthorizationParts) {
+  constructor(config: Config, parts: DecisionParts) {
     this.#config = config;
     this.#parts = parts;
+    this.#sources = createAdmissionSources(parts);
   }
 
   /** Resolves when every service accepts, each of which is told. @throws {StartError} */
@@ -82,22 +69,12 @@ export class Authorization {
   }
 
   #contextOf({ name, components }: AuthorizationServiceConfig): ServiceContext {
-    const { materials, authorizer, recorder, log, clock } = this.#parts;
+    const { log, clock } = this.#parts;
     return {
       name,
       served: components.kind === 'one' ? components : { kind: 'named', components: new Set(components.components) },
-      sources: {
-        clock,
-        identity: materials.identity,
-        trust: materials.trust.view,
-        revocations: materials.revocations,
-        verified: this.#verified,
-      },
-      authorizer,
-      recorder,
-      timedDecisions: new EveryNth(TIMED_DECISIONS),
-      decisionIds: new DecisionIds(randomFillSync),
-      identityFields: new IdentityFieldFilter(),
+      sources: this.#sources,
+      ...createDeciding(this.#parts),
       schedule: systemSchedule,
       onNoIdentity: (reason, detail) => {
         if (!this.#anonymousLines.admits(reason, clock.monotonicMs())) return;

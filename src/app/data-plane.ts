@@ -1,56 +1,38 @@
 // The listeners of a configuration, each with its routes, all with one pool of connections for each upstream.
 
-import { randomFillSync } from 'node:crypto';
-import type { Clock } from '../core/clock.ts';
-import { EveryNth } from '../core/every-nth.ts';
-import type { Authentication, Authorizer } from '../proxy/context.ts';
-import { IdentityFieldFilter } from '../proxy/identity-fields.ts';
+import type { AdmissionSources, Authentication } from '../proxy/context.ts';
 import { Listener } from '../proxy/listener.ts';
 import { RouteTable } from '../proxy/route.ts';
-import { DecisionIds } from '../proxy/trace-context.ts';
 import { UpstreamPool } from '../proxy/upstream-pool.ts';
 import { matchesIdPattern } from '../spiffe/id-pattern.ts';
-import { VerifiedSvids } from '../spiffe/verified-svids.ts';
 import { VerifiedTokens } from '../spiffe/verified-tokens.ts';
-import type { Logger } from '../telemetry/logger.ts';
 import { RateLimit } from '../telemetry/rate-limit.ts';
-import type { Recorder } from '../telemetry/recorder.ts';
 import type { AuthenticateConfig } from './config-admission.ts';
 import type { Config, ListenerConfig } from './config.ts';
 import { formatAddress, type Upstream } from './config-values.ts';
-import type { Materials } from './materials/materials.ts';
+import {
+  createAdmissionSources,
+  createDeciding,
+  type DecisionParts,
+  MAX_ANONYMOUS_LINES_PER_SECOND,
+} from './decision-parts.ts';
 
-/** Of the materials, what peers are admitted on and requests decided by. */
-export type AdmissionMaterials = Pick<Materials, 'identity' | 'revocations' | 'policy'> & {
-  readonly trust: Pick<Materials['trust'], 'view'>;
-};
-
-export interface DataPlaneParts {
-  readonly materials: AdmissionMaterials;
-  readonly authorizer: Authorizer;
-  readonly recorder: Recorder;
-  readonly log: Logger;
-  readonly clock: Clock;
-}
-
-const TIMED_DECISIONS = 16;
-const VERIFIED_SVIDS = 10_000;
 const VERIFIED_TOKENS = 10_000;
-/** Over all workers. Whoever may connect may also be refused, as often as they like; each one is in the metrics. */
-const MAX_ANONYMOUS_LINES_PER_SECOND = 100;
 
 export class DataPlane {
   /** In the order of the configuration. */
   readonly listeners: readonly { readonly config: ListenerConfig; readonly listener: Listener }[];
   readonly #config: Config;
-  readonly #parts: DataPlaneParts;
+  readonly #parts: DecisionParts;
+  readonly #sources: AdmissionSources;
   readonly #pools = new Map<string, UpstreamPool>();
-  readonly #verified = new VerifiedSvids(VERIFIED_SVIDS);
   readonly #anonymousLines: RateLimit;
 
-  constructor(config: Config, parts: DataPlaneParts) {
+  constructor(config: Config, parts: DecisionParts) {
     this.#config = config;
     this.#parts = parts;
+    this.#sources = createAdmissionSources(parts);
+    // As a limit over all workers.
     this.#anonymousLines = new RateLimit(MAX_ANONYMOUS_LINES_PER_SECOND / config.workers);
     this.listeners = config.listeners.map((each) => ({ config: each, listener: this.#createListener(each) }));
   }
@@ -72,18 +54,12 @@ export class DataPlane {
   }
 
   #createListener({ name, bind, component, limits, leases, authenticate, routes }: ListenerConfig): Listener {
-    const { materials, authorizer, recorder, log, clock } = this.#parts;
+    const { materials, log, clock } = this.#parts;
     return new Listener({
       host: bind.host,
       port: bind.port,
       sharesPort: this.#config.workers > 1,
-      sources: {
-        clock,
-        identity: materials.identity,
-        trust: materials.trust.view,
-        revocations: materials.revocations,
-        verified: this.#verified,
-      },
+      sources: this.#sources,
       authentication: toAuthentication(authenticate),
       policy: materials.policy,
       onAnonymous: (reason, detail, remoteAddress) => {
@@ -109,11 +85,7 @@ export class DataPlane {
         deadlines: this.#config.upstream,
         leases,
         clock,
-        authorizer,
-        recorder,
-        timedDecisions: new EveryNth(TIMED_DECISIONS),
-        decisionIds: new DecisionIds(randomFillSync),
-        identityFields: new IdentityFieldFilter(),
+        ...createDeciding(this.#parts),
       },
     });
   }

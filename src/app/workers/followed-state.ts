@@ -5,7 +5,7 @@ import type { CompiledPolicy } from '../../policy/matrix.ts';
 import { NO_REVOCATIONS, type Revocations } from '../../revocation/revocations.ts';
 import type { OwnIdentity } from '../../spiffe/own-identity.ts';
 import type { TrustBundles } from '../../spiffe/trust-bundle.ts';
-import type { AdmissionMaterials } from '../data-plane.ts';
+import type { AdmissionMaterials } from '../decision-parts.ts';
 import { type PolicyChange, type StateChange, unpackPolicy, unpackRevocations, unpackTrust } from './state-change.ts';
 
 /** Of nothing that was ever in force: epochs count from 1. */
