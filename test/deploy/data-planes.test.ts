@@ -1,4 +1,4 @@
-// The examples for data planes that are not run here: sound YAML, and the names that the code reads.
+// The examples of Envoy and Istio, also where neither runs: sound YAML, and the names that the code reads.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

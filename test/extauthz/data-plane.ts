@@ -1,10 +1,9 @@
-// nginx or Caddy as deploy/ configures them, on ports and paths of a test, in front of an upstream that remembers what it was sent.
+// nginx, Caddy or Envoy as deploy/ configures them, on ports and paths of a test, in front of an upstream that remembers what it was sent.
 
-import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingHttpHeaders } from 'node:http';
 import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { parseConfig } from '../../src/app/config.ts';
 import { createLocalPlane } from '../../src/app/plane.ts';
@@ -14,11 +13,10 @@ import type { RequestRecord } from '../../src/telemetry/recorder.ts';
 import { ExternalProcess } from '../interop/external-process.ts';
 import { connectPeer, type RawPeer } from '../support/proxy-fixture.ts';
 import { writeIdentity } from '../support/sidecar-process.ts';
-import { testAuthority, type TestSvid } from '../support/svid-fixtures.ts';
+import type { TestAuthority, TestSvid } from '../support/svid-fixtures.ts';
+import { type Program, PROGRAMS } from './data-plane-programs.ts';
 import { COMPONENTS, POLICIES } from './matrix.ts';
 import { temporaryDirectory } from './setting.ts';
-
-export type Program = 'nginx' | 'caddy';
 
 /** As an upstream sees it. */
 export interface Arrived {
@@ -32,37 +30,37 @@ export interface DataPlane {
   readonly arrived: readonly Arrived[];
   readonly records: readonly RequestRecord[];
   readonly sidecar: Sidecar;
-  connect(svid: TestSvid, host: string): Promise<RawPeer>;
+  connect(svid: Pick<TestSvid, 'certificatePem' | 'privateKeyPem'>, host: string): Promise<RawPeer>;
   close(): Promise<void>;
 }
 
-const EXAMPLES = resolve(import.meta.dirname, '../../deploy/data-planes');
 const TRIES = 200;
 
-export function isInstalled(program: Program): boolean {
-  try {
-    execFileSync(program, [program === 'nginx' ? '-v' : 'version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
+/** Where the data plane and Sallyport have their SVIDs from. */
+export type IdentitySource =
+  | { readonly kind: 'files'; readonly authority: TestAuthority }
+  | { readonly kind: 'agent'; readonly socket: string; readonly ownId: string; readonly bundlePem: string };
 
 /** The component is named by the Host of a request. */
-export async function startDataPlane(program: Program): Promise<DataPlane> {
+export async function startDataPlane(program: Program, source: IdentitySource): Promise<DataPlane> {
   const directory = temporaryDirectory();
   const path = (name: string): string => join(directory, name);
-  const authority = testAuthority();
-  const names = { dns: ['localhost', ...COMPONENTS] };
-  writeIdentity(directory, 'own', authority.issue('/gateway/a', names));
-  writeFileSync(path('bundle.pem'), authority.certificatePem);
+  const ca = source.kind === 'files' ? source.authority.certificatePem : source.bundlePem;
+  if (source.kind === 'files') {
+    const names = { dns: ['localhost', ...COMPONENTS] };
+    writeIdentity(directory, 'own', source.authority.issue('/gateway/a', names));
+    writeFileSync(path('bundle.pem'), ca);
+  }
+  const identity =
+    source.kind === 'files'
+      ? 'files: { certificate: own.pem, privateKey: own.key, trustBundles: { ai.example: bundle.pem } }'
+      : `workloadApi: { socket: "${source.socket}", spiffeId: "${source.ownId}" }`;
   const records: RequestRecord[] = [];
   const sink = { write: () => undefined };
-  const protocol = program === 'nginx' ? 'nginx' : 'forward-auth';
+  const { protocol, configure } = PROGRAMS[program];
   const config = `
 trustDomain: ai.example
-identity:
-  files: { certificate: own.pem, privateKey: own.key, trustBundles: { ai.example: bundle.pem } }
+identity: { ${identity} }
 policy: { path: ${POLICIES} }
 listeners: []
 authorization:
@@ -89,29 +87,20 @@ admin: { bind: none }
   const address = upstream.address();
   const upstreamPort = typeof address === 'object' ? (address?.port ?? 0) : 0;
   const port = await freePort();
-  const edit = program === 'nginx' ? editNginx : editCaddy;
-  const file = path(program === 'nginx' ? 'nginx.conf' : 'Caddyfile');
-  writeFileSync(
-    file,
-    edit(readFileSync(join(EXAMPLES, program === 'nginx' ? 'nginx.conf' : 'Caddyfile'), 'utf8'), {
-      directory,
-      port,
-      upstreamPort,
-    }),
-  );
-  const running = new ExternalProcess(
-    program === 'nginx' ? 'nginx' : 'env',
-    program === 'nginx'
-      ? ['-p', directory, '-e', 'stderr', '-c', file, '-g', 'daemon off; master_process off;']
-      : [`HOME=${directory}`, 'caddy', 'run', '--config', file, '--adapter', 'caddyfile'],
-  );
+  const started = configure({
+    directory,
+    port,
+    upstreamPort,
+    agentSocket: source.kind === 'agent' ? source.socket.slice('unix://'.length) : null,
+  });
+  const running = new ExternalProcess(started.program, started.parameters);
   await untilListening(port, running);
   return {
     port,
     arrived,
     records,
     sidecar,
-    connect: (svid, host) => connectPeer(port, svid, { ca: authority.certificatePem, servername: host }),
+    connect: (svid, host) => connectPeer(port, svid, { ca, servername: host }),
     close: async () => {
       process.kill(running.pid, 'SIGKILL');
       await running.ended;
@@ -120,54 +109,6 @@ admin: { bind: none }
       await sidecar.close();
     },
   };
-}
-
-interface Place {
-  readonly directory: string;
-  readonly port: number;
-  readonly upstreamPort: number;
-}
-
-function editNginx(example: string, { directory, port, upstreamPort }: Place): string {
-  return replaceAll(example, [
-    [
-      'http {',
-      `error_log stderr crit;\npid ${directory}/nginx.pid;\nhttp {\n  access_log off;\n  keepalive_requests 100000;\n${temporaryPaths(directory)}`,
-    ],
-    ['unix:/run/sallyport/nginx.sock', `unix:${directory}/authz.sock`],
-    ['127.0.0.1:5000', `127.0.0.1:${upstreamPort}`],
-    ['listen 8443', `listen 127.0.0.1:${port}`],
-    ['/run/svid/tls.crt', `${directory}/own.pem`],
-    ['/run/svid/tls.key', `${directory}/own.key`],
-    ['/run/svid/bundle.pem', `${directory}/bundle.pem`],
-    ['http://sallyport/check;', 'http://sallyport/check/$http_host;'],
-  ]);
-}
-
-function temporaryPaths(directory: string): string {
-  return ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    .map((kind) => `  ${kind}_temp_path ${directory}/${kind};\n`)
-    .join('');
-}
-
-function editCaddy(example: string, { directory, port, upstreamPort }: Place): string {
-  return replaceAll(example, [
-    ['https://:8443', `https://:${port}`],
-    ['unix//run/sallyport/caddy.sock', `unix/${directory}/authz.sock`],
-    ['127.0.0.1:5000', `127.0.0.1:${upstreamPort}`],
-    ['/run/svid/tls.crt', `${directory}/own.pem`],
-    ['/run/svid/tls.key', `${directory}/own.key`],
-    ['/run/svid/bundle.pem', `${directory}/bundle.pem`],
-    ['uri /check', 'uri /check/{http.request.host}'],
-  ]);
-}
-
-/** Each has to be there, so that a test cannot change nothing. */
-function replaceAll(text: string, changes: readonly (readonly [string, string])[]): string {
-  return changes.reduce((changed, [from, to]) => {
-    if (!changed.includes(from)) throw new Error(`the example does not hold ${from}`);
-    return changed.replaceAll(from, () => to);
-  }, text);
 }
 
 async function freePort(): Promise<number> {

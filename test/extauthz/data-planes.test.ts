@@ -1,16 +1,17 @@
-// nginx and Caddy, as deploy/ has them, with every decision made here: what they let through is what the proxy would.
+// nginx, Caddy and Envoy, as deploy/ has them, with every decision made here: what they let through is what the proxy would.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CompiledPolicy } from '../../src/policy/matrix.ts';
 import type { RawPeer } from '../support/proxy-fixture.ts';
 import { createTestAuthority, testAuthority, type TestSvid } from '../support/svid-fixtures.ts';
-import { type DataPlane, isInstalled, type Program, startDataPlane } from './data-plane.ts';
+import { type DataPlane, startDataPlane } from './data-plane.ts';
+import { type Program, PROGRAMS } from './data-plane-programs.ts';
 import { expectedStatus, type MatrixCase, PEERS, readMatrix, sampleCases } from './matrix.ts';
 
 const SAMPLE = 10_000;
 
-describe.each<Program>(['nginx', 'caddy'])('%s', (program) => {
-  const missing = !isInstalled(program);
+describe.each<Program>(['nginx', 'caddy', 'envoy'])('%s', (program) => {
+  const missing = PROGRAMS[program].path === null;
   const title = (text: string): string => (missing ? `${text} (skipped: ${program} is not installed)` : text);
   let plane: DataPlane;
   let policy: CompiledPolicy;
@@ -18,7 +19,7 @@ describe.each<Program>(['nginx', 'caddy'])('%s', (program) => {
 
   beforeAll(async () => {
     policy = await readMatrix();
-    if (!missing) plane = await startDataPlane(program);
+    if (!missing) plane = await startDataPlane(program, { kind: 'files', authority: testAuthority() });
   });
   afterAll(async () => {
     if (!missing) await plane.close();
@@ -121,9 +122,11 @@ describe.each<Program>(['nginx', 'caddy'])('%s', (program) => {
       'x-spiffe-id': 'spiffe://ai.example/inference/a',
       'x-sallyport-component': 'inference',
     });
-    for (const name of ['x_spiffe_id', 'x-forwarded-client-cert', 'x-sallyport-actor']) {
-      expect(headers[name] ?? '').toBe('');
-    }
+    for (const name of ['x_spiffe_id', 'x-sallyport-actor']) expect(headers[name] ?? '').toBe('');
+    // Envoy makes its own of the certificate.
+    const clientCert = String(headers['x-forwarded-client-cert'] ?? '');
+    if (program !== 'envoy') expect(clientCert).toBe('');
+    else expect(clientCert).toMatch(/^By=[^;]+;Hash=[0-9a-f]{64};URI=spiffe:\/\/ai\.example\/inference\/a$/);
   });
 
   it.skipIf(missing)(title('turns a peer away whose certificate nobody vouches for'), async () => {

@@ -126,7 +126,7 @@ describe('workers', () => {
     const served = new Set<number | null>();
     const load = async (): Promise<void> => {
       while (rotations() < ROTATIONS) {
-        const peer = await connectPeer(sidecar.port, { ...svid, leafSha256: '' }, { rejectUnauthorized: false });
+        const peer = await connectPeer(sidecar.port, svid, { rejectUnauthorized: false });
         served.add(workerOf(sidecar, peer));
         for (let at = 0; at < 50; at += 1) {
           peer.request('GET', '/load');
@@ -169,8 +169,7 @@ describe('workers', () => {
     const id = parseSpiffeId('spiffe://ai.example/training/job');
     const request = { id, ttlMs: 60_000, keyType: 'p256' as const, dnsNames: [], ipAddresses: [] };
     const svid = await issueSvid(authority, request, { nowMs: Date.now(), crypto: webcrypto });
-    const connect = (): Promise<RawPeer> =>
-      connectPeer(sidecar.port, { ...svid, leafSha256: '' }, { rejectUnauthorized: false });
+    const connect = (): Promise<RawPeer> => connectPeer(sidecar.port, svid, { rejectUnauthorized: false });
     const streamOnEach = (): Promise<ReadonlyMap<number, RawPeer>> =>
       peerOnEach(sidecar, workerPids(sidecar), async () => stream(await connect()));
 

@@ -384,7 +384,11 @@ function wholeResponse(received: string): { head: string; body: string } | null 
   return body.length === length ? { head, body } : null;
 }
 
-export async function connectPeer(port: number, svid: TestSvid | null, options: ConnectionOptions): Promise<RawPeer> {
+export async function connectPeer(
+  port: number,
+  svid: Pick<TestSvid, 'certificatePem' | 'privateKeyPem'> | null,
+  options: ConnectionOptions,
+): Promise<RawPeer> {
   const credentials = svid === null ? {} : { cert: svid.certificatePem, key: svid.privateKeyPem };
   const socket = connect({ host: '127.0.0.1', port, ...credentials, checkServerIdentity: () => undefined, ...options });
   const peer = new RawPeer(socket);

@@ -125,6 +125,13 @@ export class SpireServer {
     return { token, agentId: `spiffe://${this.trustDomain}/spire/agent/join_token/${token}` };
   }
 
+  /** An X.509-SVID, without an agent or an entry. */
+  async mintX509(spiffeId: string): Promise<{ readonly certificatePem: string; readonly privateKeyPem: string }> {
+    const answer = await this.command('x509', 'mint', '-spiffeID', spiffeId);
+    const [svid = '', privateKeyPem = ''] = answer.split(/^Private key:$|^Root CAs:$/m).map((part) => part.trim());
+    return { certificatePem: svid.slice(svid.indexOf('-----BEGIN')), privateKeyPem };
+  }
+
   async federate({ trustDomain, url, endpointSpiffeId, bundle }: SpireFederation): Promise<void> {
     writeFileSync(this.#at('partner.json'), bundle);
     const profile = endpointSpiffeId === null ? 'https_web' : 'https_spiffe';
