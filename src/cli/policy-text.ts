@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { quote } from '../core/quote.ts';
 import { formatPosition } from '../core/source-position.ts';
 import type { CellSummary } from '../policy/cell-summary.ts';
-import type { AuthzRequest } from '../policy/decide.ts';
+import { isConnect, type AuthzRequest } from '../policy/decide.ts';
 import { DECISION_REASONS, type Decision, type Effect, type RuleReference } from '../policy/decision.ts';
 import type { ComponentChange, PolicyDiff } from '../policy/diff.ts';
 import type { Explanation, RuleTrace } from '../policy/explain.ts';
@@ -16,11 +16,10 @@ const EFFECT_COLOURS: Readonly<Record<Effect, Colour>> = { allow: 'green', deny:
 export function formatExplanation(request: AuthzRequest, explanation: Explanation, paint: Paint): string {
   const { decision, route, rules, nearestAllow } = explanation;
   const { effect, reason, component, verb } = decision;
-  const query = request.query === null ? '' : `?${request.query}`;
   const facts: [string, string][] = [
     ['from', `${request.principal} (${component ?? 'no component'})`],
     ['to', request.target],
-    ['request', `${request.method} ${request.path}${query}`],
+    ['request', formatRequest(request)],
     ['verb', verb ?? 'none'],
   ];
   if (route !== null) facts.push(['route', `${route.path} (${route.protocol}, ${formatRule(route.rule)})`]);
@@ -70,15 +69,19 @@ export function formatDiff(diff: PolicyDiff, paint: Paint): string {
 
 export function formatFailure({ test, decision }: FailedTest, paint: Paint): string {
   const { effect, reason, verb } = test.expected;
-  const query = test.query === null ? '' : `?${test.query}`;
   const expected = [effect, reason, verb].filter((part) => part !== null).join(', ');
   const by = decision.rule === null ? '' : ` by ${formatRule(decision.rule)}`;
   return [
-    `${formatPosition(test.position)}: ${test.from} → ${test.to}: ${test.method} ${test.path}${query}`,
+    `${formatPosition(test.position)}: ${test.from} → ${test.to}: ${formatRequest(test)}`,
     `  ${paint('expected', 'dim')} ${paint(expected, 'green')}`,
     `  ${paint('actual', 'dim')}   ${paint(formatDecision(decision), 'red')}${by}`,
     '',
   ].join('\n');
+}
+
+function formatRequest(request: Pick<AuthzRequest, 'method' | 'path' | 'query'>): string {
+  if (isConnect(request)) return 'a TCP connection';
+  return `${request.method} ${request.path}${request.query === null ? '' : `?${request.query}`}`;
 }
 
 function formatDecision({ effect, reason, verb }: Decision): string {

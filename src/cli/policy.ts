@@ -7,7 +7,7 @@ import { formatPosition, formatProblem } from '../core/source-position.ts';
 import { isProxiedMethod } from '../http1/method.ts';
 import { findPathFlaw, findQueryFlaw } from '../http1/request-target.ts';
 import type { CellAnswer } from '../policy/cell-summary.ts';
-import type { AuthzRequest } from '../policy/decide.ts';
+import { toConnect, type AuthzRequest } from '../policy/decide.ts';
 import { isForwarded } from '../policy/decision.ts';
 import { diffPolicies } from '../policy/diff.ts';
 import { explain } from '../policy/explain.ts';
@@ -48,8 +48,9 @@ export function registerPolicyCommand(program: Command, io: CommandIo): void {
     .requiredOption('--policy <path>', 'policy directory or file')
     .requiredOption('--from <id>', 'SPIFFE ID, or a component: then some workload of it')
     .requiredOption('--to <component>', 'the component that is asked')
-    .requiredOption('--method <method>', 'HTTP method')
-    .requiredOption('--path <path>', 'request path, with ?query where there is one')
+    .option('--method <method>', 'HTTP method')
+    .option('--path <path>', 'request path, with ?query where there is one')
+    .option('--connect', 'a TCP connection instead of a request', false)
     .option('--json', 'JSON instead of text', false)
     .action((options: ExplainOptions) => attempt(io, EXIT_ERROR, () => explainRequest(options, io)));
   policy
@@ -72,8 +73,9 @@ interface ExplainOptions {
   readonly policy: string;
   readonly from: string;
   readonly to: string;
-  readonly method: string;
-  readonly path: string;
+  readonly method?: string;
+  readonly path?: string;
+  readonly connect: boolean;
   readonly json: boolean;
 }
 
@@ -135,7 +137,12 @@ const CELL_COLOURS: Readonly<Record<CellAnswer, Colour>> = {
   watched: 'yellow',
 };
 
-function toRequest({ from, to, method, path: target }: ExplainOptions, policy: CompiledPolicy): AuthzRequest {
+function toRequest(options: ExplainOptions, policy: CompiledPolicy): AuthzRequest {
+  const { from, to, method, path: target, connect } = options;
+  if (connect && method === undefined && target === undefined) return toConnect(toPrincipal(from, policy), to);
+  if (connect || method === undefined || target === undefined) {
+    throw new PolicyCommandError('usage', 'write `--method` and `--path`, or `--connect` alone');
+  }
   const mark = target.indexOf('?');
   const path = mark < 0 ? target : target.slice(0, mark);
   const query = mark < 0 ? null : target.slice(mark + 1);

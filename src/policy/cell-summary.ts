@@ -42,12 +42,13 @@ export function summariseCell(
   return { answer: granted && finds('deny', true) === undefined ? 'allow' : 'watched', conditions: [] };
 }
 
-/** The verbs that requests to the target can have at all. */
+/** The verbs that requests to the target can have at all, and `connect` where anybody may. */
 export function verbsOf(policy: CompiledPolicy, target: string): readonly Verb[] {
   const routes = policy.protocolOf.get(target)?.routes ?? [];
-  const known = new Set(
+  const known = new Set<Verb>(
     routes.flatMap(({ declaration }) => [declaration.verb, ...declaration.also.map(({ verb }) => verb)]),
   );
+  if (policy.connectable.has(target)) known.add('connect');
   return VERBS.filter((verb) => known.has(verb));
 }
 

@@ -31,6 +31,7 @@ export function compilePolicy(policy: ValidPolicy, mode: PolicyMode, digest: str
     }
     return { component, rows, rules, unknownTarget: refuse('unknown-target', null, frame) };
   };
+  const rules = policy.components.flatMap((component) => component.rules);
   const principals = new Map<string, Principal>();
   const ids = createIdTable<Principal>();
   for (const component of policy.components) {
@@ -49,7 +50,12 @@ export function compilePolicy(policy: ValidPolicy, mode: PolicyMode, digest: str
     principals,
     stranger: createPrincipal(null, []),
     ids,
-    ruleCount: policy.components.reduce((count, { rules }) => count + rules.length, 0),
+    ruleCount: rules.length,
+    connectable: new Set(rules.filter(grantsConnections).map(({ target }) => target.text)),
     readsQuery: (target) => protocolOf.get(target)?.readsQuery === true,
   };
+}
+
+function grantsConnections({ effect, verbs }: RuleDeclaration): boolean {
+  return effect === 'allow' && verbs.includes('connect');
 }

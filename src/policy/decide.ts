@@ -1,12 +1,13 @@
 // The one decide: from a verified principal and a request to the matrix's answer. Pure, never throws, starts from deny.
 
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
-import type { Decision } from './decision.ts';
+import { VERBS, type Decision } from './decision.ts';
 import { findOwner } from './id-table.ts';
 import { buildRow, judge, type CompiledPolicy, type Principal, type Row } from './matrix.ts';
 import { resolveRoute, type FurtherPermission } from './protocol.ts';
 import { RequestPath } from './request-path.ts';
 
+/** An HTTP request, or what `toConnect` makes: a connection, which has neither method nor path. */
 export interface AuthzRequest {
   /** From a verified SVID only. */
   readonly principal: SpiffeId;
@@ -18,6 +19,15 @@ export interface AuthzRequest {
   readonly path: string;
   /** Without `?`. */
   readonly query: string | null;
+}
+
+/** The question of a TCP connection. No request is mistaken for it: none has an empty method. */
+export function toConnect(principal: SpiffeId, target: string): AuthzRequest {
+  return { principal, target, method: '', path: '', query: null };
+}
+
+export function isConnect({ method, path }: Pick<AuthzRequest, 'method' | 'path'>): boolean {
+  return method === '' && path === '';
 }
 
 export function decide(policy: CompiledPolicy, request: AuthzRequest): Decision {
@@ -35,11 +45,15 @@ export function decideFor(policy: CompiledPolicy, principal: Principal, request:
   if (row === null) return principal.unknownTarget;
   if (principal.component === null) return row.refusals['unknown-principal'];
   const path = new RequestPath(request.path);
+  if (isConnect(request)) return judgeVerb(row, CONNECT, request.method, path);
   const resolution = resolveRoute(row.protocol, request, path);
   if (resolution.kind === 'refused') return row.refusals[resolution.reason];
   const decision = judgeVerb(row, resolution.route.verb, request.method, path);
   return resolution.further.length === 0 ? decision : withFurther(row, decision, resolution.further);
 }
+
+/** Its index in `VERBS`. */
+const CONNECT = VERBS.indexOf('connect');
 
 /** The answer about one verb of one row. */
 function judgeVerb(row: Row, verb: number, method: string, path: RequestPath): Decision {

@@ -1,8 +1,12 @@
 // What the access matrix can answer, and the closed list of reasons it answers with.
 
 /** What a request does to its target; which request is which is a property of the target's protocol. */
-export const VERBS = ['read', 'write', 'infer', 'admin'] as const;
+export const REQUEST_VERBS = ['read', 'write', 'infer', 'admin'] as const;
 
+/** And `connect`: a TCP connection, of which nothing is known but who opens it to what. */
+export const VERBS = [...REQUEST_VERBS, 'connect'] as const;
+
+export type RequestVerb = (typeof REQUEST_VERBS)[number];
 export type Verb = (typeof VERBS)[number];
 
 /**

@@ -1,10 +1,10 @@
 // Why a decision came out as it did: the same compiled matrix, asked rule by rule.
 
 import { quote } from '../core/quote.ts';
-import { classify, decideFor, type AuthzRequest } from './decide.ts';
+import { classify, decideFor, isConnect, type AuthzRequest } from './decide.ts';
 import { VERBS, type Decision, type RuleReference, type Verb } from './decision.ts';
 import { judge, type CompiledPolicy, type Principal } from './matrix.ts';
-import { ANY_PATH } from './path-pattern.ts';
+import type { PathPattern } from './path-pattern.ts';
 import { buildPathTable, findMatches } from './path-table.ts';
 import { resolveRoute, type ProtocolRoute } from './protocol.ts';
 import { RequestPath } from './request-path.ts';
@@ -100,6 +100,11 @@ function resolve(
   const row = principal.rows.get(target);
   const protocol = row?.protocol ?? policy.protocolOf.get(target);
   if (protocol === undefined) return unresolved;
+  if (isConnect(request)) {
+    const verb = 'connect';
+    const permissions = principal.component === null ? [] : [{ verb, method, path: path.text, decision } as const];
+    return { route: null, permissions, question: { target, verb, method, path } };
+  }
   const resolution = resolveRoute(protocol, request, path);
   if (resolution.kind === 'refused') return unresolved;
   const route = describeRoute(resolution.route, protocol.name);
@@ -146,13 +151,13 @@ function findFailed(rule: RuleDeclaration, { target, verb, method, path }: Quest
   if (verb === null) return { condition: 'route', expected: verbs, actual: 'none' };
   if (!verbs.includes(verb)) return { condition: 'verb', expected: verbs, actual: verb };
   if (methods !== null && !methods.includes(method)) return { condition: 'method', expected: methods, actual: method };
-  if (matchesPath(rule, path)) return null;
-  return { condition: 'path', expected: paths?.map(({ text }) => text) ?? [], actual: path.text };
+  if (paths === null || matchesPath(paths, path)) return null;
+  return { condition: 'path', expected: paths.map(({ text }) => text), actual: path.text };
 }
 
 /** Through the same index as `decide`, holding this rule alone. */
-function matchesPath({ paths }: RuleDeclaration, path: RequestPath): boolean {
-  const entries = (paths ?? [ANY_PATH]).map((pattern) => ({ pattern, methods: null, decisive: true, value: true }));
+function matchesPath(paths: readonly PathPattern[], path: RequestPath): boolean {
+  const entries = paths.map((pattern) => ({ pattern, methods: null, decisive: true, value: true }));
   return findMatches(buildPathTable(entries), '', path).length > 0;
 }
 

@@ -55,7 +55,10 @@ const MAX_COMPARED_RULES = 1_000;
 
 function lintRule(rule: RuleDeclaration, protocol: Protocol, warn: Warn): void {
   const target = quote(rule.target.text);
-  if (!protocol.routes.some(({ declaration }) => rule.verbs.includes(declaration.verb) && canMeet(rule, declaration))) {
+  const canMatch =
+    rule.verbs.includes('connect') ||
+    protocol.routes.some(({ declaration }) => rule.verbs.includes(declaration.verb) && canMeet(rule, declaration));
+  if (!canMatch) {
     const subject = `this ${rule.effect} for ${target} matches no request`;
     warn('rule-never-matches', `${subject} that protocol ${quote(protocol.name)} knows`, rule.position);
   }

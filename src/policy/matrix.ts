@@ -75,6 +75,8 @@ export interface CompiledPolicy {
   readonly stranger: Principal;
   readonly ids: IdTable<Principal>;
   readonly ruleCount: number;
+  /** Targets to which some rule grants connections. */
+  readonly connectable: ReadonlySet<string>;
   /** Whether decisions about this target can depend on the query. */
   readsQuery(target: string): boolean;
 }

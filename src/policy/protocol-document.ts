@@ -3,7 +3,7 @@
 import { quote } from '../core/quote.ts';
 import type { SourcePosition } from '../core/source-position.ts';
 import type { YamlMapping, YamlNode } from '../yaml/located.ts';
-import type { Verb } from './decision.ts';
+import { REQUEST_VERBS, type RequestVerb } from './decision.ts';
 import {
   readFilledList,
   readKnownKeys,
@@ -19,7 +19,7 @@ import { readMethods, readPattern, readVerb } from './rule-document.ts';
 
 /** A further permission the same request needs on the same target. */
 export interface FurtherPermissionDeclaration {
-  readonly verb: Verb;
+  readonly verb: RequestVerb;
   /** What the further permission is asked with where a rule names methods; `GET` when the file does not say. */
   readonly method: string;
   /** Literal text at even places, names of query parameters between. */
@@ -33,7 +33,7 @@ export interface RouteDeclaration {
   readonly patterns: readonly PathPattern[];
   /** Null: every method. */
   readonly methods: readonly string[] | null;
-  readonly verb: Verb;
+  readonly verb: RequestVerb;
   /** Parameters that must be there; null is any value. */
   readonly query: ReadonlyMap<string, string | null>;
   readonly also: readonly FurtherPermissionDeclaration[];
@@ -84,7 +84,7 @@ function readRoute(node: YamlNode, report: Report): RouteDeclaration | null {
   const alsoEntry = entries.get('also');
   const path = pathEntry === null ? null : readPattern(pathEntry.node, readAlternatives, report);
   const methods = methodsEntry === null ? null : readRouteMethods(methodsEntry.node, report);
-  const verb = verbEntry === null ? null : readVerb(verbEntry.node, report);
+  const verb = verbEntry === null ? null : readVerb(verbEntry.node, REQUEST_VERBS, report);
   const query = queryEntry === undefined ? new Map<string, string | null>() : readQuery(queryEntry.node, report);
   const also = alsoEntry === undefined ? [] : readAlso(alsoEntry.node, report);
   return path === null || verb === null ? null : { ...path, methods, verb, query, also, position };
@@ -132,7 +132,7 @@ function readFurtherPermission(mapping: YamlMapping, report: Report): FurtherPer
   const verbEntry = requireEntry(entries, 'verb', owner);
   const pathEntry = requireEntry(entries, 'path', owner);
   const methodEntry = entries.get('method');
-  const verb = verbEntry === null ? null : readVerb(verbEntry.node, report);
+  const verb = verbEntry === null ? null : readVerb(verbEntry.node, REQUEST_VERBS, report);
   const path = pathEntry === null ? null : readTemplate(pathEntry.node, report);
   const method = methodEntry === undefined ? null : readText(methodEntry.node, '`method`', report);
   return verb === null || path === null ? null : { verb, method: method?.text ?? 'GET', path };

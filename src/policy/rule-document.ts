@@ -2,8 +2,8 @@
 
 import { quote } from '../core/quote.ts';
 import type { SourcePosition } from '../core/source-position.ts';
-import type { YamlMapping, YamlNode } from '../yaml/located.ts';
-import { VERBS, type Verb } from './decision.ts';
+import type { YamlEntry, YamlMapping, YamlNode } from '../yaml/located.ts';
+import { REQUEST_VERBS, VERBS, type Verb } from './decision.ts';
 import {
   didYouMean,
   readBoolean,
@@ -31,7 +31,7 @@ export interface RuleDeclaration {
   readonly position: SourcePosition;
 }
 
-// `admin` must be granted by name, and a bare deny is meant to leave nothing open.
+// `admin` and `connect` must be granted by name, and a bare deny is meant to leave nothing open.
 const BARE_VERBS: Record<'allow' | 'deny', readonly Verb[]> = { allow: ['read', 'write', 'infer'], deny: VERBS };
 const RULE_KEYS = ['target', 'verbs', 'methods', 'paths', 'shadow', 'reason'];
 // RFC 9110 §5.6.2: a method is a token.
@@ -80,7 +80,12 @@ function readFullRule(mapping: YamlMapping, effect: 'allow' | 'deny', report: Re
   const pathsEntry = entries.get('paths');
   const shadowEntry = entries.get('shadow');
   const reasonEntry = entries.get('reason');
-  const verbs = verbsEntry === undefined ? BARE_VERBS[effect] : readVerbs(verbsEntry.node, report);
+  const condition = methodsEntry ?? pathsEntry;
+  const verbs = verbsEntry === undefined ? bareVerbs(effect, condition) : readVerbs(verbsEntry.node, report);
+  if (condition !== undefined && verbs.includes('connect')) {
+    const message = `a connection has no ${condition.key}: write a rule of its own for \`connect\`, without them`;
+    report('bad-rule', message, condition.keyPosition);
+  }
   const methods = methodsEntry === undefined ? null : readMethods(methodsEntry.node, report);
   const paths = pathsEntry === undefined ? null : readPaths(pathsEntry.node, report);
   const shadow = shadowEntry === undefined ? false : readBoolean(shadowEntry.node, '`shadow`', report);
@@ -89,22 +94,28 @@ function readFullRule(mapping: YamlMapping, effect: 'allow' | 'deny', report: Re
   return { effect, target, verbs, methods, paths, shadow: shadow ?? false, reason: reason?.text ?? null, position };
 }
 
+/** A deny of some paths is about requests. */
+function bareVerbs(effect: 'allow' | 'deny', condition: YamlEntry | undefined): readonly Verb[] {
+  return effect === 'deny' && condition !== undefined ? REQUEST_VERBS : BARE_VERBS[effect];
+}
+
 function readVerbs(node: YamlNode, report: Report): readonly Verb[] {
   const verbs = new Set<Verb>();
   for (const child of readFilledList(node, '`verbs`', report) ?? []) {
-    const verb = readVerb(child, report);
+    const verb = readVerb(child, VERBS, report);
     if (verb !== null && verbs.has(verb)) report('duplicate-value', `verb \`${verb}\` is named twice`, child.position);
     if (verb !== null) verbs.add(verb);
   }
   return VERBS.filter((verb) => verbs.has(verb));
 }
 
-export function readVerb(node: YamlNode, report: Report): Verb | null {
+/** One of `known`. */
+export function readVerb<V extends Verb>(node: YamlNode, known: readonly V[], report: Report): V | null {
   const text = readText(node, 'a verb', report);
   if (text === null) return null;
-  const verb = VERBS.find((known) => known === text.text);
+  const verb = known.find((each) => each === text.text);
   if (verb !== undefined) return verb;
-  const hint = didYouMean(text.text, VERBS) || `; verbs are ${VERBS.join(', ')}`;
+  const hint = didYouMean(text.text, known) || `; verbs are ${known.join(', ')}`;
   report('unknown-verb', `unknown verb ${quote(text.text)}${hint}`, text.position);
   return null;
 }

@@ -11,7 +11,7 @@ export interface TableOptions {
   readonly paint: (text: string, answer: CellAnswer) => string;
 }
 
-const LETTERS: Readonly<Record<Verb, string>> = { read: 'r', write: 'w', infer: 'i', admin: 'a' };
+const LETTERS: Readonly<Record<Verb, string>> = { read: 'r', write: 'w', infer: 'i', admin: 'a', connect: 'c' };
 const MARKS: Readonly<Record<CellAnswer, string>> = { none: '·', deny: '×', allow: '', partly: '?', watched: '~' };
 const GAP = '  ';
 

@@ -6,7 +6,7 @@ import { quote } from '../core/quote.ts';
 import type { SourcePosition } from '../core/source-position.ts';
 import { parseSpiffeId, SpiffeIdError, type SpiffeId } from '../spiffe/spiffe-id.ts';
 import { DocumentError, parseYaml, type YamlEntry, type YamlNode } from '../yaml/located.ts';
-import { DECISION_REASONS, type DecisionReason, type Effect, type Verb } from './decision.ts';
+import { DECISION_REASONS, VERBS, type DecisionReason, type Effect, type Verb } from './decision.ts';
 import {
   collectProblems,
   didYouMean,
@@ -141,7 +141,7 @@ function readExpectation(
     const hint = didYouMean(reasonText.text, reasons) || `; reasons are ${reasons.join(', ')}`;
     report('unknown-reason', `unknown reason ${quote(reasonText.text)}${hint}`, reasonText.position);
   }
-  const verb = verbEntry === undefined ? null : readVerb(verbEntry.node, report);
+  const verb = verbEntry === undefined ? null : readVerb(verbEntry.node, VERBS, report);
   return effect === undefined ? null : { effect, reason: reason ?? null, verb };
 }
 
@@ -152,7 +152,10 @@ interface RequestLine {
   readonly query: string | null;
 }
 
-/** Either `requests`, a list of `METHOD /path?query`, or `method` and `path`. */
+/** As `toConnect` has them. */
+const CONNECT_LINE = { method: '', path: '', query: null };
+
+/** Either `requests`, a list of `METHOD /path?query` or `connect`, or `method` and `path`. */
 function readRequests(
   entries: Map<string, YamlEntry>,
   position: SourcePosition,
@@ -182,12 +185,17 @@ function readRequests(
 }
 
 function readRequestLine({ text, position }: LocatedText, report: Report): readonly RequestLine[] {
+  if (text === 'connect') return [{ position, ...CONNECT_LINE }];
   const [method = '', target = '', ...others] = text.split(' ');
   const mark = target.indexOf('?');
   const path = mark < 0 ? target : target.slice(0, mark);
   const query = mark < 0 ? null : target.slice(mark + 1);
   if (!/^[A-Z][A-Z-]*$/.test(method) || others.length > 0) {
-    report('bad-request', `${quote(text)} is not a request; write \`METHOD /path?query\``, position);
+    report(
+      'bad-request',
+      `${quote(text)} is not a request; write \`METHOD /path?query\`, or \`connect\` for a TCP connection`,
+      position,
+    );
     return [];
   }
   if (!isProxiedMethod(method)) {

@@ -217,6 +217,22 @@ describe('policy explain', () => {
     expect(exitCode).toBe(0);
   });
 
+  it('tells whether a TCP connection is allowed', async () => {
+    const path = write('p.yaml', SMALL.replace('[read]', '[connect]'));
+    const explain = (...more: readonly string[]): Promise<Outcome> =>
+      policy('explain', '--policy', path, '--from', 'peer', '--to', 'files', ...more);
+    const { exitCode, output } = await explain('--connect');
+    expect(output).toMatch(/^allow {2}allowed-by-rule: /);
+    expect(output).toMatch(/request +a TCP connection\n +verb +connect\n/);
+    expect(exitCode).toBe(0);
+    const denied = await explain('--method', 'GET', '--path', '/');
+    expect(denied.output).toContain('its verb is `connect`');
+    expect(denied.exitCode).toBe(1);
+    for (const half of [['--connect', '--path', '/'], ['--connect', '--method', 'GET'], ['--method', 'GET'], []]) {
+      expect(await explain(...half)).toMatchObject({ exitCode: 2, output: '' });
+    }
+  });
+
   it('counts would-deny as forwarded', async () => {
     const path = write('p.yaml', `${SMALL}    deny: [{ target: files, shadow: true }]\n`);
     const { exitCode, output } = await policy(

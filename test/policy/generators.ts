@@ -13,9 +13,10 @@ const rulePath = fc
   .map(([segments, end]) => `/${segments.join('/')}${end}`);
 
 const verbs = fc.uniqueArray(fc.constantFrom('read', 'write', 'infer', 'admin'), { minLength: 1, maxLength: 4 });
+const allVerbs = fc.uniqueArray(fc.constantFrom('read', 'write', 'infer', 'admin', 'connect'), { minLength: 1 });
 const rule = fc.oneof(
   fc.constantFrom(...TARGETS),
-  fc.tuple(fc.constantFrom(...TARGETS), verbs).map(([target, granted]) => ({ [target]: granted })),
+  fc.tuple(fc.constantFrom(...TARGETS), allVerbs).map(([target, granted]) => ({ [target]: granted })),
   fc.record(
     {
       target: fc.constantFrom(...TARGETS),
@@ -30,7 +31,7 @@ const rule = fc.oneof(
 
 /** What the loader takes for the same rule twice. */
 function identityOf(effect: string, node: unknown): string {
-  const all = ['read', 'write', 'infer', 'admin'];
+  const all = ['read', 'write', 'infer', 'admin', 'connect'];
   const bare = effect === 'deny' ? all : all.slice(0, 3);
   if (typeof node === 'string') return JSON.stringify([node, bare]);
   const mapping = node as Record<string, unknown>;
@@ -39,7 +40,8 @@ function identityOf(effect: string, node: unknown): string {
     return JSON.stringify([target, all.filter((verb) => (granted as string[]).includes(verb))]);
   }
   const { target, methods, paths } = mapping;
-  const granted = (mapping['verbs'] ?? bare) as string[];
+  const isConditional = methods !== undefined || paths !== undefined;
+  const granted = (mapping['verbs'] ?? (isConditional ? bare.slice(0, 4) : bare)) as string[];
   const key: unknown[] = [target, all.filter((verb) => granted.includes(verb))];
   if (methods !== undefined || paths !== undefined) {
     key.push(
@@ -93,7 +95,7 @@ const query = fc.constantFrom(
   '%ff=1',
 );
 
-export const request: fc.Arbitrary<NaiveRequest> = fc.record({
+const httpRequest: fc.Arbitrary<NaiveRequest> = fc.record({
   principal: fc.constantFrom(
     'spiffe://ai.example/peer/job',
     'spiffe://ai.example/peer/a/b',
@@ -122,3 +124,8 @@ export const request: fc.Arbitrary<NaiveRequest> = fc.record({
   ),
   query,
 });
+
+/** Some are connections. */
+export const request: fc.Arbitrary<NaiveRequest> = fc
+  .tuple(httpRequest, fc.integer({ min: 0, max: 4 }))
+  .map(([each, die]) => (die === 0 ? { ...each, method: '', path: '', query: null } : each));

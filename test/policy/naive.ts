@@ -60,6 +60,9 @@ export class NaiveEvaluator {
     if (target === undefined) return { effect: 'deny', reason: 'unknown-target' };
     const component = this.#componentOf(request.principal);
     if (component === null) return { effect: 'deny', reason: 'unknown-principal' };
+    if (request.method === '') {
+      return this.#judge(component, request.target, { verb: 'connect', method: '', segments: [] });
+    }
     const segments = decode(request.path);
     if (segments === null) return { effect: 'deny', reason: 'malformed-path' };
     const needed = this.#permissions(target.protocol ?? 'generic', request, segments);
@@ -140,13 +143,16 @@ interface Permission {
   readonly segments: readonly string[];
 }
 
-const ALL = ['read', 'write', 'infer', 'admin'];
+const ALL = ['read', 'write', 'infer', 'admin', 'connect'];
 
 function toRule(node: unknown, effect: 'allow' | 'deny'): RuleNode {
   const bare = effect === 'deny' ? ALL : ALL.slice(0, 3);
   if (typeof node === 'string') return { target: node, verbs: bare };
   const mapping = node as Readonly<Record<string, unknown>>;
-  if (typeof mapping['target'] === 'string') return { verbs: bare, ...(mapping as unknown as RuleNode) };
+  if (typeof mapping['target'] === 'string') {
+    const isConditional = 'methods' in mapping || 'paths' in mapping;
+    return { verbs: isConditional ? bare.slice(0, 4) : bare, ...(mapping as unknown as RuleNode) };
+  }
   const [[target, verbs] = ['', []]] = Object.entries(mapping);
   return { target, verbs: verbs as readonly string[] };
 }

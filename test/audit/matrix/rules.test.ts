@@ -173,6 +173,17 @@ describe('matrix-hole', () => {
     );
   });
 
+  it('takes a granted connection for a grant, and a denied one for none', () => {
+    const names = ['training', 'registry'];
+    const granting = policyOf(names, '  training: { allow: [{ registry: [connect] }] }');
+    const bodies = [TRAINER, REGISTRY, closed('training')];
+    expect(lines('matrix-hole', bodies, { policy: granting })).not.toContain('fail registry/api[Pod] training');
+    const { edges } = describeAccess(accessFor(clusterFrom([...NAMESPACES, ...bodies]), granting));
+    expect(edges.find(({ from, to }) => from === 'training' && to === 'registry')?.verbs).toEqual(['connect']);
+    const denying = policyOf(names, '  training: { allow: [{ registry: [connect] }], deny: [registry] }');
+    expect(lines('matrix-hole', bodies, { policy: denying })).toContain('fail registry/api[Pod] training');
+  });
+
   it('says nothing without a matrix', () => {
     expect(lines('matrix-hole', [TRAINER, SERVER], { policy: null })).toEqual([]);
   });
