@@ -10,7 +10,7 @@ const LOAD_START_MS = 700;
 const SET_UP_MS = 12_000;
 /** A connection with its handshake, on both ends. */
 const IDLE_CONNECTION_MS = 1.1;
-const [EVERYBODY, ONE_MODE_EACH, IN_SLICES, RATES] = [8, 4, 5, 3];
+const [EVERYBODY, ONE_MODE_EACH, IN_SLICES, RATES] = [9, 5, 5, 3];
 /** As it was measured: quick and at full length. */
 const OTHER_SECONDS: Readonly<Record<Exclude<Part, 'proxy'>, readonly [number, number]>> = {
   decide: [15, 50],

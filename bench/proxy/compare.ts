@@ -10,6 +10,7 @@ import { CADDY } from './caddy.ts';
 import { CLIENTS, type Contender } from './contender.ts';
 import { writeCredentials } from './credentials.ts';
 import type { ProxyEffort } from './effort.ts';
+import { ENVOY } from './envoy.ts';
 import { HAPROXY } from './haproxy.ts';
 import {
   type Bench,
@@ -99,7 +100,7 @@ export async function compareProxies(choice: ProxyChoice, progress: Progress): P
   );
   if (missing.length > 0) return { figures: [], paired: [], versions: {}, missing };
   progress('bundling Sallyport, with and without its decision');
-  const everybody = [NGINX, HAPROXY, CADDY, ...sallyportContenders(await bundleSallyport())];
+  const everybody = [NGINX, HAPROXY, ENVOY, CADDY, ...sallyportContenders(await bundleSallyport())];
   const versions: Record<string, string> = {};
   const contenders = everybody.filter((contender) => {
     if (!isChosen(contender, choice)) return false;

@@ -13,6 +13,7 @@ text{font:13px system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif;fil
 const COLOURS = new Map([
   ['nginx', '#2da44e'],
   ['HAProxy', '#0ea5e9'],
+  ['Envoy', '#cf4a9a'],
   ['Caddy', '#e08b2c'],
   ['Sallyport passthrough', '#c4a5f5'],
 ]);

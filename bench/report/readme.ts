@@ -8,7 +8,7 @@ const BEGIN = '<!-- bench: written by `npm run bench -- readme` from bench/resul
 const END = '<!-- bench: end -->';
 const OWN = 'Sallyport enforce';
 const REFERENCE = 'nginx';
-const PROXIES = [REFERENCE, 'HAProxy', 'Caddy', OWN];
+const PROXIES = [REFERENCE, 'HAProxy', 'Envoy', 'Caddy', OWN];
 /** Measured where it streams, and no column of its own for that. */
 const COMPETITORS: ReadonlySet<string> = new Set([...PROXIES, 'nginx, tuned buffers']);
 const FLOOR = 'no proxy';
