@@ -12,7 +12,8 @@ import { findRevocationConflicts } from './config-revocation-rules.ts';
 import { LIMIT_DEFAULTS, type ConfigDocument } from './config-schema.ts';
 import { findTrustConflicts } from './config-trust-rules.ts';
 import { EMPTY_LIST } from './config-fields.ts';
-import type { TcpAddress, UnixAddress, Upstream } from './config-values.ts';
+import type { Upstream } from './config-upstreams.ts';
+import type { TcpAddress, UnixAddress } from './config-values.ts';
 
 /** Every rule that the document breaks, in no particular order. */
 export function findConflicts(document: Sound<ConfigDocument>, source: RuleSource): readonly Conflict[] {
@@ -126,7 +127,7 @@ function* findLongServiceSockets({ authorization }: Sound<ConfigDocument>, sourc
 
 interface RouteRow {
   readonly path: Path;
-  readonly upstream: Upstream | undefined;
+  readonly upstream: Sound<Upstream> | undefined;
   readonly allowsPlaintext: boolean;
 }
 
@@ -146,10 +147,11 @@ function* findUpstreamConflicts({ listeners }: Sound<ConfigDocument>, source: Ru
 }
 
 function* findUpstreamConflict({ path, upstream, allowsPlaintext }: RouteRow, source: RuleSource): Iterable<Conflict> {
-  if (upstream?.kind === 'unix') yield* findLongSocketPath(path, upstream, source);
-  if (upstream?.kind !== 'tcp' || isLoopbackHost(upstream.host) || allowsPlaintext) return;
+  const address = upstream?.address;
+  if (address?.kind === 'unix') yield* findLongSocketPath(path, address, source);
+  if (address?.kind !== 'tcp' || isLoopbackHost(address.host) || allowsPlaintext) return;
   const message =
-    `${quote(upstream.host)} is not on this machine, and what is forwarded there is neither encrypted nor tied to an identity; ` +
+    `${quote(address.host)} is not on this machine, and what is forwarded there is neither encrypted nor tied to an identity; ` +
     'use loopback or a unix socket, or write `allowPlaintextUpstream: true`';
   yield { code: 'plaintext-upstream', path, message };
 }

@@ -19,6 +19,7 @@ import {
 import { identity } from './config-identity-schema.ts';
 import { revocation } from './config-revocation-schema.ts';
 import { trust } from './config-trust-schema.ts';
+import { parseUpstream } from './config-upstreams.ts';
 import {
   parseAdminBind,
   parseBind,
@@ -28,7 +29,6 @@ import {
   parsePathPrefix,
   parseRouteHost,
   parseSize,
-  parseUpstream,
 } from './config-values.ts';
 
 const logAllow = z.unknown().transform((value, context): 'all' | 'none' | number => {

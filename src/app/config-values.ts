@@ -1,4 +1,4 @@
-// The small notations of the configuration file: durations, sizes, addresses to bind, upstreams, hosts, prefixes and paths.
+// The small notations of the configuration file: durations, sizes, addresses to bind, hosts, prefixes and paths.
 
 import { SallyportError } from '../core/error.ts';
 import { quote } from '../core/quote.ts';
@@ -16,8 +16,6 @@ export interface UnixAddress {
   readonly kind: 'unix';
   readonly path: string;
 }
-
-export type Upstream = TcpAddress | UnixAddress;
 
 export type ConfigValueErrorCode =
   | 'invalid-duration'
@@ -108,35 +106,7 @@ export function parseAdminBind(text: string): TcpAddress | UnixAddress | null {
 
 /** As `parseBind`, and also `unix:/path`. */
 export function parseServiceBind(text: string): TcpAddress | UnixAddress {
-  return text.startsWith('unix:') ? parseUnixAddress(text, 'invalid-bind') : parseBind(text);
-}
-
-/** `http://host:port` or `unix:/path` and nothing else. The grammar is small on purpose: a URL parser repairs what should be refused. */
-export function parseUpstream(text: string): Upstream {
-  if (text.startsWith('unix:')) return parseUnixAddress(text, 'invalid-upstream');
-  // First of all, since what stands before an `@` may be a password and must not be told further.
-  if (text.includes('@'))
-    return refuse('invalid-upstream', 'an upstream takes no user name or password; write `http://host:port`');
-  const wrong = (help: string): never => refuse('invalid-upstream', `${quote(text)} ${help}`);
-  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(text)?.[1];
-  if (scheme === undefined) return wrong('is not an upstream; write `http://127.0.0.1:5000` or `unix:/run/app.sock`');
-  if (scheme.toLowerCase() === 'http' && scheme !== 'http') return wrong('does not begin with `http://` in lower case');
-  if (scheme !== 'http') {
-    const message = `the scheme of ${quote(text)} is not supported yet; an upstream is \`http://host:port\` or \`unix:/path\``;
-    return refuse('unsupported-upstream', message);
-  }
-  const authority = text.slice('http://'.length);
-  if (/[/?#\\]/.test(authority))
-    return wrong('has a path or query; an upstream is only a host and a port, and the path of each request is kept');
-  const parts = splitHostPort(authority);
-  if (parts === null)
-    return wrong('is not `http://host:port`; the port is needed, and an IPv6 address stands in brackets');
-  const host = canonicalIp(parts.host) ?? canonicalHostName(parts.host);
-  if (host === null) return wrong('does not name a host or an IP address');
-  if (host === '0.0.0.0' || host === '::' || host === '::ffff:0.0.0.0')
-    return wrong('is an address to listen on; write the one to connect to, such as `127.0.0.1`');
-  const port = parsePort(parts.port) ?? 0;
-  return port === 0 ? wrong('has no port between 1 and 65535') : { kind: 'tcp', host, port };
+  return text.startsWith('unix:') ? parseUnixAddress(text, 'unix:', 'invalid-bind') : parseBind(text);
 }
 
 /** The host of a route: lower case, no port, an IPv6 address without brackets. */
@@ -206,11 +176,11 @@ function formatQuantity(amount: number, units: ReadonlyMap<string, number>): str
   return `${amount / factor}${unit}`;
 }
 
-function parseUnixAddress(text: string, code: 'invalid-bind' | 'invalid-upstream'): UnixAddress {
-  const path = text.slice('unix:'.length);
-  if (path === '' || path.endsWith('/'))
-    return refuse(code, `${quote(text)} names no socket; write \`unix:/run/app.sock\``);
-  if (path.startsWith('//'))
-    return refuse(code, `${quote(text)} is not a unix socket; write \`unix:/run/app.sock\`, without \`//\``);
+/** `text` is the address as it is written, `prefix` how one of its kind begins. */
+export function parseUnixAddress(text: string, prefix: string, code: 'invalid-bind' | 'invalid-upstream'): UnixAddress {
+  const path = text.slice(prefix.length);
+  const example = `write \`${prefix}/run/app.sock\``;
+  if (path === '' || path.endsWith('/')) return refuse(code, `${quote(text)} names no socket; ${example}`);
+  if (path.startsWith('//')) return refuse(code, `${quote(text)} is not a unix socket; ${example}, without \`//\``);
   return { kind: 'unix', path: parsePath(path) };
 }

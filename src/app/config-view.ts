@@ -8,6 +8,7 @@ import type { IdentityConfig } from './config-identity.ts';
 import type { RedisConfig } from './config-revocation.ts';
 import type { BundleEndpointConfig, FederationConfig, TrustConfig } from './config-trust.ts';
 import type { Config, ListenerConfig, RouteConfig } from './config.ts';
+import { formatUpstream } from './config-upstreams.ts';
 import { formatAddress } from './config-values.ts';
 
 const NOT_SHOWN = '(not shown)';
@@ -126,6 +127,5 @@ function toObject(entries: Iterable<readonly [string, unknown]>): object {
 }
 
 function toRouteView({ host, pathPrefix, component, upstream }: RouteConfig): object {
-  const address = formatAddress(upstream);
-  return { host, pathPrefix, component, upstream: upstream.kind === 'unix' ? address : `http://${address}` };
+  return { host, pathPrefix, component, upstream: formatUpstream(upstream) };
 }

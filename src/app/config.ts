@@ -20,7 +20,8 @@ import { type RevocationConfig, toRevocationConfig } from './config-revocation.t
 import { findConflicts } from './config-rules.ts';
 import { LIMIT_DEFAULTS, PART_DEFAULTS, type ConfigDocument, type LimitsDocument } from './config-schema.ts';
 import { toTrustConfig, type TrustConfig } from './config-trust.ts';
-import type { TcpAddress, UnixAddress, Upstream } from './config-values.ts';
+import type { Upstream } from './config-upstreams.ts';
+import type { TcpAddress, UnixAddress } from './config-values.ts';
 
 export interface Config {
   readonly trustDomain: TrustDomain;
@@ -196,14 +197,18 @@ function toRoutes(listener: ListenerDocument, path: Path, origin: Origin): reado
       host: route.host,
       pathPrefix: route.pathPrefix,
       component: route.component,
-      upstream: resolveAddress(origin, route.upstream),
+      upstream: resolveUpstream(origin, route.upstream),
       position: positionAt(root, [...path, 'routes', at, 'component']),
     }));
   }
   // The schema has proven that a listener without routes has both.
   if (component === undefined || upstream === undefined) return [];
   const position = positionAt(root, [...path, 'component']);
-  return [{ host: null, pathPrefix: null, component, upstream: resolveAddress(origin, upstream), position }];
+  return [{ host: null, pathPrefix: null, component, upstream: resolveUpstream(origin, upstream), position }];
+}
+
+function resolveUpstream(origin: Origin, upstream: Upstream): Upstream {
+  return { ...upstream, address: resolveAddress(origin, upstream.address) };
 }
 
 function toUpstreamConfig(document: ConfigDocument['upstream']): UpstreamConfig {

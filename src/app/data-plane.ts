@@ -9,7 +9,7 @@ import { VerifiedTokens } from '../spiffe/verified-tokens.ts';
 import { RateLimit } from '../telemetry/rate-limit.ts';
 import type { AuthenticateConfig } from './config-admission.ts';
 import type { Config, ListenerConfig } from './config.ts';
-import { formatAddress, type Upstream } from './config-values.ts';
+import { formatUpstream, type Upstream } from './config-upstreams.ts';
 import {
   createAdmissionSources,
   createDeciding,
@@ -91,10 +91,10 @@ export class DataPlane {
   }
 
   #poolFor(upstream: Upstream): UpstreamPool {
-    const key = formatAddress(upstream);
+    const key = formatUpstream(upstream);
     let pool = this.#pools.get(key);
     if (pool === undefined) {
-      pool = new UpstreamPool(upstream, this.#config.upstream, this.#parts.clock);
+      pool = new UpstreamPool(upstream.address, this.#config.upstream, this.#parts.clock);
       this.#pools.set(key, pool);
     }
     return pool;

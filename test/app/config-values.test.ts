@@ -2,7 +2,6 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   ConfigValueError,
-  formatAddress,
   formatDuration,
   formatSize,
   parseAdminBind,
@@ -13,7 +12,6 @@ import {
   parsePathPrefix,
   parseRouteHost,
   parseSize,
-  parseUpstream,
 } from '../../src/app/config-values.ts';
 
 const tcp = (host: string, port: number): object => ({ kind: 'tcp', host, port });
@@ -167,84 +165,6 @@ describe('parseBind', () => {
   });
 });
 
-describe('parseUpstream', () => {
-  it.each<[string, object]>([
-    ['http://127.0.0.1:5000', tcp('127.0.0.1', 5000)],
-    ['http://[::1]:5000', tcp('::1', 5000)],
-    ['http://[0::1]:5000', tcp('::1', 5000)],
-    ['http://localhost:80', tcp('localhost', 80)],
-    ['http://Registry.ML.svc.cluster.local.:80', tcp('registry.ml.svc.cluster.local.', 80)],
-    ['http://a_b-c:1', tcp('a_b-c', 1)],
-    ['unix:/run/registry.sock', { kind: 'unix', path: '/run/registry.sock' }],
-    ['unix:registry.sock', { kind: 'unix', path: 'registry.sock' }],
-  ])('reads %s', (text, upstream) => {
-    expect(parseUpstream(text)).toEqual(upstream);
-  });
-
-  it.each([
-    '',
-    '127.0.0.1:5000',
-    'localhost',
-    'HTTP://127.0.0.1:5000',
-    'http:127.0.0.1:5000',
-    'http:/127.0.0.1:5000',
-    'http://',
-    'http://:5000',
-    'http://127.0.0.1',
-    'http://127.0.0.1:',
-    'http://127.0.0.1:0',
-    'http://127.0.0.1:65536',
-    'http://127.0.0.1:5000/',
-    'http://127.0.0.1:5000/v1',
-    'http://127.0.0.1:5000?a',
-    'http://127.0.0.1:5000#a',
-    'http://127.0.0.1\\@evil:5000',
-    'http://user@127.0.0.1:5000',
-    'http://user:password@127.0.0.1:5000',
-    'http://::1:5000',
-    'http://[::1%lo]:5000',
-    'http://0.0.0.0:5000',
-    'http://[::]:5000',
-    'http://[::ffff:0.0.0.0]:5000',
-    'http://127.1:5000',
-    'http://2130706433:5000',
-    'http://0x7f000001:5000',
-    'http://0177.0.0.1:5000',
-    'http://a..b:5000',
-    'http://-a:5000',
-    'http://a b:5000',
-    'http://a%62:5000',
-    'http://bücher:5000',
-    `http://${'a'.repeat(64)}:5000`,
-    ' http://127.0.0.1:5000',
-    'http://127.0.0.1:5000\n',
-    'unix:',
-    'unix:/run/',
-    'unix:///run/a.sock',
-    'unix:/run/\u0000.sock',
-  ])('refuses `%s`', (text) => {
-    expect(codeOf(() => parseUpstream(text))).toMatch(/^invalid-(?:upstream|path)$/);
-  });
-
-  it.each(['https://127.0.0.1:5000', 'h2c://127.0.0.1:5000', 'grpc://x:1', 'file:///etc/passwd'])(
-    'says that `%s` is not supported yet',
-    (text) => {
-      expect(codeOf(() => parseUpstream(text))).toBe('unsupported-upstream');
-    },
-  );
-
-  it('never repeats a password', () => {
-    expect(() => parseUpstream('ftp://root:hunter2@h')).toThrow(/^(?!.*hunter2)/);
-  });
-
-  it('reads back what it shows', () => {
-    for (const text of ['http://127.0.0.1:5000', 'http://[::1]:5000', 'http://a.b:1']) {
-      expect(`http://${formatAddress(parseUpstream(text))}`).toBe(text);
-    }
-    expect(formatAddress(parseUpstream('unix:/run/a.sock'))).toBe('unix:/run/a.sock');
-  });
-});
-
 describe('routes, names and paths', () => {
   it.each([
     ['models.ai.example', 'models.ai.example'],
@@ -318,7 +238,6 @@ describe('routes, names and paths', () => {
         for (const parse of [
           parseBind,
           parseAdminBind,
-          parseUpstream,
           parseRouteHost,
           parsePathPrefix,
           parsePath,

@@ -265,7 +265,7 @@ describe('the configuration of Sallyport', () => {
     expect(config.policy.mode).toBe('enforce');
     expect(config.listeners).toHaveLength(1);
     expect(config.listeners[0]).toMatchObject({ component: 'registry', bind: { host: '0.0.0.0', port: 8443 } });
-    expect(config.listeners[0]?.routes[0]?.upstream).toEqual({ kind: 'tcp', host: '127.0.0.1', port: 5000 });
+    expect(config.listeners[0]?.routes[0]?.upstream.address).toEqual({ kind: 'tcp', host: '127.0.0.1', port: 5000 });
     expect(registry.args).toContain('--port=5000');
     expect(config.admin?.bind).toMatchObject({ host: '127.0.0.1' });
   });
