@@ -1,9 +1,9 @@
 // Follows a pickle as Python's machine would, without running anything: which names it imports, and which of them it calls.
 // https://docs.python.org/3/library/pickle.html#restricting-globals
 
-import { isUtf8 } from 'node:buffer';
-import { ByteCursor, type ByteSource, readUint64 } from './byte-source.ts';
-import { PICKLE_OPCODES, type PickleArgument, type PickleOpcode } from './pickle-opcodes.ts';
+import { ByteCursor, type ByteSource } from './byte-source.ts';
+import { type ArgumentReading, Broken, type Item, readArgument } from './pickle-arguments.ts';
+import { PICKLE_OPCODES } from './pickle-opcodes.ts';
 
 export interface PickleImport {
   /** As Python gets it; `?` where it is computed, so that nobody can tell. */
@@ -56,25 +56,12 @@ export function readPickle(
   return { imports: [...imports.values()], hasCalls, opcodes, texts, end };
 }
 
-/** A text, or null for anything else. */
-type Item = string | null;
 const MARK = Symbol('mark');
-
-class Broken {
-  readonly detail: string;
-  readonly isSure: boolean;
-  constructor(detail: string, certainty: 'python-stops' | 'python-may-read-on' = 'python-stops') {
-    this.detail = detail;
-    this.isSure = certainty === 'python-stops';
-  }
-}
 
 const TOO_LARGE = Symbol('too large');
 const STOP = Symbol('stop');
-const MAX_NAME = 1024;
 /** There have been six in thirty years. */
 const NEXT_PROTOCOLS = 9;
-const MAX_LINE = 65_536;
 const MAX_TEXTS = 20_000;
 const UNKNOWN_NAME = '?';
 
@@ -115,7 +102,7 @@ class PickleMachine {
     this.opcodes += 1;
     if (this.opcodes > this.#limits.maxOpcodes) throw TOO_LARGE;
     if (this.#stack.length > this.#limits.maxItems || this.#memo.size > this.#limits.maxItems) throw TOO_LARGE;
-    const argument = this.#readArgument(opcode);
+    const argument = readArgument(this.#cursor, opcode);
     const { effect } = opcode;
     switch (effect.kind) {
       case 'push':
@@ -262,135 +249,4 @@ class PickleMachine {
     this.#marks -= 1;
     while (this.#stack.pop() !== MARK);
   }
-
-  #readArgument({ name, argument }: PickleOpcode): ArgumentReading {
-    switch (argument.kind) {
-      case 'none':
-        return NO_ARGUMENT;
-      case 'bytes':
-        return { ...NO_ARGUMENT, number: littleEndian(this.#take(argument.length), argument.length > 4) };
-      case 'counted':
-        return this.#readCounted(argument, UNICODE_NAMES.has(name));
-      case 'line':
-        return this.#readLine(argument.form);
-      case 'two-lines':
-        return { ...NO_ARGUMENT, lines: [this.#nameLine(), this.#nameLine()] };
-    }
-  }
-
-  #readCounted(
-    { lengthBytes, isText, isSigned }: Extract<PickleArgument, { kind: 'counted' }>,
-    isUnicode: boolean,
-  ): ArgumentReading {
-    const bytes = this.#take(lengthBytes);
-    const length = lengthBytes === 8 ? Number(readUint64(bytes)) : littleEndian(bytes, false);
-    if (isSigned && length > 0x7fff_ffff) throw new Broken('a negative length');
-    if (isText && length <= MAX_NAME) return { ...NO_ARGUMENT, text: decode(this.#take(length), isUnicode) };
-    if (!this.#cursor.skip(length)) throw new Broken('it ends within a value');
-    return NO_ARGUMENT;
-  }
-
-  #readLine(form: Extract<PickleArgument, { kind: 'line' }>['form']): ArgumentReading {
-    const line = this.#line();
-    if (line === null) {
-      if (form === 'memo') throw new Broken('a place in the memo of many digits', 'python-may-read-on');
-      return NO_ARGUMENT;
-    }
-    const text = decode(line, false);
-    switch (form) {
-      case 'number':
-      case 'float':
-        // Whether it is one, Python decides in more ways than one; to read on shows more than to stop.
-        return NO_ARGUMENT;
-      case 'memo':
-        return { ...NO_ARGUMENT, number: memoPlace(text) };
-      case 'quoted':
-        return { ...NO_ARGUMENT, text: unescape(unquote(text), PYTHON_ESCAPE) };
-      case 'unicode':
-        return { ...NO_ARGUMENT, text: unescape(text, UNICODE_ESCAPE) };
-      case 'persistent-id':
-        return NO_ARGUMENT;
-    }
-  }
-
-  #nameLine(): Item {
-    const line = this.#line();
-    const text = line === null ? null : decode(line, true);
-    return text === null || text.length > MAX_NAME ? null : text;
-  }
-
-  /** Null for one longer than is kept, which is passed: Python reads lines of any length. */
-  #line(): Uint8Array | null {
-    const line = this.#cursor.takeLine(MAX_LINE);
-    if (line === null && !this.#cursor.skipLine()) throw new Broken('a line that does not end');
-    return line;
-  }
-
-  #take(length: number): Uint8Array {
-    const bytes = this.#cursor.take(length);
-    if (bytes === null) throw new Broken('it ends within a value');
-    return bytes;
-  }
-}
-
-const UNICODE_NAMES: ReadonlySet<string> = new Set(['SHORT_BINUNICODE', 'BINUNICODE', 'BINUNICODE8']);
-
-interface ArgumentReading {
-  readonly number: number;
-  readonly text: Item;
-  readonly lines: readonly [Item, Item];
-}
-
-const NO_ARGUMENT: ArgumentReading = { number: 0, text: null, lines: [null, null] };
-
-/** Python takes signs, spaces, zeros in front, and what a NUL ends; as a place it has none beyond 63 bits. */
-function memoPlace(text: string): number {
-  const digits = (text.split('\0', 1)[0] ?? '').replaceAll(/[\s_+-]/g, '').replace(/^0+(?=\d)/, '');
-  if (!/^\d+$/.test(digits)) throw new Broken('no place in the memo');
-  const place = Number(digits);
-  if (!Number.isSafeInteger(place)) throw new Broken('a place in the memo of many digits', 'python-may-read-on');
-  return place;
-}
-
-/** Strings of Python 2 are bytes in any encoding; what is Unicode is UTF-8, where Python lets half a pair stand alone. */
-function decode(bytes: Uint8Array, isUnicode: boolean): string {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (!isUnicode || isUtf8(buffer)) return buffer.toString('utf8');
-  const mended = Buffer.from(buffer.toString('latin1').replaceAll(LONE_SURROGATE, '???'), 'latin1');
-  if (!isUtf8(mended)) throw new Broken('a text that is not UTF-8');
-  return mended.toString('utf8');
-}
-
-const LONE_SURROGATE = /\u00ed[\u00a0-\u00bf][\u0080-\u00bf]/g;
-
-/** Of eight bytes only the fact that there are some matters. */
-function littleEndian(bytes: Uint8Array, isLong: boolean): number {
-  if (isLong) return 0;
-  let value = 0;
-  for (let index = bytes.length - 1; index >= 0; index -= 1) value = value * 256 + (bytes[index] ?? 0);
-  return value;
-}
-
-function unquote(text: string): string {
-  const trimmed = text.trim();
-  const quote = trimmed.charAt(0);
-  const isQuoted = trimmed.length >= 2 && (quote === "'" || quote === '"') && trimmed.endsWith(quote);
-  if (!isQuoted) throw new Broken('a string without quotes');
-  return trimmed.slice(1, -1);
-}
-
-const PYTHON_ESCAPE = /\\(?:x([0-9a-fA-F]{2})|([0-7]{1,3})|([\\'"abfnrtv]))/g;
-const UNICODE_ESCAPE = /\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))/g;
-const LETTERS: Readonly<Record<string, string>> = { a: '\u0007', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' };
-
-/** A name may be written so that whoever searches for it does not find it. */
-function unescape(text: string, form: typeof PYTHON_ESCAPE): string {
-  return text.replaceAll(form, (_whole, first?: string, second?: string, letter?: string) => {
-    if (typeof letter === 'string') return LETTERS[letter] ?? letter;
-    const code =
-      form === PYTHON_ESCAPE && second !== undefined
-        ? Number.parseInt(second, 8)
-        : Number.parseInt(first ?? second ?? '', 16);
-    return code <= 0x10_ffff ? String.fromCodePoint(code) : '\uFFFD';
-  });
 }
