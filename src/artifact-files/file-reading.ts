@@ -5,7 +5,8 @@ import { closeSync, constants, type BigIntStats, fstatSync, openSync, readSync }
 import { gunzipSync, inflateRawSync, inflateSync } from 'node:zlib';
 import { scanCredentials } from '../artifact/credential-scan.ts';
 import type { ByteSource } from '../artifact/content/byte-source.ts';
-import { inspectContent, type Inflated, type InspectTerms } from '../artifact/content/inspect.ts';
+import type { Inflated, InspectTerms } from '../artifact/content/content-reading.ts';
+import { inspectContent } from '../artifact/content/inspect.ts';
 import type { DigestAlgorithm } from '../artifact/digest.ts';
 import type { FileFacts } from '../artifact/run.ts';
 import { HASH_NAMES } from '../artifact/tree-digest.ts';

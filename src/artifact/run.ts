@@ -2,7 +2,7 @@
 
 import type { Detection } from '../audit/credentials/detection.ts';
 import type { Unreadable } from '../audit/inventory.ts';
-import type { ContentReading } from './content/inspect.ts';
+import type { ContentReading } from './content/content-reading.ts';
 import type { DigestAlgorithm } from './digest.ts';
 import type { RunEntries } from './run-tree.ts';
 import type { SignatureReading } from './signature.ts';

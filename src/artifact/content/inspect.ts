@@ -1,45 +1,20 @@
 // What a file can do to whoever loads it, told by its content: its name decides nothing but what it claims to be.
 
+import { hasMagic, hasTarMark, nameOfCompression } from './archive-marks.ts';
 import { type ByteSource, sourceOf, windowOf } from './byte-source.ts';
+import {
+  type ContentReading,
+  type Hazard,
+  type InspectTerms,
+  type Place,
+  unread,
+  withHazards,
+} from './content-reading.ts';
+import { inspectPickle, isNamedPickle, readPickles } from './inspect-pickle.ts';
 import { type KerasReading, readKerasConfig, searchKerasConfig } from './keras.ts';
 import { readNumpyHeader } from './numpy.ts';
-import { type OpcodeBudget, readPickle, type PickleReading } from './pickle.ts';
-import { judgeImport } from './pickle-names.ts';
 import { looksLikeSafetensors, readSafetensors } from './safetensors.ts';
-import { findUnmarked, MAX_PICKLES } from './unmarked-pickle.ts';
 import { readZip, type ZipMember } from './zip.ts';
-
-export type Hazard =
-  /** Loading it runs what these names stand for. */
-  | { readonly kind: 'dangerous-import'; readonly names: readonly string[]; readonly member: string | null }
-  /** Neither known to only build data, nor known to be dangerous. */
-  | { readonly kind: 'unknown-import'; readonly names: readonly string[]; readonly member: string | null }
-  /** A program of another kind: a Lambda layer, TorchScript. */
-  | { readonly kind: 'program'; readonly detail: string; readonly member: string | null }
-  /** Readers could take it for different things. */
-  | { readonly kind: 'ambiguous'; readonly detail: string; readonly member: string | null }
-  /** Not looked into, or not to its end: nothing can be said. */
-  | { readonly kind: 'unread'; readonly detail: string; readonly member: string | null };
-
-export type ContentFormat = 'pickle' | 'zip' | 'numpy' | 'safetensors' | 'hdf5' | 'compressed' | 'archive' | 'other';
-
-export interface ContentReading {
-  readonly format: ContentFormat;
-  readonly hazards: readonly Hazard[];
-  /** Strings of pickles, for what they may say. */
-  readonly texts: readonly string[];
-}
-
-export type Inflated =
-  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  | { readonly kind: 'too-large' }
-  | { readonly kind: 'broken' };
-
-export interface InspectTerms {
-  /** Of the file; only its ending is looked at. */
-  readonly name: string;
-  readonly inflate: (bytes: Uint8Array, form: 'raw' | 'gzip' | 'zlib', maxBytes: number) => Inflated;
-}
 
 export function inspectContent(source: ByteSource, terms: InspectTerms): ContentReading {
   return inspect(source, {
@@ -50,30 +25,11 @@ export function inspectContent(source: ByteSource, terms: InspectTerms): Content
   });
 }
 
-interface Place extends InspectTerms {
-  readonly member: string | null;
-  /** Of archives in each other. */
-  readonly depth: number;
-  /** What may still be inflated and followed, of the whole file. */
-  readonly budget: OpcodeBudget & { bytes: number };
-}
-
 const MAX_DEPTH = 3;
 const MAX_INFLATED = 64 * 1024 * 1024;
 const MAX_INFLATED_TOTAL = 512 * 1024 * 1024;
-const MAX_NAMES = 16;
 /** Some seconds of them. */
 const MAX_OPCODES_TOTAL = 24_000_000;
-const PICKLE_NAMES = /\.(?:pkl|pickle|joblib|dill|pt|pth|ckpt)$/i;
-
-const COMPRESSED: readonly (readonly [magic: string, name: string])[] = [
-  ['425a68', 'bzip2'],
-  ['fd377a585a00', 'xz'],
-  ['04224d18', 'LZ4'],
-  ['28b52ffd', 'Zstandard'],
-  ['5d0000', 'LZMA'],
-  ['377abcaf271c', '7-Zip'],
-];
 
 function inspect(source: ByteSource, place: Place): ContentReading {
   if (source.size === 0) return { format: 'other', hazards: [], texts: [] };
@@ -105,86 +61,13 @@ function inspect(source: ByteSource, place: Place): ContentReading {
 
 /** Of a file in which nothing was recognised. */
 function claimHazards({ name, member }: Place): readonly Hazard[] {
-  if (!PICKLE_NAMES.test(name)) return [];
+  if (!isNamedPickle(name)) return [];
   return [
     {
       kind: 'unread',
       detail: 'its name says that it is loaded as a pickle, and its content is none that is known',
       member,
     },
-  ];
-}
-
-function inspectPickle(source: ByteSource, head: Uint8Array, place: Place): ContentReading | null {
-  const hasMark = head[0] === 0x80 && (head[1] ?? 6) <= 5;
-  if (hasMark || PICKLE_NAMES.test(place.name)) return readPickles(source, 0, { place, isSure: hasMark });
-  const unmarked = findUnmarked(source, 0, place.budget);
-  switch (unmarked.kind) {
-    case 'pickle':
-      return readPickles(source, 0, { place, isSure: true });
-    case 'doubtful':
-      return unread(
-        'pickle',
-        `it can be read as a pickle to byte ${unmarked.at} (${unmarked.detail}), and Python may read on`,
-        place,
-      );
-    case 'none':
-      return null;
-  }
-}
-
-/** Torch's old form is several in a row, and Python's loader can be called for each. */
-function readPickles(
-  source: ByteSource,
-  start: number,
-  { place, isSure }: { readonly place: Place; readonly isSure: boolean },
-): (ContentReading & { readonly endAt: number }) | null {
-  const readings: PickleReading[] = [];
-  const hazards: Hazard[] = [];
-  let at = start;
-  for (;;) {
-    const reading = readPickle(source, at, { budget: place.budget });
-    const isFirst = readings.length === 0;
-    const { end, imports } = reading;
-    if (end.kind === 'broken' && imports.length === 0 && !(isFirst && isSure)) break;
-    // Weights behind a pickle may look like the beginning of one without a mark.
-    if (!isFirst && source.read(at, 1)[0] !== 0x80 && findUnmarked(source, at, place.budget).kind === 'none') break;
-    readings.push(reading);
-    if (end.kind !== 'stop') {
-      const detail =
-        end.kind === 'broken'
-          ? `the pickle breaks off at byte ${end.at} (${end.detail}); a reader runs what stands before`
-          : `the pickle goes on behind byte ${end.at}, further than is followed`;
-      hazards.push({ kind: 'unread', detail, member: place.member });
-      break;
-    }
-    at = end.at;
-    if (at >= source.size) break;
-    if (readings.length >= MAX_PICKLES) {
-      hazards.push({ kind: 'unread', detail: `more than ${MAX_PICKLES} pickles in a row`, member: place.member });
-      break;
-    }
-  }
-  if (readings.length === 0) return null;
-  return {
-    format: 'pickle',
-    hazards: [...importHazards(readings, place), ...hazards],
-    texts: readings.flatMap(({ texts }) => texts),
-    endAt: at,
-  };
-}
-
-function importHazards(readings: readonly PickleReading[], { member }: Place): readonly Hazard[] {
-  const imports = readings.flatMap((reading) => reading.imports);
-  const namesOf = (verdict: 'dangerous' | 'unknown'): readonly string[] => [
-    ...new Set(imports.filter((each) => judgeImport(each) === verdict).map(({ module, name }) => `${module}.${name}`)),
-  ];
-  const [dangerous, unknown] = [namesOf('dangerous'), namesOf('unknown')];
-  return [
-    ...(dangerous.length === 0
-      ? []
-      : [{ kind: 'dangerous-import', names: dangerous.slice(0, MAX_NAMES), member } as const]),
-    ...(unknown.length === 0 ? [] : [{ kind: 'unknown-import', names: unknown.slice(0, MAX_NAMES), member } as const]),
   ];
 }
 
@@ -282,10 +165,6 @@ function withRest(
   return { ...withHazards(reading, [...rest.hazards, ...behind]), texts: [...reading.texts, ...rest.texts] };
 }
 
-function withHazards(reading: ContentReading, hazards: readonly Hazard[]): ContentReading {
-  return { ...reading, hazards: [...reading.hazards, ...hazards] };
-}
-
 function inspectSafetensors(source: ByteSource, place: Place): ContentReading | null {
   const isClaimed = /\.safetensors$/i.test(place.name);
   if (!isClaimed && !looksLikeSafetensors(source)) return null;
@@ -330,36 +209,12 @@ function inspectCompressed(source: ByteSource, head: Uint8Array, place: Place): 
     const reading = inspect(sourceOf(inflated.bytes), { ...place, name, depth: place.depth + 1 });
     return { ...reading, format: 'compressed' };
   }
-  const other = COMPRESSED.find(([magic]) => hasMagic(head, magic));
-  return other === undefined ? null : unread('compressed', `compressed with ${other[1]}, which is not unpacked`, place);
+  const other = nameOfCompression(head);
+  return other === null ? null : unread('compressed', `compressed with ${other}, which is not unpacked`, place);
 }
 
 function inspectArchive(head: Uint8Array, place: Place): ContentReading | null {
-  const isTar = Buffer.from(head.subarray(257, 262)).toString('latin1') === 'ustar';
-  return isTar || hasTarChecksum(head)
+  return hasTarMark(head)
     ? unread('archive', 'a tar archive, which is not looked into; give the directory it was made of', place)
     : null;
-}
-
-/** The oldest form has no mark: only the sum of its first block, in octal, where spaces are added up instead of it. */
-function hasTarChecksum(head: Uint8Array): boolean {
-  const field = Buffer.from(head.subarray(148, 156)).toString('latin1');
-  const digits = /^ *([0-7]{1,8})[\0 ]*$/.exec(field)?.[1];
-  if (head.length < 512 || digits === undefined) return false;
-  const told = Number.parseInt(digits, 8);
-  const isChecksum = (at: number): boolean => at >= 148 && at < 156;
-  const [unsigned, signed] = [
-    (byte: number): number => byte,
-    // As some wrote it for names beyond ASCII.
-    (byte: number): number => (byte < 128 ? byte : byte - 256),
-  ].map((valueOf) => head.reduce((sum, byte, at) => sum + (isChecksum(at) ? 0x20 : valueOf(byte)), 0));
-  return told === unsigned || told === signed;
-}
-
-function unread(format: ContentFormat, detail: string, { member }: Place): ContentReading {
-  return { format, hazards: [{ kind: 'unread', detail, member }], texts: [] };
-}
-
-function hasMagic(head: Uint8Array, magic: string): boolean {
-  return Buffer.from(head.subarray(0, magic.length / 2)).toString('hex') === magic;
 }

@@ -4,7 +4,7 @@ import { describeDetection } from '../../audit/credentials/detection.ts';
 import type { Verdict } from '../../audit/finding.ts';
 import { failed, passed, unknown } from '../../audit/verdict.ts';
 import { accountOf, type ArtifactRule, artifactRuleInfo, firstOf, keyOf } from '../artifact-rule.ts';
-import type { Hazard } from '../content/inspect.ts';
+import type { Hazard } from '../content/content-reading.ts';
 import type { FileReading, Run } from '../run.ts';
 import { refToFile } from '../subject.ts';
 
