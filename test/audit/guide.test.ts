@@ -22,6 +22,7 @@ import { termsOf } from './terms.ts';
 
 const DEPLOY = new URL('../../deploy/', import.meta.url);
 const GUIDE = readFileSync(new URL('AUDIT.md', DEPLOY), 'utf8');
+const ARTIFACTS = readFileSync(new URL('ARTIFACTS.md', DEPLOY), 'utf8');
 
 function blocksOf(language: string): readonly string[] {
   return [...GUIDE.matchAll(/```(\w+)\n([\s\S]*?)```/g)].flatMap(([, found, text = '']) =>
@@ -84,6 +85,23 @@ describe('the guide to the audit', () => {
       const { out } = await runCommand([command, '--help']);
       expect(out, line).toContain(`Usage: sallyport audit ${command} `);
       for (const [option] of rest.matchAll(/--[a-z-]+/g)) expect(out, line).toContain(option);
+    }
+  });
+
+  it('mentions every option of every command, or the guide to artifacts does', async () => {
+    const words = new Set(`${GUIDE}\n${ARTIFACTS}`.match(/--[a-z-]+/g));
+    const { out } = await runCommand(['--help']);
+    const [, list = ''] = /\nCommands:\n([\s\S]*)$/.exec(out) ?? [];
+    const commands = [...list.matchAll(/^ {2}(\w+)/gm)].flatMap(([, name = '']) => (name === 'help' ? [] : [name]));
+    expect(commands).toContain('cluster');
+    for (const command of commands) {
+      const { out: help } = await runCommand([command, '--help']);
+      const options = [...help.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, option]) => option);
+      expect(options, command).toContain('--help');
+      expect(
+        options.filter((option) => option !== '--help' && !words.has(String(option))),
+        command,
+      ).toEqual([]);
     }
   });
 
