@@ -1,7 +1,8 @@
 // What a rule over run directories is, and how its account begins.
 
-import type { Json, Remediation, RuleInfo, Severity, Tenet, Verdict } from '../audit/finding.ts';
+import type { Json, RuleInfo, Severity, Tenet, Verdict } from '../audit/finding.ts';
 import type { Path } from '../audit/path.ts';
+import type { FailureAccount } from '../audit/verdict.ts';
 import type { JudgedRun } from './judgement.ts';
 import type { Trust } from './trust.ts';
 
@@ -34,15 +35,7 @@ export interface ArtifactFailure {
   readonly key?: string;
 }
 
-/** For `failed`. */
-export function accountOf({ at = [], detail, remedy, evidence = {}, severity, key }: ArtifactFailure): {
-  readonly at: Path;
-  readonly detail: string;
-  readonly evidence: Readonly<Record<string, Json>>;
-  readonly remediation: Remediation;
-  readonly severity?: Severity;
-  readonly key?: string;
-} {
+export function accountOf({ at = [], detail, remedy, evidence = {}, severity, key }: ArtifactFailure): FailureAccount {
   return {
     at,
     detail,

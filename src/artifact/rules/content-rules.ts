@@ -116,15 +116,6 @@ function judgeHazard(run: Run, path: string, hazard: Hazard): Verdict {
         }),
       );
     case 'program':
-      return failed(
-        resource,
-        accountOf({
-          detail: `${hazard.detail}${where}`,
-          remedy: LOAD_REMEDY,
-          severity: 'high',
-          key: keyOf(key, [hazard.detail]),
-        }),
-      );
     case 'ambiguous':
       return failed(
         resource,
@@ -132,7 +123,7 @@ function judgeHazard(run: Run, path: string, hazard: Hazard): Verdict {
           detail: `${hazard.detail}${where}`,
           remedy: LOAD_REMEDY,
           severity: 'high',
-          key: `${key} ${hazard.detail}`,
+          key: keyOf(key, [hazard.detail]),
         }),
       );
     case 'unread':
