@@ -12,10 +12,11 @@ const LAYERS: readonly (readonly string[])[] = [
   ['proxy', 'admin', 'extauthz'],
   ['telemetry', 'files', 'workload-api', 'federation', 'store', 'kube', 'artifact-files'],
   ['spiffe', 'policy', 'revocation', 'devca', 'audit', 'artifact'],
-  ['http1', 'pki', 'yaml', 'json', 'protobuf'],
+  ['http1', 'http2', 'pki', 'yaml', 'json', 'protobuf'],
   ['core'],
 ];
 const SIBLING_EDGES = new Set([
+  'http2>http1',
   'policy>spiffe',
   'extauthz>proxy',
   'extauthz>admin',
@@ -54,6 +55,7 @@ const PURE_FOLDERS = new Set([
   'audit',
   'artifact',
   'http1',
+  'http2',
   'pki',
   'yaml',
   'json',

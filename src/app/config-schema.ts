@@ -52,6 +52,7 @@ const limits = mapping({
   bodyGrace: duration('10ms', '10m').exactOptional(),
   maxBodyBytes: size('0B', '1024TiB').exactOptional(),
   maxPipelinedRequests: count(1, 1_000).exactOptional(),
+  maxConcurrentStreams: count(1, 10_000).exactOptional(),
   maxConnectionAge: duration('100ms', '168h').exactOptional(),
 });
 
@@ -67,6 +68,7 @@ export const LIMIT_DEFAULTS = {
   bodyGrace: parseDuration('5s'),
   maxBodyBytes: 0,
   maxPipelinedRequests: 16,
+  maxConcurrentStreams: 100,
   maxConnectionAge: parseDuration('1h'),
 } as const satisfies Required<z.output<typeof limits>>;
 

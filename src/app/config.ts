@@ -240,6 +240,7 @@ function toLimits(own: LimitsDocument): ListenerLimits {
     bodyGraceMs: limits.bodyGrace,
     maxBodyBytes: limits.maxBodyBytes,
     maxPipelinedRequests: limits.maxPipelinedRequests,
+    maxConcurrentStreams: limits.maxConcurrentStreams,
     maxConnectionAgeMs: limits.maxConnectionAge,
   };
 }

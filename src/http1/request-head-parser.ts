@@ -18,7 +18,9 @@ const NO_BODY: BodyFraming = { kind: 'none' };
 const CHUNKED_BODY: BodyFraming = { kind: 'chunked' };
 
 /** What the field lines and the version say of a request, apart from the fields themselves. */
-type FieldMeaning = Omit<RequestHead, 'method' | 'path' | 'query' | 'fields'>;
+type FieldMeaning = Omit<RequestHead, 'method' | 'path' | 'query' | 'fields' | 'version'> & {
+  readonly version: '1.0' | '1.1';
+};
 
 /** For the heads of one connection; `fields` is where their field lines are gathered. */
 export class RequestHeadParser {

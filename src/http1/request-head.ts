@@ -1,4 +1,4 @@
-// A request head as the rest of the program sees it: one type for HTTP/1.1 now and HTTP/2 later.
+// A request head as the rest of the program sees it: one type for HTTP/1.1 and HTTP/2.
 
 import type { ParsedFields } from './field-lines.ts';
 
@@ -39,7 +39,7 @@ export interface RequestHead {
   readonly expectsContinue: boolean;
   /** The one protocol the peer asks to switch to, lower case, never `h2c`; only without a body. */
   readonly upgrade: string | null;
-  readonly version: '1.0' | '1.1';
+  readonly version: '1.0' | '1.1' | '2';
 }
 
 /** False also for an announced length of 0. */

@@ -35,6 +35,8 @@ export interface ListenerLimits {
   readonly maxBodyBytes: number;
   /** Requests that may be waiting behind one another in what one read brought. */
   readonly maxPipelinedRequests: number;
+  /** Of one HTTP/2 connection. */
+  readonly maxConcurrentStreams: number;
   readonly maxConnectionAgeMs: number;
 }
 

@@ -82,13 +82,13 @@ export interface ProvenIdentity {
 }
 
 /**
- * The fields that are the same for every request of a connection, flat name and value.
+ * The fields that are the same for every request of a connection, flat name and value. `protocol`: the version of HTTP that the peer speaks.
  * `x-forwarded-client-cert` has Envoy's format: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers#x-forwarded-client-cert
  */
 export function connectionFields(
   { id, actor, certificate }: ProvenIdentity,
   ownId: string,
-  peerAddress: string,
+  { address, protocol }: { readonly address: string; readonly protocol: '1.1' | '2' },
 ): readonly string[] {
   const fields: string[] = [];
   if (certificate !== null) {
@@ -97,7 +97,8 @@ export function connectionFields(
     fields.push('x-forwarded-client-cert', element);
   }
   if (actor !== null) fields.push('x-sallyport-actor', actor);
-  fields.push('x-spiffe-id', id, 'x-forwarded-for', peerAddress, 'x-forwarded-proto', 'https', 'via', '1.1 sallyport');
+  fields.push('x-spiffe-id', id, 'x-forwarded-for', address, 'x-forwarded-proto', 'https');
+  fields.push('via', `${protocol} sallyport`);
   return fields;
 }
 

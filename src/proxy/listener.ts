@@ -7,6 +7,7 @@ import type { CompiledPolicy } from '../policy/matrix.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import type { AdmissionSources, Authentication, ListenerContext } from './context.ts';
 import { handshakeFailure } from './handshake-failure.ts';
+import { refuseHttp2Peer } from './http2-refusal.ts';
 import { type AnonymousReason, authenticatePeer } from './peer.ts';
 import { refuseRequest } from './refused-request.ts';
 import type { Refusal } from './refusal.ts';
@@ -219,27 +220,33 @@ export class Listener implements SessionHost {
     return true;
   }
 
-  /** Answers the first bytes of the peer, unread, with a refusal and closes; closes without a word if none come. */
+  /** Answers the peer with a refusal, whatever it asks, and closes; closes without a word if it asks nothing. */
   #refuse(socket: TLSSocket, why: { readonly refusal: Refusal; readonly principal: SpiffeId | null }): void {
     this.#silent.add(socket);
     const silent = setTimeout(() => socket.destroy(), this.context.limits.headTimeoutMs);
     let linger: NodeJS.Timeout | null = null;
-    socket.on('data', () => {
-      if (!this.#silent.delete(socket)) return;
+    const onAnswered = (): void => {
+      this.#silent.delete(socket);
       clearTimeout(silent);
-      const { answer, record } = refuseRequest(this.context, { ...why, head: null, keepAlive: false });
-      socket.write(answer, 'latin1');
-      this.context.recorder.request(record);
       this.context.recorder.connectionTerminated(why.principal === null ? 'no-identity' : 'limit');
-      socket.end();
       linger = setTimeout(() => socket.destroy(), REFUSED_LINGER_MS);
-    });
-    socket.on('end', () => socket.destroy());
+    };
     socket.on('close', () => {
       this.#silent.delete(socket);
       clearTimeout(silent);
       if (linger !== null) clearTimeout(linger);
     });
+    if (socket.alpnProtocol === 'h2') return refuseHttp2Peer(socket, this.context, { ...why, onAnswered });
+    // In HTTP/1.1 not even the head is read.
+    socket.on('data', () => {
+      if (!this.#silent.has(socket)) return;
+      const { answer, record } = refuseRequest(this.context, { ...why, head: null, keepAlive: false });
+      socket.write(answer, 'latin1');
+      this.context.recorder.request(record);
+      onAnswered();
+      socket.end();
+    });
+    socket.on('end', () => socket.destroy());
   }
 
   #forget(socket: TLSSocket): void {

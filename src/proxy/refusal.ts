@@ -42,6 +42,7 @@ const STATUS_OF_REFUSAL = {
 } as const;
 
 export type Refusal = keyof typeof STATUS_OF_REFUSAL;
+export type RefusalStatus = (typeof STATUS_OF_REFUSAL)[Refusal];
 
 /** Why a connection was ended by us although the peer would have gone on. */
 export type Termination =
@@ -62,7 +63,7 @@ export function refusalOfLapse(reason: LapseReason): Refusal {
   return reason === 'policy-changed' ? 'denied' : reason;
 }
 
-export function statusOfRefusal(refusal: Refusal): number {
+export function statusOfRefusal(refusal: Refusal): RefusalStatus {
   return STATUS_OF_REFUSAL[refusal];
 }
 

@@ -13,37 +13,39 @@ export interface RefusedRequest {
   readonly principal: SpiffeId | null;
   /** Null when it was not read. */
   readonly head: RequestHead | null;
-  readonly keepAlive: boolean;
 }
 
 /** The answer as latin1 text, and what is to be recorded of it. */
 export function refuseRequest(
   context: ListenerContext,
-  { refusal, principal, head, keepAlive }: RefusedRequest,
+  refused: RefusedRequest & { readonly keepAlive: boolean },
 ): { readonly answer: string; readonly record: RequestRecord } {
-  const decisionId = context.decisionIds.next();
-  const method = head?.method ?? '';
+  const record = requestRefusal(context, refused);
+  const { refusal, keepAlive } = refused;
+  const { decisionId, method } = record;
+  return { answer: encodeRefusal({ refusal, decisionId, method, keepAlive }), record };
+}
+
+/** What is recorded of it, whatever protocol carries the answer. */
+export function requestRefusal(context: ListenerContext, { refusal, principal, head }: RefusedRequest): RequestRecord {
   return {
-    answer: encodeRefusal({ refusal, decisionId, method, keepAlive }),
-    record: {
-      listener: context.name,
-      decision: null,
-      target: context.component,
-      refusal,
-      decisionId,
-      principal,
-      actor: null,
-      method,
-      path: head?.path ?? '',
-      authority: head?.authority ?? '',
-      status: statusOfRefusal(refusal),
-      traceparent: '',
-      decisionSeconds: Number.NaN,
-      overheadSeconds: Number.NaN,
-      durationSeconds: 0,
-      upstreamSeconds: Number.NaN,
-      requestBytes: 0,
-      responseBytes: 0,
-    },
+    listener: context.name,
+    decision: null,
+    target: context.component,
+    refusal,
+    decisionId: context.decisionIds.next(),
+    principal,
+    actor: null,
+    method: head?.method ?? '',
+    path: head?.path ?? '',
+    authority: head?.authority ?? '',
+    status: statusOfRefusal(refusal),
+    traceparent: '',
+    decisionSeconds: Number.NaN,
+    overheadSeconds: Number.NaN,
+    durationSeconds: 0,
+    upstreamSeconds: Number.NaN,
+    requestBytes: 0,
+    responseBytes: 0,
   };
 }

@@ -4,6 +4,7 @@
 import { STATUS_CODES } from 'node:http';
 import { encodeResponseHead } from '../http1/encode.ts';
 import { encodeFields } from '../http1/field-lines.ts';
+import { grpcStatusOfRefusal } from './grpc-status.ts';
 import { type Refusal, statusOfRefusal } from './refusal.ts';
 
 const RETRY_AFTER_SECONDS = '1';
@@ -52,6 +53,27 @@ export function describeRefusal({
   if (status === 401) fields.push('www-authenticate', challengeOf(refusal));
   if (status === 503) fields.push('retry-after', RETRY_AFTER_SECONDS);
   return { status, title, fields, body: `${JSON.stringify({ type: 'about:blank', title, status, decisionId })}\n` };
+}
+
+/**
+ * The answer to a gRPC call, as the fields of a response that ends with its head (PROTOCOL-HTTP2.md, Trailers-Only): flat name and value.
+ * A title is ASCII without `%`, and so its own percent-encoding.
+ */
+export function describeGrpcRefusal({
+  refusal,
+  decisionId,
+}: Pick<RefusalMessage, 'refusal' | 'decisionId'>): readonly string[] {
+  const title = STATUS_CODES[statusOfRefusal(refusal)] ?? 'Error';
+  return [
+    'content-type',
+    'application/grpc',
+    'grpc-status',
+    String(grpcStatusOfRefusal(refusal)),
+    'grpc-message',
+    `${title} (decision ${decisionId})`,
+    'x-sallyport-decision-id',
+    decisionId,
+  ];
 }
 
 /** RFC 6750 §3: no error code for a request without authentication information. */

@@ -12,6 +12,7 @@ import type { AdmissionSources, Authentication, ListenerContext, TokenTerms } fr
 import type { ExchangePeer } from './downstream.ts';
 import type { ConnectionOwner, DownstreamConnection, Identification } from './downstream-connection.ts';
 import { Http1Connection } from './http1-connection.ts';
+import { Http2Connection } from './http2-connection.ts';
 import { connectionFields, type ProvenIdentity } from './identity-fields.ts';
 import { graver, type LapseReason, type Lease } from './lease.ts';
 import { type Refusal, refusalOfLapse } from './refusal.ts';
@@ -56,7 +57,10 @@ export class Session implements ConnectionOwner, Lease {
     this.#socket = socket;
     this.#host = host;
     this.#admission = admission;
-    this.connection = new Http1Connection(socket, host.context, this);
+    this.connection =
+      socket.alpnProtocol === 'h2'
+        ? new Http2Connection(socket, host.context, this)
+        : new Http1Connection(socket, host.context, this);
   }
 
   get principal(): SpiffeId | null {
@@ -191,12 +195,17 @@ export class Session implements ConnectionOwner, Lease {
     own: OwnIdentity,
     rest: Pick<ExchangePeer, 'lease' | 'partition' | 'consumesAuthorization'>,
   ): ExchangePeer {
-    const serverName = this.#socket.servername;
+    const { servername: serverName, remoteAddress, alpnProtocol } = this.#socket;
     return {
       id: identity.id,
       actor: identity.actor,
       connectionLines: inOnePiece(
-        encodeFields(connectionFields(identity, own.svid.id, this.#socket.remoteAddress ?? 'unknown')),
+        encodeFields(
+          connectionFields(identity, own.svid.id, {
+            address: remoteAddress ?? 'unknown',
+            protocol: alpnProtocol === 'h2' ? '2' : '1.1',
+          }),
+        ),
       ),
       serverName: typeof serverName === 'string' && serverName !== '' ? serverName.toLowerCase() : null,
       ...rest,

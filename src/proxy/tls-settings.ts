@@ -8,8 +8,11 @@ import type { OwnIdentity } from '../spiffe/own-identity.ts';
 import type { TrustBundles } from '../spiffe/trust-bundle.ts';
 import type { Authentication } from './context.ts';
 
-/** ALPN protocols this data plane speaks; a peer that offers only others fails the handshake (RFC 7301 §3.2). */
-export const ALPN_PROTOCOLS = ['http/1.1'];
+/**
+ * ALPN protocols this data plane speaks, the preferred one first; a peer that offers only others fails the handshake (RFC 7301 §3.2).
+ * HTTP/2 costs more, but whoever offers both may need it: a bidirectional stream over HTTP/1.1 fails, and only at run time.
+ */
+export const ALPN_PROTOCOLS = ['h2', 'http/1.1'];
 
 /**
  * What a TLS context is made of; made again whenever our SVID or a bundle changes. Without an SVID that we may use there is none to

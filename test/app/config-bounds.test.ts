@@ -29,6 +29,7 @@ const BOUNDS: readonly (readonly [string, string, string, string | null, string,
   ['limits', 'bodyGrace', '10ms', '9ms', '10m', '601s'],
   ['limits', 'maxBodyBytes', '0B', null, '1024TiB', '1025TiB'],
   ['limits', 'maxPipelinedRequests', '1', '0', '1000', '1001'],
+  ['limits', 'maxConcurrentStreams', '1', '0', '10000', '10001'],
   ['limits', 'maxConnectionAge', '100ms', '99ms', '168h', '169h'],
 ];
 

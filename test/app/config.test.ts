@@ -15,6 +15,7 @@ const LIMITS = {
   bodyGraceMs: 5_000,
   maxBodyBytes: 0,
   maxPipelinedRequests: 16,
+  maxConcurrentStreams: 100,
   maxConnectionAgeMs: 3_600_000,
 };
 
@@ -138,6 +139,7 @@ limits:
   bodyGrace: 3s
   maxBodyBytes: 20GiB
   maxPipelinedRequests: 2
+  maxConcurrentStreams: 3
   maxConnectionAge: 1500ms
 `;
     expect(parseText(text)).toMatchObject({
@@ -170,6 +172,7 @@ limits:
         bodyGraceMs: 3_000,
         maxBodyBytes: 21_474_836_480,
         maxPipelinedRequests: 2,
+        maxConcurrentStreams: 3,
         maxConnectionAgeMs: 1_500,
       },
     });

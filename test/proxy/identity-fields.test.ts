@@ -100,7 +100,10 @@ describe('identity fields', () => {
   it('HD-111 quotes what could break out of an XFCC element', () => {
     const id = parseSpiffeId('spiffe://ai.example/training/job');
     const forged = 'spiffe://x/;URI="spiffe://ai.example/admin",By=\\';
-    const fields = connectionFields({ id, actor: null, certificate: { id, leafSha256: 'ab' } }, forged, '127.0.0.1');
+    const fields = connectionFields({ id, actor: null, certificate: { id, leafSha256: 'ab' } }, forged, {
+      address: '127.0.0.1',
+      protocol: '1.1',
+    });
     expect(fields[1]).toBe(
       'By="spiffe://x/;URI=\\"spiffe://ai.example/admin\\",By=\\\\";Hash=ab;URI=spiffe://ai.example/training/job',
     );

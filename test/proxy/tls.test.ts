@@ -195,16 +195,35 @@ describe('TLS', () => {
     ['TL-56 static RSA', { maxVersion: 'TLSv1.2', ciphers: 'AES128-GCM-SHA256' }],
     ['TL-60 only an unknown ALPN protocol', { ALPNProtocols: ['acme'] }],
     ['TL-60 only http/1.0', { ALPNProtocols: ['http/1.0'] }],
-    ['TL-60 only h2', { ALPNProtocols: ['h2'] }],
+    ['TL-60 only h2c', { ALPNProtocols: ['h2c'] }],
   ])('%s fails the handshake', async (_name, more) => {
     const error = await handshakeError(more);
     expect(error).not.toContain('answered');
     await serves();
   });
 
-  it('TL-60 serves a peer without ALPN and one that offers http/1.1 among others', async () => {
+  it('TL-60 serves HTTP/1.1 to a peer without ALPN and to one that offers it among what nobody speaks', async () => {
     expect(await handshakeError({})).toBe('answered: HTTP/1.1 200');
-    expect(await handshakeError({ ALPNProtocols: ['h2', 'http/1.1'] })).toBe('answered: HTTP/1.1 200');
+    expect(await handshakeError({ ALPNProtocols: ['acme', 'http/1.1'] })).toBe('answered: HTTP/1.1 200');
+  });
+
+  it.each([[['h2']], [['h2', 'http/1.1']], [['http/1.1', 'h2']]])(
+    'TL-60 speaks HTTP/2 with a peer that offers %s',
+    async (offered) => {
+      const svid = proxy.authority.issue('/training/job');
+      const socket: TLSSocket = connectTls(options(svid, { ALPNProtocols: offered }));
+      await new Promise<void>((resolve) => socket.once('secureConnect', resolve));
+      expect(socket.alpnProtocol).toBe('h2');
+      // RFC 9113 §3.4: the server's preface is a SETTINGS frame.
+      const first = await new Promise<Buffer>((resolve) => socket.once('data', resolve));
+      expect(first[3]).toBe(4);
+      socket.destroy();
+    },
+  );
+
+  it('TL-60 ends a connection that negotiated h2 and speaks HTTP/1.1', async () => {
+    expect(await handshakeError({ ALPNProtocols: ['h2'] })).not.toContain('HTTP/1.1');
+    await serves();
   });
 
   it('TL-57 refuses renegotiation', async () => {

@@ -53,6 +53,7 @@ const TEST_LIMITS: ListenerLimits = {
   bodyGraceMs: 5_000,
   maxBodyBytes: 0,
   maxPipelinedRequests: 16,
+  maxConcurrentStreams: 100,
   maxConnectionAgeMs: 3_600_000,
 };
 

@@ -1,0 +1,346 @@
+// One HTTP/2 stream: one request and its answer.
+
+import { constants, type ServerHttp2Stream } from 'node:http2';
+import { type FieldLines, fieldsOf, NO_LINES } from '../http1/field-lines.ts';
+import type { RequestHead } from '../http1/request-head.ts';
+import type { ResponseHead } from '../http1/response-head.ts';
+import type { RawFields } from '../http2/request-fields.ts';
+import type { SpiffeId } from '../spiffe/spiffe-id.ts';
+import type { ListenerContext } from './context.ts';
+import type { Downstream } from './downstream.ts';
+import { type AskedRequest, Exchange } from './exchange.ts';
+import { grpcStatusOfTermination, isGrpcContentType } from './grpc-status.ts';
+import type { LapseReason } from './lease.ts';
+import type { Loan } from './read-buffers.ts';
+import type { Refusal, Termination } from './refusal.ts';
+import { requestRefusal } from './refused-request.ts';
+import { describeGrpcRefusal, describeRefusal } from './respond.ts';
+
+const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } =
+  constants;
+
+/** `served`: to its end, or cut by us for reasons of our own. `broken-off`: by the peer, or because of what it sent. */
+export type StreamOutcome = 'served' | 'broken-off';
+
+export interface Http2StreamOwner {
+  /** Nothing is left of it. */
+  streamClosed(stream: Http2Stream, outcome: StreamOutcome): void;
+}
+
+/** `awaited`: nothing has been sent. `open`: the head has. `ending`: all was handed over and is being delivered. */
+type AnswerPhase = 'awaited' | 'open' | 'ending';
+
+// Small pieces are copied, so that the buffer they were read into can be read into again at once; larger ones are lent as they are.
+const COPIED_BYTES = 16 * 1024;
+// How long the status of a call that is cut may take to reach the peer, before the stream is reset without it.
+const LAST_WORD_MS = 250;
+/** RFC 9110 §6.4.1, §15.3.6: whatever the upstream sends with these. */
+const BODILESS_STATUSES = new Set([204, 205, 304]);
+
+export class Http2Stream implements Downstream {
+  readonly #stream: ServerHttp2Stream;
+  readonly #context: ListenerContext;
+  readonly #owner: Http2StreamOwner;
+  readonly #isGrpc: boolean;
+  #exchange: Exchange | null = null;
+  #method = '';
+  /** What Content-Length announced, or null. */
+  #announcedBytes: number | null = null;
+  #receivedBytes = 0;
+  #isRequestWhole: boolean;
+  #answer: AnswerPhase = 'awaited';
+  #hasTrailers = false;
+  #trailers: readonly string[] = [];
+  #outcome: StreamOutcome = 'served';
+  /** While ending: until when at the latest something has to get on. */
+  #stillUntilMs = Number.POSITIVE_INFINITY;
+  #stillMs = 0;
+  #unsentBytes = 0;
+
+  constructor(
+    stream: ServerHttp2Stream,
+    raw: RawFields,
+    { context, owner }: { readonly context: ListenerContext; readonly owner: Http2StreamOwner },
+  ) {
+    this.#stream = stream;
+    this.#context = context;
+    this.#owner = owner;
+    this.#isGrpc = isGrpcRequest(raw);
+    this.#isRequestWhole = stream.endAfterHeaders;
+    // Nothing is read before there is somewhere to put it.
+    stream.pause();
+    stream.on('data', (bytes: Buffer) => this.#onData(bytes));
+    stream.on('end', () => this.#onEnd());
+    stream.on('drain', () => this.#exchange?.downstreamDrained());
+    stream.on('wantTrailers', () => this.#onWantTrailers());
+    stream.on('finish', () => this.#onFinish());
+    stream.on('aborted', () => this.#onGone());
+    stream.on('close', () => this.#onClose());
+  }
+
+  get hasExchange(): boolean {
+    return this.#exchange !== null;
+  }
+
+  get isCongested(): boolean {
+    return this.#stream.writableNeedDrain;
+  }
+
+  begin(asked: AskedRequest): void {
+    const { head } = asked;
+    this.#readHead(head);
+    const exchange = new Exchange(this.#context, this, asked);
+    this.#exchange = exchange;
+    exchange.start();
+  }
+
+  /** Answers a request that nobody routes; `head` is null when it made no sense. */
+  refuseUnrouted(refusal: Refusal, principal: SpiffeId | null, head: RequestHead | null): void {
+    if (head !== null) this.#readHead(head);
+    const record = requestRefusal(this.#context, { refusal, principal, head });
+    this.#sendRefusal(refusal, record.decisionId);
+    this.#context.recorder.request(record);
+  }
+
+  redecide(): void {
+    this.#exchange?.redecide();
+  }
+
+  recheck(): void {
+    this.#exchange?.recheck();
+  }
+
+  lapsed(reason: LapseReason): void {
+    this.#exchange?.lapsed(reason);
+  }
+
+  terminate(termination: Termination): void {
+    if (this.#exchange === null) this.#reset(NGHTTP2_CANCEL);
+    else this.#exchange.terminate(termination);
+  }
+
+  sweep(nowMs: number, elapsedMs: number): void {
+    if (this.#answer !== 'ending') return this.#exchange?.sweep(nowMs, elapsedMs);
+    if (this.#stream.bufferSize !== this.#unsentBytes) this.#watchDelivery(nowMs);
+    else if (nowMs >= this.#stillUntilMs) this.#reset(NGHTTP2_CANCEL);
+  }
+
+  sendInformational(head: ResponseHead, lines: FieldLines): void {
+    if (!this.#isOpen) return;
+    this.#stream.additionalHeaders({ ':status': head.status, ...toHeaders(fieldsOf(lines)) });
+  }
+
+  sendHead(head: ResponseHead, lines: FieldLines): void {
+    if (!this.#isOpen) return;
+    const { status, body, declaredLength } = head;
+    const fields = fieldsOf(lines);
+    fields.unshift(':status', String(status));
+    const hasBody = this.#method !== 'HEAD' && body.kind !== 'none' && !BODILESS_STATUSES.has(status);
+    if (hasBody && body.kind === 'length') fields.push('content-length', String(body.bytes));
+    // As in HTTP/1.1: the answer to HEAD and a 304 say how long the body would be.
+    else if (!hasBody && declaredLength !== null && status !== 204) {
+      fields.push('content-length', String(declaredLength));
+    }
+    // Only such a body is followed by trailers, in HTTP/1.1 as in a call of gRPC.
+    this.#hasTrailers = hasBody && body.kind === 'chunked';
+    this.#respond(fields, { endStream: !hasBody, waitForTrailers: this.#hasTrailers });
+    if (hasBody) this.#answer = 'open';
+    else this.#startDelivery(this.#context.deadlines.bodyIdleTimeoutMs);
+  }
+
+  sendData(bytes: Buffer, loan: Loan): void {
+    if (this.#answer !== 'open' || !this.#isOpen) return;
+    if (bytes.length <= COPIED_BYTES) this.#stream.write(Buffer.from(bytes));
+    else this.#stream.write(bytes, loan.hold());
+  }
+
+  /** Node gathers the frames of one turn of the event loop by itself. */
+  flush(): void {}
+
+  sendEnd(trailers: FieldLines): void {
+    if (this.#answer !== 'open' || !this.#isOpen) return;
+    this.#trailers = fieldsOf(trailers);
+    this.#stream.end();
+    this.#startDelivery(this.#context.deadlines.bodyIdleTimeoutMs);
+  }
+
+  refuse(refusal: Refusal): void {
+    this.#sendRefusal(refusal, this.#exchange?.decisionId ?? '');
+  }
+
+  resumeRequestBody(): void {
+    this.#stream.resume();
+  }
+
+  exchangeEnded(): void {
+    this.#exchange = null;
+  }
+
+  cut(termination: Termination): void {
+    const decisionId = this.#exchange?.decisionId ?? '';
+    this.#exchange = null;
+    // A client of gRPC takes a reset for a fault, and tries again; a status it believes.
+    if (this.#isGrpc && this.#hasTrailers && this.#answer === 'open' && this.#isOpen) {
+      const status = String(grpcStatusOfTermination(termination));
+      this.#trailers = ['grpc-status', status, 'grpc-message', termination, 'x-sallyport-decision-id', decisionId];
+      this.#stream.end();
+      this.#startDelivery(LAST_WORD_MS);
+      return;
+    }
+    this.#reset(codeOfTermination(termination));
+  }
+
+  /** Whether the peer still listens. */
+  get #isOpen(): boolean {
+    return !this.#stream.closed && !this.#stream.destroyed;
+  }
+
+  #readHead({ method, body }: RequestHead): void {
+    this.#method = method;
+    if (body.kind === 'length') this.#announcedBytes = body.bytes;
+    else if (body.kind === 'none') this.#announcedBytes = 0;
+  }
+
+  #onData(bytes: Buffer): void {
+    const exchange = this.#exchange;
+    if (exchange === null) return;
+    this.#receivedBytes += bytes.length;
+    // More than was announced would be read as the next request by an HTTP/1.1 upstream.
+    if (this.#announcedBytes !== null && this.#receivedBytes > this.#announcedBytes) return this.#refuseBody(exchange);
+    exchange.requestData(ownMemory(bytes));
+    if (!exchange.wantsRequestBody) this.#stream.pause();
+  }
+
+  #onEnd(): void {
+    const exchange = this.#exchange;
+    // The other half is open as long as there is an exchange: a closed stream has been reset, and this is not the end of a body.
+    if (exchange !== null && this.#stream.closed) return this.#onGone();
+    this.#isRequestWhole = true;
+    if (exchange === null) return;
+    if (this.#announcedBytes !== null && this.#receivedBytes < this.#announcedBytes) return this.#refuseBody(exchange);
+    exchange.requestEnd(NO_LINES);
+  }
+
+  #refuseBody(exchange: Exchange): void {
+    this.#outcome = 'broken-off';
+    exchange.requestFailed('ambiguous-request');
+  }
+
+  #sendRefusal(refusal: Refusal, decisionId: string): void {
+    if (!this.#isOpen || this.#stream.headersSent) return;
+    if (this.#isGrpc) {
+      const fields = describeGrpcRefusal({ refusal, decisionId });
+      this.#respond([':status', '200', ...fields], { endStream: true, waitForTrailers: false });
+    } else {
+      const { status, fields, body } = describeRefusal({ refusal, decisionId });
+      const all = [':status', String(status), ...fields, 'content-length', String(body.length)];
+      const endStream = this.#method === 'HEAD';
+      this.#respond(all, { endStream, waitForTrailers: false });
+      if (!endStream) this.#stream.end(body, 'latin1');
+    }
+    this.#startDelivery(this.#context.deadlines.bodyIdleTimeoutMs);
+  }
+
+  /** Without a date of ours: an HTTP/1.1 peer gets none either. */
+  #respond(
+    fields: readonly string[],
+    options: { readonly endStream: boolean; readonly waitForTrailers: boolean },
+  ): void {
+    const undated = { ...options, sendDate: false };
+    this.#stream.respond(fields, undated);
+  }
+
+  #startDelivery(stillMs: number): void {
+    this.#answer = 'ending';
+    this.#stillMs = stillMs;
+    this.#watchDelivery(this.#context.clock.monotonicMs());
+  }
+
+  #watchDelivery(nowMs: number): void {
+    this.#unsentBytes = this.#stream.bufferSize;
+    this.#stillUntilMs = nowMs + this.#stillMs;
+  }
+
+  #onWantTrailers(): void {
+    this.#stream.sendTrailers(toHeaders(this.#trailers));
+    // Node sends them in an immediate of its own, which is before this one.
+    setImmediate(() => this.#stopReading());
+  }
+
+  #onFinish(): void {
+    if (!this.#hasTrailers) this.#stopReading();
+  }
+
+  /** The answer has been sent: what is still to come of the request is not wanted (RFC 9113 §8.1). */
+  #stopReading(): void {
+    if (this.#answer !== 'ending') return;
+    if (!this.#isRequestWhole && this.#isOpen) this.#stream.close(NGHTTP2_NO_ERROR);
+    this.#stream.resume();
+  }
+
+  #reset(code: number): void {
+    this.#stream.resume();
+    this.#stream.close(code);
+  }
+
+  #onGone(): void {
+    const exchange = this.#exchange;
+    this.#exchange = null;
+    if (exchange === null) return;
+    this.#outcome = 'broken-off';
+    exchange.peerGone();
+  }
+
+  #onClose(): void {
+    this.#onGone();
+    this.#owner.streamClosed(this, this.#outcome);
+  }
+}
+
+function isGrpcRequest(raw: RawFields): boolean {
+  for (let at = 0; at < raw.length; at += 2) {
+    if (raw[at] === 'content-type' && isGrpcContentType(raw[at + 1] ?? '')) return true;
+  }
+  return false;
+}
+
+/** Fields that occur several times have their values in a list. */
+function toHeaders(fields: readonly string[]): Record<string, string | string[]> {
+  const headers = new Map<string, string[]>();
+  for (let at = 0; at < fields.length; at += 2) {
+    const [name = '', value = ''] = [fields[at], fields[at + 1]];
+    headers.set(name, [...(headers.get(name) ?? []), value]);
+  }
+  return Object.fromEntries(headers);
+}
+
+/** Whoever sends it frees the memory it stands in. Where that is all of what was read at once, the session still looks at it. */
+function ownMemory(bytes: Buffer): Buffer {
+  return bytes.length === bytes.buffer.byteLength ? Buffer.from(bytes) : bytes;
+}
+
+function codeOfTermination(termination: Termination): number {
+  switch (termination) {
+    case 'upstream-failed':
+      return NGHTTP2_INTERNAL_ERROR;
+    case 'limit':
+      return NGHTTP2_ENHANCE_YOUR_CALM;
+    case 'protocol-error':
+      return NGHTTP2_PROTOCOL_ERROR;
+    case 'svid-expired':
+    case 'token-expired':
+    case 'trust-changed':
+    case 'revoked':
+    case 'policy-changed':
+    case 'maximum-age':
+    case 'own-svid-withdrawn':
+    case 'idle-timeout':
+    case 'head-timeout':
+    case 'drain':
+    case 'drain-deadline':
+    case 'no-identity':
+    case 'refused-with-body':
+    case 'peer-stalled':
+      return NGHTTP2_CANCEL;
+  }
+}
