@@ -115,7 +115,14 @@ function loadShape(shape: PolicyShape): LoadedShape {
 const PRINCIPAL = parseSpiffeId('spiffe://ai.example/c0/job-1');
 
 function requestOf(shape: PolicyShape, index: number): AuthzRequest {
-  return { principal: PRINCIPAL, target: shape.targetOf(index), method: 'GET', path: shape.pathOf(index), query: null };
+  return {
+    principal: PRINCIPAL,
+    target: shape.targetOf(index),
+    method: 'GET',
+    path: shape.pathOf(index),
+    query: null,
+    upgrade: null,
+  };
 }
 
 /** With a path as the decoder makes it: cut out of a head, never seen before, not hashed yet. */

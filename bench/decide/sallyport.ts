@@ -82,5 +82,6 @@ function toRequest({ principal, to, verb }: Question): AuthzRequest {
     method: verb === 'read' ? 'GET' : 'POST',
     path: '/models/bert/versions/3/weights',
     query: null,
+    upgrade: null,
   };
 }

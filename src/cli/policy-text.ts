@@ -79,9 +79,11 @@ export function formatFailure({ test, decision }: FailedTest, paint: Paint): str
   ].join('\n');
 }
 
-function formatRequest(request: Pick<AuthzRequest, 'method' | 'path' | 'query'>): string {
+function formatRequest(request: Pick<AuthzRequest, 'method' | 'path' | 'query' | 'upgrade'>): string {
   if (isConnect(request)) return 'a TCP connection';
-  return `${request.method} ${request.path}${request.query === null ? '' : `?${request.query}`}`;
+  const query = request.query === null ? '' : `?${request.query}`;
+  const upgrade = request.upgrade === null ? '' : `, upgrade to ${request.upgrade}`;
+  return `${request.method} ${request.path}${query}${upgrade}`;
 }
 
 function formatDecision({ effect, reason, verb }: Decision): string {
@@ -89,10 +91,11 @@ function formatDecision({ effect, reason, verb }: Decision): string {
 }
 
 function describeTrace(trace: RuleTrace, paint: Paint): readonly string[] {
-  const { effect, target, verbs, methods, paths, shadow, why, failed, decides } = trace;
+  const { effect, target, verbs, methods, paths, upgrades, shadow, why, failed, decides } = trace;
   const conditions = [`[${verbs.join(' ')}]`];
   if (methods !== null) conditions.push(methods.join(','));
   if (paths !== null) conditions.push(abbreviate(paths));
+  if (upgrades !== null) conditions.push(`upgrade ${abbreviate(upgrades)}`);
   if (shadow) conditions.push('in shadow');
   const outcome = failed === null ? paint('matches', 'bold') : describeFailed(failed, paint);
   const because = why === null ? '' : ` (${quote(why)})`;

@@ -13,6 +13,7 @@ import { diffPolicies } from '../policy/diff.ts';
 import { explain } from '../policy/explain.ts';
 import { lintPolicy } from '../policy/lint.ts';
 import type { CompiledPolicy } from '../policy/matrix.ts';
+import { findUpgradeFlaw } from '../policy/rule-document.ts';
 import { renderTable } from '../policy/table.ts';
 import { findSampleId, parsePolicyTests } from '../policy/test-document.ts';
 import { findFailures } from '../policy/test-run.ts';
@@ -50,6 +51,7 @@ export function registerPolicyCommand(program: Command, io: CommandIo): void {
     .requiredOption('--to <component>', 'the component that is asked')
     .option('--method <method>', 'HTTP method')
     .option('--path <path>', 'request path, with ?query where there is one')
+    .option('--upgrade <protocol>', 'protocol it asks to switch to, like websocket')
     .option('--connect', 'a TCP connection instead of a request', false)
     .option('--json', 'JSON instead of text', false)
     .action((options: ExplainOptions) => attempt(io, EXIT_ERROR, () => explainRequest(options, io)));
@@ -75,6 +77,7 @@ interface ExplainOptions {
   readonly to: string;
   readonly method?: string;
   readonly path?: string;
+  readonly upgrade?: string;
   readonly connect: boolean;
   readonly json: boolean;
 }
@@ -138,8 +141,9 @@ const CELL_COLOURS: Readonly<Record<CellAnswer, Colour>> = {
 };
 
 function toRequest(options: ExplainOptions, policy: CompiledPolicy): AuthzRequest {
-  const { from, to, method, path: target, connect } = options;
-  if (connect && method === undefined && target === undefined) return toConnect(toPrincipal(from, policy), to);
+  const { from, to, method, path: target, upgrade = null, connect } = options;
+  const isRequest = method !== undefined || target !== undefined || upgrade !== null;
+  if (connect && !isRequest) return toConnect(toPrincipal(from, policy), to);
   if (connect || method === undefined || target === undefined) {
     throw new PolicyCommandError('usage', 'write `--method` and `--path`, or `--connect` alone');
   }
@@ -156,7 +160,9 @@ function toRequest(options: ExplainOptions, policy: CompiledPolicy): AuthzReques
   if (!isProxiedMethod(method)) {
     throw new PolicyCommandError('usage', `the proxy answers 501 to ${quote(method)} and asks no policy`);
   }
-  return { principal: toPrincipal(from, policy), target: to, method, path, query };
+  const upgradeFlaw = upgrade === null ? null : findUpgradeFlaw(upgrade);
+  if (upgradeFlaw !== null) throw new PolicyCommandError('usage', upgradeFlaw);
+  return { principal: toPrincipal(from, policy), target: to, method, path, query, upgrade };
 }
 
 function toPrincipal(from: string, policy: CompiledPolicy): SpiffeId {

@@ -1,6 +1,7 @@
 // A CheckRequest as a question: one reading of it, or none.
 
 import { isToken } from '../http1/octets.ts';
+import { nominatesUpgrade } from '../http1/upgrade.ts';
 import type { Refusal } from '../proxy/refusal.ts';
 import type { Question } from './judge.ts';
 import type { CheckRequest, HeaderValue, HttpAttributes, StringEntry } from './messages.ts';
@@ -35,7 +36,12 @@ export function readCheck({ attributes }: CheckRequest): ReadCheck {
         principal: attributes?.source?.principal ?? '',
       },
       component: components[0]?.value ?? null,
-      request: { method: http?.method ?? '', target: http?.path ?? '', authority: http?.host ?? '' },
+      request: {
+        method: http?.method ?? '',
+        target: http?.path ?? '',
+        authority: http?.host ?? '',
+        upgrade: fields.get('upgrade') ?? null,
+      },
       flaw:
         http === null || read.kind === 'ambiguous' || components.length > 1
           ? 'ambiguous-request'
@@ -55,8 +61,12 @@ function flawOf(http: HttpAttributes, fields: Fields): Refusal | null {
     ['host', http.host],
   ];
   if (told.some(([name, value]) => (fields.get(name) ?? value) !== value)) return 'ambiguous-request';
-  // A tunnel carries what nobody decides on, and the field cannot be taken out of what Envoy forwards.
-  return fields.has('upgrade') || fields.has(':protocol') ? 'method-not-implemented' : null;
+  // Envoy shows an extended CONNECT as a GET with Upgrade; one that it shows as it came is nothing that it should have let in.
+  if (fields.has(':protocol')) return 'method-not-implemented';
+  if (!fields.has('upgrade')) return null;
+  // Whether Envoy takes it for a request to upgrade cannot be told, and the field cannot be taken out of what it forwards.
+  if (!nominatesUpgrade(fields.get('connection') ?? '')) return 'method-not-implemented';
+  return fields.has('transfer-encoding') || (fields.get('content-length') ?? '0') !== '0' ? 'ambiguous-request' : null;
 }
 
 function readFields({ headers, headerMap }: HttpAttributes): ReadFields {

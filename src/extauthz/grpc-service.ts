@@ -35,7 +35,7 @@ const UNREADABLE: ReadCheck = {
   question: {
     peer: { certificates: { kind: 'none' }, principal: '' },
     component: null,
-    request: { method: '', target: '', authority: '' },
+    request: { method: '', target: '', authority: '', upgrade: null },
     flaw: 'ambiguous-request',
   },
   fieldNames: [],

@@ -1,6 +1,7 @@
 // The question in a subrequest of nginx (auth_request), Traefik or Caddy (forward_auth): in fields that the data plane sets.
 
 import type { IncomingMessage } from 'node:http';
+import { nominatesUpgrade } from '../http1/upgrade.ts';
 import type { Refusal } from '../proxy/refusal.ts';
 import type { Question } from './judge.ts';
 import { readBase64Chain, readEscapedPem, type ToldCertificates } from './told-certificate.ts';
@@ -12,6 +13,8 @@ interface FieldNames {
   readonly target: string;
   readonly authority: string;
   readonly certificate: string;
+  /** Null: Upgrade itself, as the data plane hands it on. */
+  readonly upgrade: string | null;
   readonly readCertificate: (text: string) => ToldCertificates;
 }
 
@@ -22,6 +25,7 @@ const FIELDS_OF: Readonly<Record<HttpFlavour, FieldNames>> = {
     target: 'x-original-uri',
     authority: 'x-original-host',
     certificate: 'x-client-cert',
+    upgrade: 'x-original-upgrade',
     readCertificate: readEscapedPem,
   },
   'forward-auth': {
@@ -29,6 +33,7 @@ const FIELDS_OF: Readonly<Record<HttpFlavour, FieldNames>> = {
     target: 'x-forwarded-uri',
     authority: 'x-forwarded-host',
     certificate: 'x-forwarded-tls-client-cert',
+    upgrade: null,
     readCertificate: readBase64Chain,
   },
 };
@@ -42,7 +47,9 @@ export function readHttpQuestion(request: IncomingMessage, flavour: HttpFlavour)
   const authority = soleValue(request, names.authority);
   const certificate = soleValue(request, names.certificate);
   const component = readComponent(request.url ?? '');
-  const isWhole = method !== null && target !== null && authority !== null && component.kind === 'check';
+  const upgrade = names.upgrade === null ? (request.headers.upgrade ?? '') : soleValue(request, names.upgrade);
+  const isWhole =
+    method !== null && target !== null && authority !== null && upgrade !== null && component.kind === 'check';
   return {
     peer: {
       // Twice is not once: one of them may be the peer's own.
@@ -51,8 +58,8 @@ export function readHttpQuestion(request: IncomingMessage, flavour: HttpFlavour)
       principal: '',
     },
     component: component.kind === 'check' ? component.named : null,
-    request: { method: method ?? '', target: target ?? '', authority: authority ?? '' },
-    flaw: isWhole ? flawOf(request) : 'ambiguous-request',
+    request: { method: method ?? '', target: target ?? '', authority: authority ?? '', upgrade: upgrade || null },
+    flaw: isWhole ? flawOf(request, names) : 'ambiguous-request',
   };
 }
 
@@ -60,9 +67,11 @@ export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
-/** A data plane that hands on a body, or a request to upgrade, asks about more than is decided here. */
-function flawOf(request: IncomingMessage): Refusal | null {
-  if (request.headers.upgrade !== undefined) return 'method-not-implemented';
+/** A data plane that hands on a body asks about more than is decided here; one that hands on an Upgrade may be meaning it. */
+function flawOf(request: IncomingMessage, names: FieldNames): Refusal | null {
+  const isUpgrade = request.headers.upgrade !== undefined;
+  if (isUpgrade && (names.upgrade !== null || !nominatesUpgrade(request.headers.connection ?? '')))
+    return 'method-not-implemented';
   return request.method === 'GET' && !hasBody(request) ? null : 'ambiguous-request';
 }
 

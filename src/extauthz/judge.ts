@@ -118,6 +118,7 @@ export class Judge {
       method: asked?.method ?? '',
       path: asked?.path ?? '',
       authority: asked?.authority ?? '',
+      upgrade: asked?.upgrade ?? null,
       status: refusal === null ? STATUS_OK : statusOfRefusal(refusal),
       traceparent: '',
       decisionSeconds,

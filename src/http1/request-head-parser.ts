@@ -3,10 +3,11 @@
 import { findHostEnd } from './authority.ts';
 import type { FieldSection } from './field-section.ts';
 import { isProxiedMethod } from './method.ts';
-import { CR, isAt, isToken, LF, octetAt, SP, TOKEN } from './octets.ts';
+import { CR, isAt, LF, octetAt, SP, TOKEN } from './octets.ts';
 import type { BodyFraming, RequestHead } from './request-head.ts';
 import { findPathFlaw, findQueryFlaw } from './request-target.ts';
 import type { SectionReader } from './section-reader.ts';
+import { H2C, readProtocol } from './upgrade.ts';
 
 /** RFC 9112 §3 asks for at least 8000 octets of request line. */
 export const MAX_TARGET_OCTETS = 8192;
@@ -136,16 +137,12 @@ function bodyFraming(fields: FieldSection): BodyFraming {
 }
 
 /**
- * RFC 9110 §7.8: only as the Connection option asks, and not in HTTP/1.0. `h2c` is ignored, as RFC 9113 §3.1 allows: the field
- * never reaches the upstream, so a tunnel of unseen requests cannot come to be.
+ * RFC 9110 §7.8: only as the Connection option asks, and not in HTTP/1.0. `h2c` is ignored: the field never reaches the upstream.
  */
 function parseUpgrade(section: SectionReader, fields: FieldSection, version: '1.0' | '1.1'): string | null {
-  const protocol = (fields.upgrade ?? '').toLowerCase();
-  const [name = '', protocolVersion, ...more] = protocol.split('/');
-  if (!isToken(name) || (protocolVersion !== undefined && !isToken(protocolVersion)) || more.length > 0) {
-    throw section.refusal('invalid-upgrade');
-  }
-  if (!fields.nominatesUpgrade || version === '1.0' || protocol === 'h2c') return null;
+  const protocol = readProtocol(fields.upgrade ?? '');
+  if (protocol === null) throw section.refusal('invalid-upgrade');
+  if (!fields.nominatesUpgrade || version === '1.0' || protocol === H2C) return null;
   if (fields.isChunked || (fields.contentLength ?? 0) > 0) throw section.refusal('upgrade-with-body');
   return protocol;
 }

@@ -5,14 +5,14 @@ import type { CompiledPolicy } from './matrix.ts';
 import type { RuleDeclaration } from './rule-document.ts';
 
 /**
- * `none`: nothing said, so denied. `deny` and `allow`: for every request. `partly`: it depends on method or path. `watched`:
- * forwarded as would-deny for every request, because a rule is in shadow.
+ * `none`: nothing said, so denied. `deny`: for every request. `allow`: for every request but those to upgrade. `partly`: it depends on method,
+ * path or upgrade. `watched`: forwarded as would-deny for every request, because a rule is in shadow.
  */
 export type CellAnswer = 'none' | 'deny' | 'allow' | 'partly' | 'watched';
 
 export interface CellSummary {
   readonly answer: CellAnswer;
-  /** Where methods or paths decide: the rules that do, in a form that two policies can be compared by. */
+  /** Where methods, paths or upgrades decide: the rules that do, in a form that two policies can be compared by. */
   readonly conditions: readonly string[];
 }
 
@@ -52,17 +52,18 @@ export function verbsOf(policy: CompiledPolicy, target: string): readonly Verb[]
   return VERBS.filter((verb) => known.has(verb));
 }
 
-function isUnconditional({ methods, paths }: RuleDeclaration): boolean {
-  return methods === null && paths === null;
+function isUnconditional({ methods, paths, upgrades }: RuleDeclaration): boolean {
+  return methods === null && paths === null && upgrades === null;
 }
 
-function describeConditions({ effect, methods, paths, shadow }: RuleDeclaration): string {
+function describeConditions({ effect, methods, paths, upgrades, shadow }: RuleDeclaration): string {
   const parts = [
     methods?.toSorted().join(',') ?? '*',
     paths
       ?.map(({ text }) => text)
       .sort()
       .join(' ') ?? '/**',
+    ...(upgrades === null ? [] : [`upgrade ${upgrades.toSorted().join(',')}`]),
   ];
   return `${effect} ${parts.join(' ')}${shadow ? ' in shadow' : ''}`;
 }

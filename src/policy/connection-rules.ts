@@ -25,8 +25,8 @@ export function findRequestRules(policy: CompiledPolicy, components: ReadonlySet
     });
 }
 
-function looksAtRequests({ effect, verbs, methods, paths }: RuleDeclaration): boolean {
-  if (methods !== null || paths !== null) return true;
+function looksAtRequests({ effect, verbs, methods, paths, upgrades }: RuleDeclaration): boolean {
+  if (methods !== null || paths !== null || upgrades !== null) return true;
   const isEverything = effect === 'deny' && verbs.length === VERBS.length;
   return !isEverything && verbs.some((verb) => verb !== 'connect');
 }

@@ -3,7 +3,7 @@
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import { VERBS, type Decision } from './decision.ts';
 import { findOwner } from './id-table.ts';
-import { buildRow, judge, type CompiledPolicy, type Principal, type Row } from './matrix.ts';
+import { buildRow, judge, rowForUpgrade, type CompiledPolicy, type Principal, type Row } from './matrix.ts';
 import { resolveRoute, type FurtherPermission } from './protocol.ts';
 import { RequestPath } from './request-path.ts';
 
@@ -19,11 +19,13 @@ export interface AuthzRequest {
   readonly path: string;
   /** Without `?`. */
   readonly query: string | null;
+  /** The protocol the peer asks to switch to, lower case; null for a request that asks for no other. */
+  readonly upgrade: string | null;
 }
 
 /** The question of a TCP connection. No request is mistaken for it: none has an empty method. */
 export function toConnect(principal: SpiffeId, target: string): AuthzRequest {
-  return { principal, target, method: '', path: '', query: null };
+  return { principal, target, method: '', path: '', query: null, upgrade: null };
 }
 
 export function isConnect({ method, path }: Pick<AuthzRequest, 'method' | 'path'>): boolean {
@@ -41,9 +43,10 @@ export function classify(policy: CompiledPolicy, id: SpiffeId): Principal {
 
 /** `decide` for a principal already classified under the same policy. */
 export function decideFor(policy: CompiledPolicy, principal: Principal, request: AuthzRequest): Decision {
-  const row = principal.rows.get(request.target) ?? createRow(policy, principal, request.target);
-  if (row === null) return principal.unknownTarget;
-  if (principal.component === null) return row.refusals['unknown-principal'];
+  const plain = principal.rows.get(request.target) ?? createRow(policy, principal, request.target);
+  if (plain === null) return principal.unknownTarget;
+  if (principal.component === null) return plain.refusals['unknown-principal'];
+  const row = request.upgrade === null ? plain : rowForUpgrade(plain, request.upgrade);
   const path = new RequestPath(request.path);
   if (isConnect(request)) return judgeVerb(row, CONNECT, request.method, path);
   const resolution = resolveRoute(row.protocol, request, path);

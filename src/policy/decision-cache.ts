@@ -97,6 +97,11 @@ export class DecisionCache {
     if (partition.latestMs >= partition.notAfterMs || request.principal !== partition.id) {
       return this.#withoutMemory(partition, policy.value, request);
     }
+    // Each would hold a tunnel open for hours: nothing is gained by remembering, and nothing remembered can be mistaken for its answer.
+    if (request.upgrade !== null) {
+      this.counts.misses += 1;
+      return decideFor(policy.value, classifyOnce(partition, policy.value), request);
+    }
     const found = findRecent(partition, policy, request) ?? findStored(partition.leaf, policy.value, request);
     if (found === undefined) {
       this.counts.misses += 1;
@@ -131,10 +136,7 @@ export class DecisionCache {
     request: AuthzRequest,
     outdated?: StoredDecision,
   ): Decision {
-    if (partition.classified?.under !== policy.value) {
-      partition.classified = { under: policy.value, principal: classify(policy.value, request.principal) };
-    }
-    const decision = decideFor(policy.value, partition.classified.principal, request);
+    const decision = decideFor(policy.value, classifyOnce(partition, policy.value), request);
     this.#newestPolicyEpoch = Math.max(this.#newestPolicyEpoch, policy.epoch);
     this.#newestTrustEpoch = Math.max(this.#newestTrustEpoch, partition.trustEpoch);
     // Computed before a reload that others have seen already: right for this request, and for no later one.
@@ -188,6 +190,13 @@ export class DecisionCache {
     this.#options.onDisagreement(cached, fresh, request);
     return fresh;
   }
+}
+
+function classifyOnce(partition: CachePartition, policy: CompiledPolicy): Principal {
+  if (partition.classified?.under !== policy) {
+    partition.classified = { under: policy, principal: classify(policy, partition.id) };
+  }
+  return partition.classified.principal;
 }
 
 /** The last answer on this connection, if it is for the same request and everything it was made from still stands. */

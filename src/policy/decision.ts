@@ -20,7 +20,8 @@ export const DECISION_REASONS = {
   'allowed-by-rule': 'an allow rule matches and no deny rule does',
   'denied-by-rule': 'a deny rule matches; deny beats allow',
   'not-granted': 'no allow rule of the component names this target with this verb',
-  'conditions-not-met': 'allow rules name this target and verb, and the methods or paths of each exclude the request',
+  'conditions-not-met':
+    'allow rules name this target and verb, and the methods, paths or upgrades of each exclude the request',
   'grant-in-shadow': 'only allow rules in shadow match: the grant is being watched before it is withdrawn',
   'unknown-principal': 'the SPIFFE ID belongs to no component',
   'unknown-target': 'the policy has no component of that name',

@@ -3,15 +3,15 @@
 import { quote } from '../core/quote.ts';
 import { classify, decideFor, isConnect, type AuthzRequest } from './decide.ts';
 import { VERBS, type Decision, type RuleReference, type Verb } from './decision.ts';
-import { judge, type CompiledPolicy, type Principal } from './matrix.ts';
+import { judge, rowForUpgrade, type CompiledPolicy, type Principal } from './matrix.ts';
 import type { PathPattern } from './path-pattern.ts';
 import { buildPathTable, findMatches } from './path-table.ts';
 import { resolveRoute, type ProtocolRoute } from './protocol.ts';
 import { RequestPath } from './request-path.ts';
-import type { RuleDeclaration } from './rule-document.ts';
+import { coversUpgrade, type RuleDeclaration } from './rule-document.ts';
 
 /** The first condition of a rule that a request does not meet; `route`: the request has no verb to compare. */
-export type Condition = 'target' | 'route' | 'verb' | 'method' | 'path';
+export type Condition = 'target' | 'route' | 'verb' | 'method' | 'path' | 'upgrade';
 
 export interface RuleTrace {
   readonly rule: RuleReference;
@@ -20,6 +20,7 @@ export interface RuleTrace {
   readonly verbs: readonly Verb[];
   readonly methods: readonly string[] | null;
   readonly paths: readonly string[] | null;
+  readonly upgrades: readonly string[] | null;
   readonly shadow: boolean;
   /** The author's words. */
   readonly why: string | null;
@@ -82,6 +83,7 @@ interface Question {
   readonly verb: Verb | null;
   readonly method: string;
   readonly path: RequestPath;
+  readonly upgrade: string | null;
 }
 
 interface Answered {
@@ -94,32 +96,33 @@ function resolve(
   principal: Principal,
   { request, decision }: Answered,
 ): Pick<Explanation, 'route' | 'permissions'> & { readonly question: Question } {
-  const { target, method } = request;
+  const { target, method, upgrade } = request;
   const path = new RequestPath(request.path);
-  const unresolved = { route: null, permissions: [], question: { target, verb: null, method, path } };
-  const row = principal.rows.get(target);
+  const unresolved = { route: null, permissions: [], question: { target, verb: null, method, path, upgrade } };
+  const plain = principal.rows.get(target);
+  const row = plain === undefined || upgrade === null ? plain : rowForUpgrade(plain, upgrade);
   const protocol = row?.protocol ?? policy.protocolOf.get(target);
   if (protocol === undefined) return unresolved;
   if (isConnect(request)) {
     const verb = 'connect';
     const permissions = principal.component === null ? [] : [{ verb, method, path: path.text, decision } as const];
-    return { route: null, permissions, question: { target, verb, method, path } };
+    return { route: null, permissions, question: { target, verb, method, path, upgrade } };
   }
   const resolution = resolveRoute(protocol, request, path);
   if (resolution.kind === 'refused') return unresolved;
   const route = describeRoute(resolution.route, protocol.name);
   if (row === undefined || principal.component === null) {
-    return { ...unresolved, route, question: { target, verb: route.verb, method, path } };
+    return { ...unresolved, route, question: { target, verb: route.verb, method, path, upgrade } };
   }
   const permissions: PermissionTrace[] = [];
-  let question: Question = { target, verb: route.verb, method, path };
+  let question: Question = { target, verb: route.verb, method, path, upgrade };
   for (const needed of [{ verb: resolution.route.verb, method, path }, ...resolution.further]) {
     const cell = row.cells[needed.verb];
     const verb = VERBS[needed.verb];
     if (cell === undefined || verb === undefined) continue;
     const answer = judge(cell, needed.method, needed.path);
     const isDeciding = answer === decision && !permissions.some((earlier) => earlier.decision === decision);
-    if (isDeciding) question = { target, verb, method: needed.method, path: needed.path };
+    if (isDeciding) question = { target, verb, method: needed.method, path: needed.path, upgrade };
     permissions.push({ verb, method: needed.method, path: needed.path.text, decision: answer });
   }
   return { route, permissions, question };
@@ -139,20 +142,24 @@ function traceRule(rule: RuleDeclaration, question: Question): Omit<RuleTrace, '
     verbs: rule.verbs,
     methods: rule.methods,
     paths: rule.paths?.map(({ text }) => text) ?? null,
+    upgrades: rule.upgrades,
     shadow: rule.shadow,
     why: rule.reason,
     failed: findFailed(rule, question),
   };
 }
 
-function findFailed(rule: RuleDeclaration, { target, verb, method, path }: Question): RuleTrace['failed'] {
-  const { verbs, methods, paths } = rule;
+function findFailed(rule: RuleDeclaration, question: Question): RuleTrace['failed'] {
+  const { target, verb, method, path, upgrade } = question;
+  const { verbs, methods, paths, upgrades } = rule;
   if (rule.target.text !== target) return { condition: 'target', expected: [rule.target.text], actual: target };
   if (verb === null) return { condition: 'route', expected: verbs, actual: 'none' };
   if (!verbs.includes(verb)) return { condition: 'verb', expected: verbs, actual: verb };
   if (methods !== null && !methods.includes(method)) return { condition: 'method', expected: methods, actual: method };
-  if (paths === null || matchesPath(paths, path)) return null;
-  return { condition: 'path', expected: paths.map(({ text }) => text), actual: path.text };
+  if (paths !== null && !matchesPath(paths, path))
+    return { condition: 'path', expected: paths.map(({ text }) => text), actual: path.text };
+  if (coversUpgrade(rule, upgrade)) return null;
+  return { condition: 'upgrade', expected: upgrades ?? ['none'], actual: upgrade ?? 'none' };
 }
 
 /** Through the same index as `decide`, holding this rule alone. */
@@ -191,7 +198,7 @@ interface Denial {
 }
 
 // The later a rule fails, the nearer it is.
-const CONDITION_ORDER: readonly Condition[] = ['target', 'route', 'verb', 'method', 'path'];
+const CONDITION_ORDER: readonly Condition[] = ['target', 'route', 'verb', 'method', 'path', 'upgrade'];
 
 function findNearestAllow(
   policy: CompiledPolicy,

@@ -26,6 +26,7 @@ export type PolicyProblemCode =
   | 'unknown-verb'
   | 'bad-method'
   | 'bad-path-pattern'
+  | 'bad-upgrade'
   | 'unknown-protocol'
   | 'bad-protocol-name'
   | 'duplicate-protocol'

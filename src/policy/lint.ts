@@ -19,7 +19,9 @@ export type PolicyWarningCode =
   /** `admin` on every path of a target. */
   | 'broad-admin'
   /** A rule does not enforce. */
-  | 'rule-in-shadow';
+  | 'rule-in-shadow'
+  /** The only allows for a target are for requests to upgrade. */
+  | 'upgrades-only';
 
 /** Warnings in the order of the file. Costs more than loading: ask for them when a person will read them. */
 export function lintPolicy(policy: CompiledPolicy): readonly Problem[] {
@@ -35,6 +37,7 @@ export function lintPolicy(policy: CompiledPolicy): readonly Problem[] {
       const protocol = policy.protocolOf.get(target);
       for (const rule of group) if (protocol !== undefined) lintRule(rule, protocol, warn);
       lintPairs(group, warn);
+      lintUpgrades(group, warn);
     }
   }
   for (const { name, position } of policy.declarations.values()) {
@@ -55,10 +58,12 @@ const MAX_COMPARED_RULES = 1_000;
 
 function lintRule(rule: RuleDeclaration, protocol: Protocol, warn: Warn): void {
   const target = quote(rule.target.text);
+  const methods = methodsOf(rule);
+  const asked = { paths: rule.paths, methods };
   const canMatch =
     rule.verbs.includes('connect') ||
-    protocol.routes.some(({ declaration }) => rule.verbs.includes(declaration.verb) && canMeet(rule, declaration));
-  if (!canMatch) {
+    protocol.routes.some(({ declaration }) => rule.verbs.includes(declaration.verb) && canMeet(asked, declaration));
+  if (!canMatch || methods?.length === 0) {
     const subject = `this ${rule.effect} for ${target} matches no request`;
     warn('rule-never-matches', `${subject} that protocol ${quote(protocol.name)} knows`, rule.position);
   }
@@ -70,6 +75,21 @@ function lintRule(rule: RuleDeclaration, protocol: Protocol, warn: Warn): void {
       rule.effect === 'deny' ? 'what it denies is forwarded' : 'what it allows is forwarded as would-deny';
     warn('rule-in-shadow', `this ${rule.effect} for ${target} is in shadow: ${meaning}`, rule.position);
   }
+}
+
+/** A WebSocket is asked for with GET (RFC 6455 §4.1, and the same over HTTP/2 here). */
+function methodsOf({ methods, upgrades }: RuleDeclaration): RuleDeclaration['methods'] {
+  if (upgrades?.every((protocol) => protocol === 'websocket') !== true) return methods;
+  return methods?.filter((method) => method === 'GET') ?? ['GET'];
+}
+
+/** Whoever adds `upgrades` to the one rule there is may have meant to widen it. */
+function lintUpgrades(rules: readonly RuleDeclaration[], warn: Warn): void {
+  const allows = rules.filter(({ effect }) => effect === 'allow');
+  const [first] = allows;
+  if (first === undefined || allows.some(({ upgrades }) => upgrades === null)) return;
+  const message = `only requests to upgrade are allowed to ${quote(first.target.text)}; others need a rule without \`upgrades\``;
+  warn('upgrades-only', message, first.position);
 }
 
 /** All rules of one component about one target. */
@@ -99,19 +119,28 @@ function covers(other: RuleDeclaration, rule: RuleDeclaration): boolean {
   return (
     rule.verbs.every((verb) => other.verbs.includes(verb)) &&
     (methods === null || rule.methods?.every((method) => methods.includes(method)) === true) &&
-    (paths === null || rule.paths?.every(({ text }) => paths.some((path) => path.text === text)) === true)
+    (paths === null || rule.paths?.every(({ text }) => paths.some((path) => path.text === text)) === true) &&
+    coversUpgradesOf(other, rule)
   );
 }
 
+function coversUpgradesOf({ effect, upgrades }: RuleDeclaration, rule: RuleDeclaration): boolean {
+  if (upgrades === null) return effect === 'deny' || rule.upgrades === null;
+  return rule.upgrades?.every((upgrade) => upgrades.includes(upgrade)) === true;
+}
+
+/** An allow and a deny. */
 function meets(left: RuleDeclaration, right: RuleDeclaration): boolean {
+  const { upgrades } = right;
   return (
     left.verbs.some((verb) => right.verbs.includes(verb)) &&
+    (upgrades === null || left.upgrades?.some((upgrade) => upgrades.includes(upgrade)) === true) &&
     canMeet(left, { methods: right.methods, patterns: right.paths })
   );
 }
 
 function canMeet(
-  { methods, paths }: RuleDeclaration,
+  { methods, paths }: Pick<RuleDeclaration, 'methods' | 'paths'>,
   other: { readonly methods: RuleDeclaration['methods']; readonly patterns: RuleDeclaration['paths'] },
 ): boolean {
   const { methods: otherMethods, patterns } = other;

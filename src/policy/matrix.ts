@@ -7,7 +7,7 @@ import { ANY_PATH } from './path-pattern.ts';
 import { buildPathTable, findMatches, type PathTable, type PathTableEntry } from './path-table.ts';
 import type { Protocol } from './protocol.ts';
 import { RequestPath } from './request-path.ts';
-import type { RuleDeclaration } from './rule-document.ts';
+import { coversUpgrade, type RuleDeclaration } from './rule-document.ts';
 import type { ValidComponent } from './validate.ts';
 
 export type PolicyMode = 'enforce' | 'shadow';
@@ -21,12 +21,17 @@ export interface Principal {
   readonly unknownTarget: Decision;
 }
 
-/** All answers of one component about one target. */
+/** All answers of one component about one target, to requests that ask for no upgrade, or to those that ask for one. */
 export interface Row {
   readonly protocol: Protocol;
   /** By index in `VERBS`. */
   readonly cells: readonly Cell[];
   readonly refusals: Readonly<Record<RefusalReason, Decision>>;
+  /** What it was built from. */
+  readonly rules: readonly RuleDeclaration[];
+  readonly frame: DecisionFrame;
+  /** By protocol, null for all that no rule names; each built the first time it is asked for, so bounded by the rules. */
+  readonly forUpgrades: Map<string | null, Row>;
 }
 
 /** Refusals before the verb of a request is known. */
@@ -95,7 +100,10 @@ export interface DecisionFrame {
 export function buildRow(rules: readonly RuleDeclaration[], protocol: Protocol, frame: DecisionFrame): Row {
   return {
     protocol,
-    cells: VERBS.map((verb) => buildCell(rules, verb, frame)),
+    rules,
+    frame,
+    forUpgrades: new Map(),
+    cells: buildCells(rules, null, frame),
     refusals: {
       'unknown-principal': refuse('unknown-principal', null, frame),
       'unknown-route': refuse('unknown-route', null, frame),
@@ -105,6 +113,17 @@ export function buildRow(rules: readonly RuleDeclaration[], protocol: Protocol, 
       'unsafe-parameter': refuse('unsafe-parameter', null, frame),
     },
   };
+}
+
+/** The answers of the same component about the same target to requests to upgrade. */
+export function rowForUpgrade(row: Row, upgrade: string): Row {
+  const named = row.rules.some(({ upgrades }) => upgrades?.includes(upgrade) === true) ? upgrade : null;
+  let found = row.forUpgrades.get(named);
+  if (found === undefined) {
+    found = { ...row, cells: buildCells(row.rules, upgrade, row.frame) };
+    row.forUpgrades.set(named, found);
+  }
+  return found;
 }
 
 export function refuse(reason: DecisionReason, verb: Verb | null, frame: DecisionFrame): Decision {
@@ -126,10 +145,22 @@ function findRule(rules: RuleSet, method: string, path: RequestPath): Decision |
   return findMatches(rules.conditional, method, path)[0]?.value ?? null;
 }
 
-function buildCell(all: readonly RuleDeclaration[], verb: Verb, frame: DecisionFrame): Cell {
-  const rules = all.filter(({ verbs }) => verbs.includes(verb));
+function buildCells(all: readonly RuleDeclaration[], upgrade: string | null, frame: DecisionFrame): readonly Cell[] {
+  return VERBS.map((verb) => {
+    const rules = all.filter(({ verbs }) => verbs.includes(verb));
+    return buildCell(rules, { verb, upgrade }, frame);
+  });
+}
+
+/** `rules`: all of the verb. */
+function buildCell(
+  rules: readonly RuleDeclaration[],
+  { verb, upgrade }: { readonly verb: Verb; readonly upgrade: string | null },
+  frame: DecisionFrame,
+): Cell {
+  const covering = rules.filter((rule) => coversUpgrade(rule, upgrade));
   const select = (effect: 'allow' | 'deny', shadow: boolean): RuleSet => {
-    const selected = rules.filter((rule) => rule.effect === effect && rule.shadow === shadow);
+    const selected = covering.filter((rule) => rule.effect === effect && rule.shadow === shadow);
     return buildRuleSet(selected, (rule) => decisionOf(rule, verb, frame));
   };
   const cell = {

@@ -2,6 +2,7 @@
 
 import { quote } from '../core/quote.ts';
 import type { SourcePosition } from '../core/source-position.ts';
+import { H2C, readProtocol } from '../http1/upgrade.ts';
 import type { YamlEntry, YamlMapping, YamlNode } from '../yaml/located.ts';
 import { REQUEST_VERBS, VERBS, type Verb } from './decision.ts';
 import {
@@ -25,6 +26,8 @@ export interface RuleDeclaration {
   readonly methods: readonly string[] | null;
   /** Null: every path. */
   readonly paths: readonly PathPattern[] | null;
+  /** Protocols in lower case: the rule is for requests to upgrade to one of them, and for no others. Null: see coversUpgrade(). */
+  readonly upgrades: readonly string[] | null;
   readonly shadow: boolean;
   /** The author's words on why the rule is there. */
   readonly reason: string | null;
@@ -33,7 +36,7 @@ export interface RuleDeclaration {
 
 // `admin` and `connect` must be granted by name, and a bare deny is meant to leave nothing open.
 const BARE_VERBS: Record<'allow' | 'deny', readonly Verb[]> = { allow: ['read', 'write', 'infer'], deny: VERBS };
-const RULE_KEYS = ['target', 'verbs', 'methods', 'paths', 'shadow', 'reason'];
+const RULE_KEYS = ['target', 'verbs', 'methods', 'paths', 'upgrades', 'shadow', 'reason'];
 // RFC 9110 §5.6.2: a method is a token.
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
@@ -48,9 +51,19 @@ export function readRule(node: YamlNode, effect: 'allow' | 'deny', report: Repor
   return target === null ? null : unconditional(effect, target, BARE_VERBS[effect]);
 }
 
+/**
+ * Whether a rule says anything about requests that ask to upgrade to `upgrade`, or, with null, that do not ask to. A tunnel carries what
+ * nobody decides on: it is allowed by name only. A deny without names leaves none open.
+ */
+export function coversUpgrade({ effect, upgrades }: RuleDeclaration, upgrade: string | null): boolean {
+  if (upgrades === null) return upgrade === null || effect === 'deny';
+  return upgrade !== null && upgrades.includes(upgrade);
+}
+
 function unconditional(effect: 'allow' | 'deny', target: LocatedText, verbs: readonly Verb[]): RuleDeclaration {
   const { position } = target;
-  return { effect, target, verbs, methods: null, paths: null, shadow: false, reason: null, position };
+  const conditions = { methods: null, paths: null, upgrades: null };
+  return { effect, target, verbs, ...conditions, shadow: false, reason: null, position };
 }
 
 function readShorthand(mapping: YamlMapping, effect: 'allow' | 'deny', report: Report): RuleDeclaration | null {
@@ -78,9 +91,10 @@ function readFullRule(mapping: YamlMapping, effect: 'allow' | 'deny', report: Re
   const verbsEntry = entries.get('verbs');
   const methodsEntry = entries.get('methods');
   const pathsEntry = entries.get('paths');
+  const upgradesEntry = entries.get('upgrades');
   const shadowEntry = entries.get('shadow');
   const reasonEntry = entries.get('reason');
-  const condition = methodsEntry ?? pathsEntry;
+  const condition = methodsEntry ?? pathsEntry ?? upgradesEntry;
   const verbs = verbsEntry === undefined ? bareVerbs(effect, condition) : readVerbs(verbsEntry.node, report);
   if (condition !== undefined && verbs.includes('connect')) {
     const message = `a connection has no ${condition.key}: write a rule of its own for \`connect\`, without them`;
@@ -88,10 +102,12 @@ function readFullRule(mapping: YamlMapping, effect: 'allow' | 'deny', report: Re
   }
   const methods = methodsEntry === undefined ? null : readMethods(methodsEntry.node, report);
   const paths = pathsEntry === undefined ? null : readPaths(pathsEntry.node, report);
+  const upgrades = upgradesEntry === undefined ? null : readUpgrades(upgradesEntry.node, report);
   const shadow = shadowEntry === undefined ? false : readBoolean(shadowEntry.node, '`shadow`', report);
   const reason = reasonEntry === undefined ? null : readText(reasonEntry.node, '`reason`', report);
   if (target === null) return null;
-  return { effect, target, verbs, methods, paths, shadow: shadow ?? false, reason: reason?.text ?? null, position };
+  const conditions = { methods, paths, upgrades };
+  return { effect, target, verbs, ...conditions, shadow: shadow ?? false, reason: reason?.text ?? null, position };
 }
 
 /** A deny of some paths is about requests. */
@@ -154,6 +170,36 @@ function readPaths(node: YamlNode, report: Report): readonly PathPattern[] | nul
     paths.set(pattern.text, pattern);
   }
   return paths.size === 0 ? null : [...paths.values()];
+}
+
+function readUpgrades(node: YamlNode, report: Report): readonly string[] | null {
+  const upgrades = new Set<string>();
+  for (const child of readFilledList(node, '`upgrades`', report) ?? []) {
+    const text = readText(child, 'a protocol', report);
+    if (text === null) continue;
+    const upgrade = readUpgrade(text, report);
+    if (upgrade === null) continue;
+    if (upgrades.has(upgrade)) report('duplicate-value', `protocol ${quote(upgrade)} is named twice`, text.position);
+    upgrades.add(upgrade);
+  }
+  return upgrades.size === 0 ? null : [...upgrades];
+}
+
+/** A protocol that a request can ask to switch to. */
+export function readUpgrade({ text, position }: LocatedText, report: Report): string | null {
+  const flaw = findUpgradeFlaw(text);
+  if (flaw === null) return text;
+  report('bad-upgrade', flaw, position);
+  return null;
+}
+
+/** Why no request can ask to upgrade to `text`; null when one can. */
+export function findUpgradeFlaw(text: string): string | null {
+  const protocol = readProtocol(text);
+  if (protocol === null) return `${quote(text)} is not a protocol to upgrade to; write its name, like \`websocket\``;
+  if (protocol === H2C) return 'no request asks to upgrade to `h2c`: the proxy takes that out of every request';
+  // Compared in lower case (RFC 6455 §4.2.1), so this would silently never match.
+  return text === protocol ? null : `protocols are written in lower case here; write ${quote(protocol)}`;
 }
 
 /** What `parse` makes of the node's text; its refusal becomes a problem. */

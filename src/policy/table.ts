@@ -126,7 +126,7 @@ function legend(policy: CompiledPolicy, marks: readonly Mark[]): string {
     none: 'not granted, so denied',
     deny: 'denied by rule',
     allow: '',
-    partly: 'depends on method or path',
+    partly: 'depends on method, path or upgrade',
     watched: 'in shadow: would be denied, is forwarded',
   };
   const present = new Set(marks.map(({ answer }) => answer));

@@ -6,6 +6,7 @@ import { quote } from '../core/quote.ts';
 import type { SourcePosition } from '../core/source-position.ts';
 import { parseSpiffeId, SpiffeIdError, type SpiffeId } from '../spiffe/spiffe-id.ts';
 import { DocumentError, parseYaml, type YamlEntry, type YamlNode } from '../yaml/located.ts';
+import { isConnect } from './decide.ts';
 import { DECISION_REASONS, VERBS, type DecisionReason, type Effect, type Verb } from './decision.ts';
 import {
   collectProblems,
@@ -20,7 +21,7 @@ import {
   type Report,
 } from './fields.ts';
 import type { CompiledPolicy } from './matrix.ts';
-import { readVerb } from './rule-document.ts';
+import { readUpgrade, readVerb } from './rule-document.ts';
 
 export interface Expectation {
   readonly effect: Effect;
@@ -37,11 +38,12 @@ export interface PolicyTest {
   readonly method: string;
   readonly path: string;
   readonly query: string | null;
+  readonly upgrade: string | null;
   readonly expected: Expectation;
 }
 
 const EFFECTS: readonly Effect[] = ['allow', 'deny', 'would-deny'];
-const TEST_KEYS = ['name', 'from', 'to', 'expect', 'verb', 'reason', 'requests', 'method', 'path'];
+const TEST_KEYS = ['name', 'from', 'to', 'expect', 'verb', 'reason', 'requests', 'method', 'path', 'upgrade'];
 
 /**
  * One test for each request. Components are those of `policy`: a `from` that is one of them stands for some workload of it.
@@ -86,6 +88,11 @@ function readTests(node: YamlNode, policy: CompiledPolicy, report: Report): read
   const principal = from === null ? null : readPrincipal(from, policy, report);
   const expected = readExpectation(entries, mapping.position, report);
   const requests = readRequests(entries, mapping.position, report);
+  const upgradeEntry = entries.get('upgrade');
+  const upgradeText = upgradeEntry === undefined ? null : readText(upgradeEntry.node, '`upgrade`', report);
+  const upgrade = upgradeText === null ? null : readUpgrade(upgradeText, report);
+  if (upgradeText !== null && requests.some(isConnect))
+    report('bad-request', 'a TCP connection asks for no upgrade', upgradeText.position);
   if (from === null || principal === null || to === null || expected === null) return [];
   return requests.map(({ position, method, path, query }) => ({
     position,
@@ -95,6 +102,7 @@ function readTests(node: YamlNode, policy: CompiledPolicy, report: Report): read
     method,
     path,
     query,
+    upgrade,
     expected,
   }));
 }

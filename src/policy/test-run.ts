@@ -13,8 +13,8 @@ export interface FailedTest {
 /** The tests whose effect, or reason or verb where they name one, is not what the matrix answers; in order. */
 export function findFailures(policy: CompiledPolicy, tests: readonly PolicyTest[]): readonly FailedTest[] {
   return tests.flatMap((test) => {
-    const { principal, to: target, method, path, query, expected } = test;
-    const decision = decide(policy, { principal, target, method, path, query });
+    const { principal, to: target, method, path, query, upgrade, expected } = test;
+    const decision = decide(policy, { principal, target, method, path, query, upgrade });
     const isAsExpected =
       decision.effect === expected.effect &&
       (expected.reason === null || decision.reason === expected.reason) &&

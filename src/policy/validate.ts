@@ -126,13 +126,14 @@ function mergeAccess(
 
 function checkDuplicateRules(rules: readonly RuleDeclaration[], report: Report): void {
   const seen = new Map<string, SourcePosition>();
-  for (const { effect, target, verbs, methods, paths, position } of rules) {
+  for (const { effect, target, verbs, methods, paths, upgrades, position } of rules) {
     const key = JSON.stringify([
       effect,
       target.text,
       verbs,
       methods?.toSorted(),
       paths?.map(({ text }) => text).sort(),
+      upgrades?.toSorted(),
     ]);
     const earlier = seen.get(key);
     if (earlier === undefined) seen.set(key, position);

@@ -7,8 +7,9 @@ import type { Route } from './route.ts';
 
 export function toAuthzRequest(
   principal: SpiffeId,
-  head: Pick<RequestHead, 'method' | 'path' | 'query'>,
+  head: Pick<RequestHead, 'method' | 'path' | 'query' | 'upgrade'>,
   route: Pick<Route, 'component'>,
 ): AuthzRequest {
-  return { principal, target: route.component, method: head.method, path: head.path, query: head.query };
+  const { method, path, query, upgrade } = head;
+  return { principal, target: route.component, method, path, query, upgrade };
 }

@@ -39,6 +39,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   readonly method: string;
   readonly path: string;
   readonly authority: string;
+  readonly upgrade: string | null;
   decision: Decision | null = null;
   target: string | null;
   refusal: Refusal | Termination | typeof PEER_ABORTED | null = null;
@@ -91,6 +92,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.method = head.method;
     this.path = head.path;
     this.authority = head.authority;
+    this.upgrade = head.upgrade;
   }
 
   /** Whether more of the request body may be handed over. */

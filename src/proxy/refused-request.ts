@@ -39,6 +39,7 @@ export function requestRefusal(context: ListenerContext, { refusal, principal, h
     method: head?.method ?? '',
     path: head?.path ?? '',
     authority: head?.authority ?? '',
+    upgrade: head?.upgrade ?? null,
     status: statusOfRefusal(refusal),
     traceparent: '',
     decisionSeconds: Number.NaN,

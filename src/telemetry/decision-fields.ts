@@ -38,6 +38,7 @@ export function decisionLine(request: RequestRecord, time: string): string {
     path: path.slice(0, MAX_PATH),
     pathLength: path.length > MAX_PATH ? path.length : undefined,
     authority: request.authority.slice(0, MAX_AUTHORITY),
+    upgrade: request.upgrade?.slice(0, MAX_METHOD),
     status: request.status,
     decisionMicros: toMicros(request.decisionSeconds),
     overheadMicros: toMicros(request.overheadSeconds),

@@ -29,6 +29,8 @@ export interface RequestRecord {
   /** As received, without the query. */
   readonly path: string;
   readonly authority: string;
+  /** The protocol it asks to switch to, be it let or not. */
+  readonly upgrade: string | null;
   /** What the peer was sent; 499 when it went away before that, 0 when it was sent none for another reason. */
   readonly status: number;
   /** As sent to the upstream; empty when there is none. */

@@ -12,7 +12,7 @@ import { ARTICLE_POLICY, compilePolicy } from '../support/proxy-fixture.ts';
 const HOUR_MS = 3_600_000;
 const NOW_MS = Date.UTC(2030, 0, 1);
 const TRAINING = parseSpiffeId('spiffe://ai.example/training/job');
-const REQUEST = { principal: TRAINING, target: 'registry', method: 'GET', path: '/x', query: null };
+const REQUEST = { principal: TRAINING, target: 'registry', method: 'GET', path: '/x', query: null, upgrade: null };
 
 function svidUntil(notAfterMs: number): X509Svid {
   return {

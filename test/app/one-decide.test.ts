@@ -148,6 +148,7 @@ it(`decides ${SAMPLE} random requests as policy explain does`, async () => {
       method,
       path,
       query: query ?? null,
+      upgrade: null,
     };
     const { decision } = explain(policy, request);
     expect({ request, decision: decisions[0] }).toEqual({ request, decision });

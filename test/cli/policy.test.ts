@@ -233,6 +233,36 @@ describe('policy explain', () => {
     }
   });
 
+  it('asks about an upgrade', async () => {
+    const path = write('p.yaml', `${SMALL}      - { target: files, verbs: [read], upgrades: [websocket] }\n`);
+    const about = (...more: readonly string[]): Promise<Outcome> =>
+      policy(
+        'explain',
+        '--policy',
+        path,
+        '--from',
+        'peer',
+        '--to',
+        'files',
+        '--method',
+        'GET',
+        '--path',
+        '/x',
+        ...more,
+      );
+    const allowed = await about('--upgrade', 'websocket');
+    expect(allowed.output).toMatch(/request +GET \/x, upgrade to websocket\n/);
+    expect(allowed.output).toMatch(/▸ allow {2}files +\[read\] upgrade websocket/);
+    expect(allowed.exitCode).toBe(0);
+    const denied = await about('--upgrade', 'tls/1.3');
+    expect(denied.output).toMatch(/^deny {2}conditions-not-met: /);
+    expect(denied.output).toMatch(/upgrade is tls\/1\.3, not none/);
+    expect(denied.exitCode).toBe(1);
+    expect((await about()).exitCode).toBe(0);
+    expect((await about('--upgrade', 'h2c')).exitCode).toBe(2);
+    expect((await about('--upgrade', 'WebSocket')).errors).toContain('write `websocket`');
+  });
+
   it('counts would-deny as forwarded', async () => {
     const path = write('p.yaml', `${SMALL}    deny: [{ target: files, shadow: true }]\n`);
     const { exitCode, output } = await policy(

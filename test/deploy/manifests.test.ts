@@ -257,7 +257,8 @@ const WORKLOADS: Readonly<Record<string, string>> = {
 };
 
 function ask(id: string, method: string, path: string) {
-  return decide(policy, { principal: parseSpiffeId(id), target: 'registry', method, path, query: null }).effect;
+  return decide(policy, { principal: parseSpiffeId(id), target: 'registry', method, path, query: null, upgrade: null })
+    .effect;
 }
 
 describe('the configuration of Sallyport', () => {

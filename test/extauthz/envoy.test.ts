@@ -28,6 +28,9 @@ const directory = temporaryDirectory();
 const socket = join(directory, 'authz.sock');
 const job = testAuthority().issue('/training/job');
 const reader = testAuthority().issue('/inference/server');
+const UPGRADES = compilePolicy(
+  ARTICLE_POLICY.replace('[registry, feature-store]', '[{ target: registry, upgrades: [websocket] }]'),
+);
 const JOB_ID = 'spiffe://ai.example/training/job';
 
 let setting: Setting;
@@ -51,7 +54,23 @@ beforeEach(() => {
 
 const ask = async (asked: Asked): Promise<number> => statusOf(await envoy.check(checkOf(asked)));
 
+/** Each field once, as in a check. */
+function fieldList(fields: Readonly<Record<string, string>>): { key: string; value: string }[] {
+  return Object.entries(fields).map(([key, value]) => ({ key, value }));
+}
+
 describe('a check', () => {
+  it('of a request to upgrade is judged as one', async () => {
+    const toUpgrade = { http: { headers: fieldList({ upgrade: 'WebSocket', connection: 'keep-alive, Upgrade' }) } };
+    expect(await ask({ svid: job })).toBe(200);
+    expect(await ask({ svid: job, ...toUpgrade })).toBe(403);
+    setting.policy.swap(UPGRADES);
+    expect(await ask({ svid: job })).toBe(403);
+    expect(await ask({ svid: job, ...toUpgrade })).toBe(200);
+    expect(setting.recorder.requests.map(({ upgrade }) => upgrade)).toEqual([null, 'websocket', null, 'websocket']);
+    setting.policy.swap(compilePolicy(ARTICLE_POLICY));
+  });
+
   it('that the matrix allows is answered with who asks, and the peer’s own words for that taken out', async () => {
     const names = [
       'x-spiffe-id',
@@ -169,7 +188,15 @@ describe('a check', () => {
     ['CONNECT', { method: 'CONNECT' }, 501],
     ['a query beside the path', { http: { query: 'a=1' } }, 400],
     ['a fragment beside the path', { http: { fragment: 'a' } }, 400],
-    ['a request to upgrade', { http: { headers: [{ key: 'upgrade', value: 'websocket' }] } }, 501],
+    ['an upgrade that Connection does not name', { http: { headers: fieldList({ upgrade: 'websocket' }) } }, 501],
+    ['an extended CONNECT', { http: { headers: fieldList({ ':protocol': 'websocket' }) } }, 501],
+    ['H1-74 an upgrade to h2c', { http: { headers: fieldList({ upgrade: 'h2c', connection: 'upgrade' }) } }, 501],
+    ['an upgrade to one of two', { http: { headers: fieldList({ upgrade: 'a, b', connection: 'upgrade' }) } }, 400],
+    [
+      'H1-75 an upgrade with a body',
+      { http: { headers: fieldList({ upgrade: 'websocket', connection: 'upgrade', 'content-length': '1' }) } },
+      400,
+    ],
     ['another component than the one served', { extensions: { 'sallyport-component': 'feature-store' } }, 404],
   ])('about %s is denied', async (_name, asked, status) => {
     expect(await ask({ svid: job, ...asked })).toBe(status);

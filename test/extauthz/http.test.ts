@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { HttpService } from '../../src/extauthz/http-service.ts';
 import type { HttpFlavour } from '../../src/extauthz/http-question.ts';
+import { ARTICLE_POLICY, compilePolicy } from '../support/proxy-fixture.ts';
 import { testAuthority } from '../support/svid-fixtures.ts';
 import { escapedPem, openSetting, type Setting, type SettingOptions, temporaryDirectory } from './setting.ts';
 
@@ -107,7 +108,18 @@ describe('a question', () => {
     ['with chunks', 'forward-auth', [...FORWARD_JOB, 'transfer-encoding', 'chunked'], { body: 'x' }, 400],
     ['at another path', 'forward-auth', FORWARD_JOB, { url: '/' }, 400],
     ['about a component that is not served', 'forward-auth', FORWARD_JOB, { url: '/check/feature-store' }, 404],
-    ['to upgrade', 'forward-auth', [...FORWARD_JOB, 'connection', 'upgrade', 'upgrade', 'websocket'], {}, 501],
+    ['to upgrade', 'forward-auth', [...FORWARD_JOB, 'connection', 'upgrade', 'upgrade', 'websocket'], {}, 403],
+    ['to upgrade or not', 'forward-auth', [...FORWARD_JOB, 'upgrade', 'websocket'], {}, 501],
+    ['to upgrade, by nginx', 'nginx', [...NGINX_JOB, 'x-original-upgrade', 'websocket'], {}, 403],
+    ['to upgrade to nothing', 'forward-auth', [...FORWARD_JOB, 'connection', 'upgrade', 'upgrade', 'a b'], {}, 400],
+    ['by nginx, that hands on Upgrade', 'nginx', [...NGINX_JOB, 'connection', 'upgrade', 'upgrade', 'x'], {}, 403],
+    [
+      'to upgrade twice, by nginx',
+      'nginx',
+      [...NGINX_JOB, 'x-original-upgrade', 'websocket', 'x-original-upgrade', 'x'],
+      {},
+      403,
+    ],
   ])('%s is denied (%s)', async (_name, flavour, fields, sent, expected) => {
     const { setting, path } = await start(flavour);
     const { status, headers, body } = await ask(path, fields, sent);
@@ -115,6 +127,19 @@ describe('a question', () => {
     expect(headers).not.toHaveProperty('x-spiffe-id');
     expect(JSON.parse(body)).toMatchObject({ decisionId: headers['x-sallyport-decision-id'] });
     expect(setting.recorder.requests).toHaveLength(1);
+  });
+
+  it.each<[HttpFlavour, readonly string[]]>([
+    ['nginx', [...NGINX_JOB, 'x-original-upgrade', 'WebSocket']],
+    ['forward-auth', [...FORWARD_JOB, 'connection', 'Upgrade', 'upgrade', 'websocket']],
+  ])('of %s about a request to upgrade is judged as one', async (flavour, fields) => {
+    const policy = compilePolicy(
+      ARTICLE_POLICY.replace('[registry, feature-store]', '[{ target: registry, upgrades: [websocket] }]'),
+    );
+    const { setting, path } = await start(flavour, { policy });
+    expect((await ask(path, fields)).status).toBe(200);
+    expect((await ask(path, flavour === 'nginx' ? NGINX_JOB : FORWARD_JOB)).status).toBe(403);
+    expect(setting.recorder.requests.map(({ upgrade }) => upgrade)).toEqual(['websocket', null]);
   });
 
   it('names one of several components in its path, and keeps what the data plane left there of a query', async () => {

@@ -89,6 +89,6 @@ export function expectedStatus(policy: CompiledPolicy, { from, to, method, targe
   const [path = '', query] = target.split('?');
   if (!isCanonicalPath(path) || (query !== undefined && !isCanonicalQuery(query))) return 400;
   const principal = parseSpiffeId(`spiffe://ai.example${from}`);
-  const { effect } = decide(policy, { principal, target: to, method, path, query: query ?? null });
+  const { effect } = decide(policy, { principal, target: to, method, path, query: query ?? null, upgrade: null });
   return effect === 'deny' ? 403 : 200;
 }

@@ -82,7 +82,7 @@ describe('connect', () => {
     );
     expect(problemsOf(anything)).toEqual(['1:1 no-policy']);
     const policy = loadAccess('allow: [{ service: [connect] }]');
-    const request = { principal: PEER, target: 'service', method: '', path: '/read/x', query: null };
+    const request = { principal: PEER, target: 'service', method: '', path: '/read/x', query: null, upgrade: null };
     expect(decide(policy, request).verb).not.toBe('connect');
     expect(decide(policy, { ...request, method: 'CONNECT', path: '' }).verb).toBeNull();
   });
@@ -97,6 +97,7 @@ describe('connect', () => {
   it.each([
     ['methods', '{ target: service, verbs: [connect], methods: [GET] }', '9:50 bad-rule'],
     ['paths', '{ target: service, verbs: [connect, read], paths: [/a] }', '9:56 bad-rule'],
+    ['upgrades', '{ target: service, verbs: [connect], upgrades: [x] }', '9:50 bad-rule'],
   ])('takes no %s', (_, rule, expected) => {
     const text = (each: string): string =>
       `version: 1\ntrustDomain: ai.example\ncomponents:\n  peer: {}\n  service: { protocol: lab }\n  other: {}\naccess:\n  peer:\n    allow: [${each}]\n`;
@@ -178,6 +179,7 @@ describe('rules about a component that is served over TCP', () => {
   it.each([
     ['paths', 'allow: [{ target: service, paths: [/read/**] }]'],
     ['methods', 'allow: [{ target: service, verbs: [read], methods: [GET] }]'],
+    ['upgrades', 'allow: [{ target: service, verbs: [read], upgrades: [websocket] }]'],
     ['the verb of a request', 'allow: [{ service: [read] }]'],
     ['the verb of a request beside connect', 'allow: [{ service: [connect, admin] }]'],
     ['every verb but connect', 'allow: [service]'],

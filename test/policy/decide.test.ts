@@ -129,6 +129,7 @@ describe('decide', () => {
       target: 'data-store',
       method: 'GET',
       query: null,
+      upgrade: null,
     };
     expect(decide(policy, { ...request, path })).toMatchObject({
       effect: 'deny',
@@ -184,6 +185,78 @@ describe('rules', () => {
     expect(askService(policy, 'GET /write/x')).toBe('allow allowed-by-rule');
     expect(askService(policy, 'POST /infer/x')).toBe('allow allowed-by-rule');
     expect(askService(policy, 'GET /admin/x')).toBe('deny not-granted');
+  });
+
+  describe('on upgrades', () => {
+    const plain = 'GET /read/x';
+    const websocket = 'GET /read/x websocket';
+    const other = 'GET /read/x tls/1.3';
+
+    it.each<[string, string, readonly [plain: string, websocket: string, other: string]]>([
+      ['an allow covers none', 'allow: [{ service: [read] }]', ['allow', 'deny', 'deny']],
+      [
+        'an allow that names one covers that alone',
+        'allow: [{ target: service, upgrades: [websocket] }]',
+        ['deny', 'allow', 'deny'],
+      ],
+      [
+        'two allows cover both',
+        'allow: [service, { target: service, upgrades: [tls/1.3, websocket] }]',
+        ['allow', 'allow', 'allow'],
+      ],
+      [
+        'a deny covers every one',
+        'allow: [service, { target: service, upgrades: [websocket, tls/1.3] }]\ndeny: [service]',
+        ['deny', 'deny', 'deny'],
+      ],
+      [
+        'a deny with conditions does so where they are met',
+        'allow: [service, { target: service, upgrades: [websocket, tls/1.3] }]\ndeny: [{ target: service, paths: [/read/x] }]',
+        ['deny', 'deny', 'deny'],
+      ],
+      [
+        'a deny that names one covers that alone',
+        'allow: [service, { target: service, upgrades: [websocket, tls/1.3] }]\ndeny: [{ target: service, upgrades: [websocket] }]',
+        ['allow', 'deny', 'allow'],
+      ],
+      [
+        'all conditions of a rule must hold',
+        'allow: [service, { target: service, verbs: [write], upgrades: [websocket] }, { target: service, paths: [/read/y], upgrades: [websocket] }]',
+        ['allow', 'deny', 'deny'],
+      ],
+      [
+        'an allow in shadow is watched for what it names',
+        'allow: [{ target: service, upgrades: [websocket], shadow: true }]',
+        ['deny', 'would-deny', 'deny'],
+      ],
+      [
+        'a deny in shadow as well',
+        'allow: [service, { target: service, upgrades: [websocket] }]\ndeny: [{ target: service, upgrades: [websocket], shadow: true }]',
+        ['allow', 'would-deny', 'deny'],
+      ],
+    ])('%s', (_, access, expected) => {
+      const policy = loadAccess(access);
+      expect([plain, websocket, other].map((line) => askService(policy, line).split(' ')[0])).toEqual(expected);
+    });
+
+    it('tells a target that nothing grants from one whose conditions are not met', () => {
+      expect(askService(loadAccess('allow: [{ service: [read] }]'), websocket)).toBe('deny conditions-not-met');
+      expect(askService(loadAccess('allow: [{ service: [write] }]'), websocket)).toBe('deny not-granted');
+    });
+
+    it('needs every further permission as an upgrade too', () => {
+      const one = '{ target: service, verbs: [write], upgrades: [x] }';
+      const both = '{ target: service, verbs: [read, write], upgrades: [x] }';
+      const line = 'POST /mount?from=a x';
+      expect(askService(loadAccess(`allow: [service, ${one}]`), line)).toBe('deny conditions-not-met');
+      expect(askService(loadAccess(`allow: [service, ${both}]`), line)).toBe('allow allowed-by-rule');
+    });
+
+    it('answers protocols that no rule names with one and the same decision', () => {
+      const policy = loadAccess('allow: [{ target: service, upgrades: [websocket] }]');
+      const [one, another] = ['a', 'b'].map((upgrade) => ask(policy, 'peer/x', 'service', `${plain} ${upgrade}`));
+      expect(one).toBe(another);
+    });
   });
 
   it('grants admin by name', () => {

@@ -140,7 +140,7 @@ describe('the decision cache', () => {
     it('by target, also when the texts run together the same', () => {
       const cache = createCache();
       const partition = admit(cache);
-      const request = { principal: partition.id, query: null };
+      const request = { principal: partition.id, query: null, upgrade: null };
       for (const [target, method, path] of [
         ['service', 'GET', '/read/x'],
         ['serviceGET', '', '/read/x'],
@@ -150,6 +150,32 @@ describe('the decision cache', () => {
         cache.decide(partition, snapshot(READS), { ...request, target, method, path }, 0);
       }
       expect(cache.counts).toMatchObject({ misses: 4, hits: 0 });
+    });
+
+    it('by upgrade, of which none is remembered', () => {
+      const both = loadAccess(
+        'allow: [{ service: [read] }, { target: service, verbs: [read], upgrades: [websocket] }]',
+      );
+      const cache = createCache();
+      const partition = admit(cache);
+      const lines = [
+        'GET /read/x',
+        'GET /read/x websocket',
+        'GET /read/x other',
+        'GET /read/x',
+        'GET /read/x websocket',
+      ];
+      const answers = lines.map((line) => ask(cache, partition, line, { policy: snapshot(both) }));
+      expect(answers).toEqual(lines.map((line) => decide(both, requestOf('peer/a', 'service', line))));
+      expect(answers.map(({ effect, rule }) => `${effect} ${rule?.line}`)).toEqual([
+        'allow 9',
+        'allow 9',
+        'deny undefined',
+        'allow 9',
+        'allow 9',
+      ]);
+      expect(cache.counts).toMatchObject({ misses: 4, hits: 1 });
+      expect(cache.entries).toBe(1);
     });
 
     it('by leaf certificate of one SPIFFE ID', () => {
@@ -184,7 +210,7 @@ describe('the decision cache', () => {
       const cache = createCache();
       const partition = admit(cache);
       const policy = snapshot(READS);
-      const base = { principal: partition.id, target: 'service', method: 'GET' };
+      const base = { principal: partition.id, target: 'service', method: 'GET', upgrade: null };
       const honest = cache.decide(partition, policy, { ...base, path: '/mode', query: 'kind=full' }, 0);
       const crooked: AuthzRequest = { ...base, path: '/mode?kind=full', query: null };
       expect(honest.verb).toBe('write');
@@ -200,6 +226,7 @@ describe('the decision cache', () => {
         method: part,
         path: part.map((text) => `/${text}`),
         query: fc.option(part),
+        upgrade: fc.constantFrom(null, 'websocket', 'other', ''),
       });
       fc.assert(
         fc.property(fc.array(request, { minLength: 2, maxLength: 40 }), (requests) => {
@@ -224,7 +251,7 @@ describe('the decision cache', () => {
       for (const request of lines) cache.decide(partition, policy, request, 0);
       return Number(process.hrtime.bigint() - start);
     };
-    const base = { principal: partition.id, target: 'service' };
+    const base = { principal: partition.id, target: 'service', upgrade: null };
     const indices = Array.from({ length: 20_000 }, (_, index) => String(index * 0x100_0000 + index));
     const plain = time(
       indices.map((text) => ({ ...base, method: `M${text}`, path: `/mode/${text}`, query: `q${text}` })),

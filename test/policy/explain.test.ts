@@ -222,6 +222,7 @@ ${Array.from({ length: 10_000 }, (_, index) => `      - { target: c1, paths: [/r
           method: 'GET',
           path: `/${first}/${isOneCell ? second * 100 + row : second}/${tail}`,
           query: null,
+          upgrade: null,
         };
         const decision = decide(policy, toAuthzRequest(each));
         const { effect, reason } = decision;

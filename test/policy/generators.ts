@@ -17,16 +17,22 @@ const allVerbs = fc.uniqueArray(fc.constantFrom('read', 'write', 'infer', 'admin
 const rule = fc.oneof(
   fc.constantFrom(...TARGETS),
   fc.tuple(fc.constantFrom(...TARGETS), allVerbs).map(([target, granted]) => ({ [target]: granted })),
-  fc.record(
-    {
-      target: fc.constantFrom(...TARGETS),
-      verbs,
-      methods: fc.uniqueArray(fc.constantFrom(...METHODS), { minLength: 1, maxLength: 3 }),
-      paths: fc.uniqueArray(rulePath, { minLength: 1, maxLength: 3 }),
-      shadow: fc.boolean(),
-    },
-    { requiredKeys: ['target'] },
-  ),
+  fc
+    .tuple(
+      fc.record(
+        {
+          target: fc.constantFrom(...TARGETS),
+          verbs,
+          methods: fc.uniqueArray(fc.constantFrom(...METHODS), { minLength: 1, maxLength: 3 }),
+          paths: fc.uniqueArray(rulePath, { minLength: 1, maxLength: 3 }),
+          shadow: fc.boolean(),
+        },
+        { requiredKeys: ['target'] },
+      ),
+      fc.uniqueArray(fc.constantFrom('websocket', 'tls/1.3'), { maxLength: 2 }),
+      fc.boolean(),
+    )
+    .map(([plain, upgrades, isForUpgrades]) => (isForUpgrades && upgrades.length > 0 ? { ...plain, upgrades } : plain)),
 );
 
 /** What the loader takes for the same rule twice. */
@@ -39,14 +45,15 @@ function identityOf(effect: string, node: unknown): string {
     const [[target, granted] = ['', []]] = Object.entries(mapping);
     return JSON.stringify([target, all.filter((verb) => (granted as string[]).includes(verb))]);
   }
-  const { target, methods, paths } = mapping;
-  const isConditional = methods !== undefined || paths !== undefined;
+  const { target, methods, paths, upgrades } = mapping;
+  const isConditional = methods !== undefined || paths !== undefined || upgrades !== undefined;
   const granted = (mapping['verbs'] ?? (isConditional ? bare.slice(0, 4) : bare)) as string[];
   const key: unknown[] = [target, all.filter((verb) => granted.includes(verb))];
-  if (methods !== undefined || paths !== undefined) {
+  if (methods !== undefined || paths !== undefined || upgrades !== undefined) {
     key.push(
       (methods as string[] | undefined)?.toSorted() ?? null,
       (paths as string[] | undefined)?.toSorted() ?? null,
+      (upgrades as string[] | undefined)?.toSorted() ?? null,
     );
   }
   return JSON.stringify(key);
@@ -123,6 +130,7 @@ const httpRequest: fc.Arbitrary<NaiveRequest> = fc.record({
     { weight: 2, arbitrary: fc.constantFrom('/mount', '/mode', '/copy') },
   ),
   query,
+  upgrade: fc.constantFrom(null, null, null, null, 'websocket', 'tls/1.3', 'other'),
 });
 
 /** Some are connections. */

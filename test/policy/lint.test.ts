@@ -68,6 +68,30 @@ describe('lint', () => {
     ['admin on everything', 'allow: [{ service: [admin] }]', ['9 broad-admin']],
     ['admin on a path', 'allow: [{ target: service, verbs: [admin], paths: [/admin/x] }]', []],
     ['a deny of admin', 'deny: [{ service: [admin] }]', []],
+    ['upgrades and nothing else', 'allow: [{ target: service, upgrades: [websocket] }]', ['9 upgrades-only']],
+    ['upgrades beside the rest', 'allow: [service, { target: service, upgrades: [websocket] }]', []],
+    ['a deny of upgrades', 'allow: [service]\ndeny: [{ target: service, upgrades: [websocket] }]', []],
+    [
+      'an upgrade that a deny takes back whole',
+      'allow: [service, { target: service, upgrades: [x, websocket] }]\ndeny: [{ target: service, upgrades: [websocket, x] }]',
+      ['9 rule-shadowed'],
+    ],
+    [
+      'an upgrade that a deny takes back in part',
+      'allow: [service, { target: service, upgrades: [x, websocket] }]\ndeny: [{ target: service, upgrades: [websocket] }]',
+      ['9 allow-deny-overlap'],
+    ],
+    [
+      'an upgrade that a deny of all takes back',
+      'allow: [{ target: service, upgrades: [websocket] }]\ndeny: [service]',
+      ['9 rule-shadowed', '9 upgrades-only'],
+    ],
+    [
+      'a websocket that is no GET',
+      'allow: [service, { target: service, methods: [POST], upgrades: [websocket] }]',
+      ['9 rule-never-matches'],
+    ],
+    ['another upgrade by POST', 'allow: [service, { target: service, methods: [POST], upgrades: [x] }]', []],
     [
       'a rule in shadow',
       'allow: [service]\ndeny: [{ target: service, verbs: [write], shadow: true }]',

@@ -188,7 +188,8 @@ describe('decide', () => {
         ),
         fc.option(text),
         (target, method, path, query) => {
-          const asked = { principal: parseSpiffeId('spiffe://ai.example/training/x'), target, method, path, query };
+          const principal = parseSpiffeId('spiffe://ai.example/training/x');
+          const asked = { principal, target, method, path, query, upgrade: path };
           expect(explain(policy, asked).decision).toBe(decide(policy, asked));
         },
       ),

@@ -12,6 +12,7 @@ interface RuleNode {
   readonly verbs?: readonly string[];
   readonly methods?: readonly string[];
   readonly paths?: readonly string[];
+  readonly upgrades?: readonly string[];
   readonly shadow?: boolean;
 }
 
@@ -37,6 +38,7 @@ export interface NaiveRequest {
   readonly method: string;
   readonly path: string;
   readonly query: string | null;
+  readonly upgrade: string | null;
 }
 
 export class NaiveEvaluator {
@@ -61,13 +63,13 @@ export class NaiveEvaluator {
     const component = this.#componentOf(request.principal);
     if (component === null) return { effect: 'deny', reason: 'unknown-principal' };
     if (request.method === '') {
-      return this.#judge(component, request.target, { verb: 'connect', method: '', segments: [] });
+      return this.#judge(component, request, { verb: 'connect', method: '', segments: [] });
     }
     const segments = decode(request.path);
     if (segments === null) return { effect: 'deny', reason: 'malformed-path' };
     const needed = this.#permissions(target.protocol ?? 'generic', request, segments);
     if (typeof needed === 'string') return { effect: 'deny', reason: needed };
-    const answers = needed.map((permission) => this.#judge(component, request.target, permission));
+    const answers = needed.map((permission) => this.#judge(component, request, permission));
     for (const effect of ['deny', 'would-deny', 'allow']) {
       const answer = answers.find((each) => each.effect === effect);
       if (answer !== undefined) return answer;
@@ -117,7 +119,7 @@ export class NaiveEvaluator {
     return 'unknown-route';
   }
 
-  #judge(component: string, target: string, { verb, method, segments }: Permission): NaiveAnswer {
+  #judge(component: string, { target, upgrade }: NaiveRequest, { verb, method, segments }: Permission): NaiveAnswer {
     const access = this.#policy.access?.[component] ?? {};
     const applying = (effect: 'allow' | 'deny'): readonly RuleNode[] =>
       (access[effect] ?? [])
@@ -126,8 +128,11 @@ export class NaiveEvaluator {
     const isMatch = ({ methods, paths }: RuleNode): boolean =>
       (methods === undefined || methods.includes(method)) &&
       (paths === undefined || paths.some((path) => matches(decodePattern(path), segments, 'rest')));
-    const denies = applying('deny').filter(isMatch);
-    const allows = applying('allow').filter(isMatch);
+    const isNamed = ({ upgrades }: RuleNode): boolean => upgrade !== null && upgrades?.includes(upgrade) === true;
+    const denies = applying('deny').filter((rule) => isMatch(rule) && (rule.upgrades === undefined || isNamed(rule)));
+    const allows = applying('allow').filter(
+      (rule) => isMatch(rule) && (isNamed(rule) || (rule.upgrades === undefined && upgrade === null)),
+    );
     if (denies.some(({ shadow }) => shadow !== true)) return { effect: 'deny', reason: 'denied-by-rule' };
     if (allows.length === 0)
       return { effect: 'deny', reason: applying('allow').length === 0 ? 'not-granted' : 'conditions-not-met' };
@@ -150,7 +155,7 @@ function toRule(node: unknown, effect: 'allow' | 'deny'): RuleNode {
   if (typeof node === 'string') return { target: node, verbs: bare };
   const mapping = node as Readonly<Record<string, unknown>>;
   if (typeof mapping['target'] === 'string') {
-    const isConditional = 'methods' in mapping || 'paths' in mapping;
+    const isConditional = 'methods' in mapping || 'paths' in mapping || 'upgrades' in mapping;
     return { verbs: isConditional ? bare.slice(0, 4) : bare, ...(mapping as unknown as RuleNode) };
   }
   const [[target, verbs] = ['', []]] = Object.entries(mapping);

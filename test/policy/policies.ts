@@ -79,16 +79,17 @@ access:
   );
 }
 
-/** `from` is a SPIFFE ID, or the path of one in ai.example without its slash; `line` is `METHOD /path?query`. */
+/** `from` is a SPIFFE ID, or the path of one in ai.example without its slash; `line` is `METHOD /path?query`, or that and a protocol. */
 export function requestOf(from: string, target: string, line: string): AuthzRequest {
-  const space = line.indexOf(' ');
-  const mark = line.indexOf('?');
+  const [method = '', asked = '', upgrade = null] = line.split(' ');
+  const mark = asked.indexOf('?');
   return {
     principal: parseSpiffeId(from.startsWith('spiffe://') ? from : `spiffe://ai.example/${from}`),
     target,
-    method: line.slice(0, space),
-    path: mark < 0 ? line.slice(space + 1) : line.slice(space + 1, mark),
-    query: mark < 0 ? null : line.slice(mark + 1),
+    method,
+    path: mark < 0 ? asked : asked.slice(0, mark),
+    query: mark < 0 ? null : asked.slice(mark + 1),
+    upgrade,
   };
 }
 

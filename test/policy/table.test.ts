@@ -47,7 +47,7 @@ r read  w write  i infer  a admin
     );
     const text = renderTable(policy, { width: 100, paint: plain });
     expect(text).toContain('peer       ·     rw?i~a   ·\n');
-    expect(text).toContain('? depends on method or path\n~ in shadow: would be denied, is forwarded\n');
+    expect(text).toContain('? depends on method, path or upgrade\n~ in shadow: would be denied, is forwarded\n');
   });
 
   it('paints marks without moving columns', () => {

@@ -70,6 +70,9 @@ tests:
     ['{ from: training, to: registry, requests: [/x], expect: deny }', ['bad-request']],
     ['{ from: training, to: registry, requests: [GET /x HTTP/1.1], expect: deny }', ['bad-request']],
     ['{ from: training, to: registry, requests: [], expect: deny }', ['empty-list']],
+    ['{ from: training, to: registry, method: GET, path: /x, upgrade: WebSocket, expect: deny }', ['bad-upgrade']],
+    ['{ from: training, to: registry, method: GET, path: /x, upgrade: [websocket], expect: deny }', ['wrong-type']],
+    ['{ from: training, to: registry, requests: [connect], upgrade: x, expect: deny }', ['bad-request']],
     ['{ from: training, to: registry, method: GET, path: /x, expects: deny }', ['unknown-key', 'missing-key']],
     ['7', ['wrong-type']],
   ])('%s: %j', (test, expected) => {
@@ -87,6 +90,8 @@ tests:
     expect(failing('expect: would-deny')).toBe(1);
     expect(failing('expect: allow, verb: write')).toBe(1);
     expect(failing('expect: allow, reason: denied-by-rule')).toBe(1);
+    expect(failing('expect: allow, upgrade: websocket')).toBe(1);
+    expect(failing('expect: deny, reason: conditions-not-met, upgrade: websocket')).toBe(0);
   });
 
   it('stand for a workload by the first pattern of its component', () => {

@@ -42,7 +42,7 @@ export function decideLine(policy: CompiledPolicy, line: string): Decision {
   const mark = target.indexOf('?');
   const path = mark < 0 ? target : target.slice(0, mark);
   const query = mark < 0 ? null : target.slice(mark + 1);
-  return decide(policy, { principal: PEER, target: 'service', method, path, query });
+  return decide(policy, { principal: PEER, target: 'service', method, path, query, upgrade: null });
 }
 
 /** The verb of an allowed request, else the reason of the denial. */

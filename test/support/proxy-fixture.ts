@@ -123,7 +123,20 @@ export class RecordingRecorder implements Recorder {
 }
 
 function pick(record: RequestRecord): RequestRecord {
-  const { listener, decision, target, refusal, decisionId, principal, actor, method, path, authority, status } = record;
+  const {
+    listener,
+    decision,
+    target,
+    refusal,
+    decisionId,
+    principal,
+    actor,
+    method,
+    path,
+    authority,
+    upgrade,
+    status,
+  } = record;
   const {
     traceparent,
     decisionSeconds,
@@ -144,6 +157,7 @@ function pick(record: RequestRecord): RequestRecord {
     method,
     path,
     authority,
+    upgrade,
     status,
     traceparent,
     decisionSeconds,

@@ -33,6 +33,7 @@ export function record(fields: Partial<RequestRecord> = {}): RequestRecord {
     method: 'GET',
     path: '/v1/models',
     authority: 'registry.example',
+    upgrade: null,
     status: 200,
     traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
     decisionSeconds: Number.NaN,

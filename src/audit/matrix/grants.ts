@@ -10,7 +10,8 @@ function grantedVerbs(policy: CompiledPolicy, component: string, target: string)
   return verbsOf(policy, target).filter((verb) => {
     const ofVerb = rules.filter(({ verbs }) => verbs.includes(verb));
     const isDenied = ofVerb.some(
-      ({ effect, shadow, methods, paths }) => effect === 'deny' && !shadow && methods === null && paths === null,
+      ({ effect, shadow, methods, paths, upgrades }) =>
+        effect === 'deny' && !shadow && methods === null && paths === null && upgrades === null,
     );
     return !isDenied && ofVerb.some(({ effect }) => effect === 'allow');
   });
