@@ -16,6 +16,7 @@ const OTHER_SECONDS: Readonly<Record<Exclude<Part, 'proxy'>, readonly [number, n
   decide: [15, 50],
   codec: [1, 3],
   hash: [2, 12],
+  extauthz: [2, 30],
   audit: [4, 50],
   profile: [12, 30],
   readme: [0, 0],

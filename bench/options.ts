@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { PROXY_PARTS, type ProxyPart } from './proxy/compare.ts';
 
 /** The last two are asked for by name only. */
-export const PARTS = ['proxy', 'decide', 'codec', 'hash', 'audit', 'profile', 'readme'] as const;
+export const PARTS = ['proxy', 'decide', 'codec', 'hash', 'extauthz', 'audit', 'profile', 'readme'] as const;
 
 export type Part = (typeof PARTS)[number];
 
@@ -24,7 +24,7 @@ export interface BenchOptions {
   readonly isComplete: boolean;
 }
 
-const MEASURED_BY_DEFAULT: readonly Part[] = ['proxy', 'decide', 'codec', 'hash', 'audit'];
+const MEASURED_BY_DEFAULT: readonly Part[] = ['proxy', 'decide', 'codec', 'hash', 'extauthz', 'audit'];
 
 const USAGE = `npm run bench -- [${PARTS.join('|')}…] [--quick] [--only ${PROXY_PARTS.join(',')}]
     [--contenders nginx,enforce,…] [--rounds N] [--processes N] [--cold] [--out DIRECTORY]`;

@@ -4,6 +4,7 @@ import { measureAudit } from './audit.ts';
 import { measureCodec } from './codec.ts';
 import { compareEngines, REFERENCE } from './decide/compare.ts';
 import { measureDecide } from './decide/own.ts';
+import { measureChecks } from './extauthz.ts';
 import { measureHash } from './hash.ts';
 import type { BenchOptions, Part } from './options.ts';
 import { measureProfile } from './profile/profile.ts';
@@ -20,7 +21,7 @@ const MIB = 1024 ** 2;
 
 export async function measureSections(options: BenchOptions, progress: Progress): Promise<Measured> {
   const measured = [];
-  for (const part of options.parts) measured.push(await measurePart(part, options, progress));
+  for (const part of options.parts) measured.push(await MEASURE[part](options, progress));
   return {
     sections: measured.flatMap(({ sections }) => sections),
     missing: measured.flatMap(({ missing }) => missing),
@@ -28,33 +29,16 @@ export async function measureSections(options: BenchOptions, progress: Progress)
   };
 }
 
-async function measurePart(part: Part, options: BenchOptions, progress: Progress): Promise<Measured> {
-  const { isQuick } = options;
-  switch (part) {
-    case 'proxy':
-      return measureProxy(options, progress);
-    case 'decide':
-      return measureDecisions(isQuick, progress);
-    case 'codec': {
-      progress('HTTP/1.1 codec');
-      const figures = measureCodec(
-        isQuick ? { rounds: 3, messagesPerRound: 20_000 } : { rounds: 9, messagesPerRound: 50_000 },
-      );
-      const rows = figures.map(({ name, microsPerMessage }) => ({ name, value: microsPerMessage }));
-      return only(
-        sectionOf('codec', 'HTTP/1.1 codec', [plainFigure('codec', 'One message', { unit: 'µs', decimals: 2, rows })]),
-      );
-    }
-    case 'hash':
-      return measureHashing(isQuick, progress);
-    case 'audit':
-      return measureAudits(isQuick, progress);
-    case 'profile':
-      return measureWhere(options, progress);
-    case 'readme':
-      return { sections: [], missing: [], versions: {} };
-  }
-}
+const MEASURE: Readonly<Record<Part, (options: BenchOptions, progress: Progress) => Promise<Measured> | Measured>> = {
+  proxy: measureProxy,
+  decide: measureDecisions,
+  codec: measureMessages,
+  hash: measureHashing,
+  extauthz: measureAuthorization,
+  audit: measureAudits,
+  profile: measureWhere,
+  readme: () => ({ sections: [], missing: [], versions: {} }),
+};
 
 async function measureProxy({ isQuick, rounds, ...choice }: BenchOptions, progress: Progress): Promise<Measured> {
   const effort = isQuick ? QUICK_PROXY : FULL_PROXY;
@@ -74,7 +58,7 @@ async function measureProxy({ isQuick, rounds, ...choice }: BenchOptions, progre
   return { sections: sections.filter((section) => section.figures.length > 0), missing, versions };
 }
 
-async function measureDecisions(isQuick: boolean, progress: Progress): Promise<Measured> {
+async function measureDecisions({ isQuick }: BenchOptions, progress: Progress): Promise<Measured> {
   progress('decisions of Sallyport');
   const { loads, measurements } = measureDecide(
     isQuick ? { rounds: 3, decisionsPerRound: 20_000 } : { rounds: 15, decisionsPerRound: 200_000 },
@@ -102,7 +86,18 @@ async function measureDecisions(isQuick: boolean, progress: Progress): Promise<M
   };
 }
 
-function measureHashing(isQuick: boolean, progress: Progress): Measured {
+function measureMessages({ isQuick }: BenchOptions, progress: Progress): Measured {
+  progress('HTTP/1.1 codec');
+  const figures = measureCodec(
+    isQuick ? { rounds: 3, messagesPerRound: 20_000 } : { rounds: 9, messagesPerRound: 50_000 },
+  );
+  const rows = figures.map(({ name, microsPerMessage }) => ({ name, value: microsPerMessage }));
+  return only(
+    sectionOf('codec', 'HTTP/1.1 codec', [plainFigure('codec', 'One message', { unit: 'µs', decimals: 2, rows })]),
+  );
+}
+
+function measureHashing({ isQuick }: BenchOptions, progress: Progress): Measured {
   progress('hashing');
   const measured = measureHash(isQuick ? { rounds: 2, bytes: 64 * MIB } : { rounds: 7, bytes: 512 * MIB });
   if ('missing' in measured) return { sections: [], missing: [`hashing: ${measured.missing}`], versions: {} };
@@ -115,7 +110,34 @@ function measureHashing(isQuick: boolean, progress: Progress): Measured {
   return only({ id: 'hash', title: 'Hashing artifacts', reference: 'openssl', figures: [figure] });
 }
 
-function measureAudits(isQuick: boolean, progress: Progress): Measured {
+async function measureAuthorization({ isQuick }: BenchOptions, progress: Progress): Promise<Measured> {
+  progress('checks of Envoy');
+  const figures = await measureChecks(
+    isQuick ? { rounds: 1, checksPerRound: 2_000 } : { rounds: 5, checksPerRound: 10_000 },
+  );
+  const perSecond = plainFigure('checks', 'Answered', {
+    unit: 'checks/s',
+    decimals: 0,
+    rows: figures.map(({ name, perSecond: value }) => ({ name, value })),
+  });
+  return only(
+    sectionOf('extauthz', 'Checks of Envoy, over a Unix socket', [
+      plainFigure('check-p50', 'A check, p50', {
+        unit: 'µs',
+        decimals: 0,
+        rows: figures.map(({ name, p50Micros }) => ({ name, value: p50Micros })),
+      }),
+      plainFigure('check-p99', 'A check, p99', {
+        unit: 'µs',
+        decimals: 0,
+        rows: figures.map(({ name, p99Micros }) => ({ name, value: p99Micros })),
+      }),
+      { ...perSecond, better: 'higher' },
+    ]),
+  );
+}
+
+function measureAudits({ isQuick }: BenchOptions, progress: Progress): Measured {
   const figures = measureAudit(
     isQuick ? { rounds: 1, pods: 400, manifests: 50 } : { rounds: 3, pods: 10_000, manifests: 1_000 },
     progress,
