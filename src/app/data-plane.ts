@@ -3,6 +3,7 @@
 import type { AdmissionSources, Authentication } from '../proxy/context.ts';
 import { Listener } from '../proxy/listener.ts';
 import { RouteTable } from '../proxy/route.ts';
+import { plainDial } from '../proxy/upstream-dial.ts';
 import { UpstreamPool } from '../proxy/upstream-pool.ts';
 import { matchesIdPattern } from '../spiffe/id-pattern.ts';
 import { VerifiedTokens } from '../spiffe/verified-tokens.ts';
@@ -94,7 +95,7 @@ export class DataPlane {
     const key = formatUpstream(upstream);
     let pool = this.#pools.get(key);
     if (pool === undefined) {
-      pool = new UpstreamPool(upstream.address, this.#config.upstream, this.#parts.clock);
+      pool = new UpstreamPool(plainDial(upstream.address), this.#config.upstream, this.#parts.clock);
       this.#pools.set(key, pool);
     }
     return pool;

@@ -20,6 +20,9 @@ import type { Upstream, UpstreamStream, UpstreamUser, UpstreamWaiter } from './u
 type RequestPhase = 'expecting' | 'arriving' | 'congested' | 'complete';
 type ResponsePhase = 'awaited' | 'started' | 'ended';
 
+/** Of the peer or of policy, or else of the server, whatever it is that lapsed there. */
+type LapsedFor = LapseReason | 'upstream-untrusted';
+
 const IDEMPOTENT_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
 export interface AskedRequest {
@@ -66,7 +69,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   #responsePhase: ResponsePhase = 'awaited';
   #retried = false;
   /** What it was admitted on has lapsed, and how long it may go on all the same. */
-  #grace: { readonly reason: LapseReason; readonly endsMs: number } | null = null;
+  #grace: { readonly reason: LapsedFor; readonly endsMs: number } | null = null;
   /** When the upstream had as much of the request as there was; NaN until then. */
   #forwardedMs = Number.NaN;
   /** When the head of the response came, until the answer has been counted. */
@@ -169,20 +172,19 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     if (this.#grace?.reason === 'policy-changed') this.#grace = null;
   }
 
-  /** Whether whoever asked may still do so. */
+  /** Whether whoever asked may still do so, and whoever answers still is who it was. */
   recheck(): void {
     const reason = this.#peer.lease.lapse();
     if (reason !== null) this.lapsed(reason);
+    const ofServer = this.#stream?.lapse() ?? null;
+    // Our own withdrawal is no doing of the server's.
+    if (ofServer === 'own-svid-withdrawn') this.lapsed(ofServer);
+    else if (ofServer !== null) this.#lapse(ofServer, 'upstream-untrusted');
   }
 
   /** What it was admitted on has lapsed: the end now, or after the grace that the terms grant to what is under way. */
   lapsed(reason: LapseReason): void {
-    const { onLapse, graceMs } = this.#context.leases;
-    // What has not been sent on is not under way.
-    if (onLapse[reason] === 'reset' || this.#stream === null) return this.#endLapsed(reason);
-    if (this.#grace === null) this.#grace = { reason, endsMs: this.#context.clock.monotonicMs() + graceMs };
-    // A policy may come back, and gives no time to what has lapsed besides.
-    else if (this.#grace.reason === 'policy-changed') this.#grace = { reason, endsMs: this.#grace.endsMs };
+    this.#lapse(reason, reason);
   }
 
   /** What the exchange stood on has lapsed: cut it wherever it is. */
@@ -343,7 +345,17 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.#downstream.cut(otherwise);
   }
 
-  #endLapsed(reason: LapseReason): void {
+  /** By the terms for `reason`; `told` is what is answered and recorded. */
+  #lapse(reason: LapseReason, told: LapsedFor): void {
+    const { onLapse, graceMs } = this.#context.leases;
+    // What has not been sent on is not under way.
+    if (onLapse[reason] === 'reset' || this.#stream === null) return this.#endLapsed(told);
+    if (this.#grace === null) this.#grace = { reason: told, endsMs: this.#context.clock.monotonicMs() + graceMs };
+    // A policy may come back, and gives no time to what has lapsed besides.
+    else if (this.#grace.reason === 'policy-changed') this.#grace = { reason: told, endsMs: this.#grace.endsMs };
+  }
+
+  #endLapsed(reason: LapsedFor): void {
     if (this.#responsePhase !== 'awaited') return this.terminate(reason);
     this.#letGoOfUpstream();
     this.#refuse(refusalOfLapse(reason));

@@ -51,6 +51,7 @@ const GRPC_OF_TERMINATION: Readonly<Record<Termination, number>> = {
   'protocol-error': GRPC.internal,
   'refused-with-body': GRPC.internal,
   'upstream-failed': GRPC.unavailable,
+  'upstream-untrusted': GRPC.unavailable,
   'peer-stalled': GRPC.deadlineExceeded,
   limit: GRPC.resourceExhausted,
 };

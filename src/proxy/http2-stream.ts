@@ -322,6 +322,7 @@ function ownMemory(bytes: Buffer): Buffer {
 function codeOfTermination(termination: Termination): number {
   switch (termination) {
     case 'upstream-failed':
+    case 'upstream-untrusted':
       return NGHTTP2_INTERNAL_ERROR;
     case 'limit':
       return NGHTTP2_ENHANCE_YOUR_CALM;

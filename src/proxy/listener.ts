@@ -8,11 +8,11 @@ import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import type { AdmissionSources, Authentication, ListenerContext } from './context.ts';
 import { handshakeFailure } from './handshake-failure.ts';
 import { refuseHttp2Peer } from './http2-refusal.ts';
-import { type AnonymousReason, authenticatePeer } from './peer.ts';
+import type { AnonymousReason } from './peer.ts';
 import { refuseRequest } from './refused-request.ts';
 import type { Refusal } from './refusal.ts';
 import { Session, type SessionHost } from './session.ts';
-import { SvidAdmission } from './svid-admission.ts';
+import { admitPeer, type Admitted } from './svid-admission.ts';
 import { ALPN_PROTOCOLS, tlsSettings, useSettings } from './tls-settings.ts';
 
 export interface ListenerOptions {
@@ -36,10 +36,6 @@ const REFUSED_LINGER_MS = 2_000;
 // Trust changes make every connection verify its peer again, which takes half a millisecond each; in slices of this length, so that requests
 // in between are not held up. Each of those asks for itself first, so that none rests on what has changed.
 const SLICE_MS = 5;
-
-type Admitted =
-  | { readonly kind: 'svid'; readonly svid: SvidAdmission }
-  | { readonly kind: 'anonymous'; readonly reason: AnonymousReason; readonly detail: string };
 
 export class Listener implements SessionHost {
   readonly context: ListenerContext;
@@ -169,42 +165,28 @@ export class Listener implements SessionHost {
     // What matters about an error is that 'close' follows it.
     socket.on('error', () => undefined);
     socket.on('close', () => this.#forget(socket));
-    const admission = this.#admit(socket);
-    if (admission?.kind === 'anonymous') {
-      recorder.handshake('refused', admission.reason);
-      this.#options.onAnonymous(admission.reason, admission.detail, socket.remoteAddress ?? 'unknown');
+    const admitted = this.#admit(socket);
+    if (admitted?.kind === 'anonymous') {
+      recorder.handshake('refused', admitted.reason);
+      this.#options.onAnonymous(admitted.reason, admitted.detail, socket.remoteAddress ?? 'unknown');
       return this.#refuse(socket, { refusal: 'no-identity', principal: null });
     }
-    recorder.handshake('accepted', admission === null ? 'no-certificate' : 'svid');
-    const principal = admission?.svid.svid.id ?? null;
+    recorder.handshake('accepted', admitted === null ? 'no-certificate' : 'svid');
+    const admission = admitted?.admission ?? null;
+    const principal = admission?.svid.id ?? null;
     if (!this.#countIn(principal ?? socket.remoteAddress ?? '', socket)) {
       return this.#refuse(socket, { refusal: 'principal-connection-limit', principal });
     }
-    const session = new Session(socket, this, admission?.svid ?? null);
+    const session = new Session(socket, this, admission);
     this.#sessions.add(session);
     socket.on('close', () => this.#sessions.delete(session));
   }
 
-  /**
-   * Null when the peer has no certificate and needs none. Verifies and registers in one turn of the event loop, under snapshots taken
-   * before: a change after that finds the session, and one before it was seen.
-   */
+  /** Null when the peer has no certificate and needs none. */
   #admit(socket: TLSSocket): Admitted | null {
-    const { clock, trust, revocations, verified } = this.sources;
-    const trusted = trust.current;
-    const revoked = revocations.current;
-    const nowMs = clock.wallMs();
-    const peer = authenticatePeer(socket, verified, { trust: trusted, nowMs });
-    if (peer.kind === 'anonymous') {
-      return peer.reason === 'no-certificate' && this.authentication.tokens !== null ? null : peer;
-    }
-    const { svid } = peer;
-    const match = revoked.value.findSvid(svid, nowMs);
-    if (match !== null) {
-      return { kind: 'anonymous', reason: 'revoked', detail: `\`${svid.id}\` is revoked: ${match.reason}` };
-    }
-    const under = { trustEpoch: trusted.epoch, revocationsEpoch: revoked.epoch };
-    return { kind: 'svid', svid: new SvidAdmission(socket, this.sources, { svid, ...under }) };
+    const admitted = admitPeer(socket, this.sources);
+    const needsNone = admitted.kind === 'anonymous' && admitted.reason === 'no-certificate';
+    return needsNone && this.authentication.tokens !== null ? null : admitted;
   }
 
   /** @returns false when `peer` has as many connections as it may. */

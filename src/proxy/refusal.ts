@@ -32,6 +32,10 @@ const STATUS_OF_REFUSAL = {
   'upstream-saturated': 503,
   'upstream-ejected': 503,
   'upstream-unreachable': 502,
+  /** There was no TLS to be had with it. */
+  'upstream-handshake-failed': 502,
+  /** It has not proven that it is the server the route expects, or has done so and does no longer. */
+  'upstream-untrusted': 502,
   'upstream-reset': 502,
   'upstream-invalid-response': 502,
   'upstream-connect-timeout': 504,
@@ -55,11 +59,12 @@ export type Termination =
   | 'no-identity'
   | 'refused-with-body'
   | 'upstream-failed'
+  | 'upstream-untrusted'
   | 'peer-stalled'
   | 'limit';
 
-/** What a request is answered that is not admitted, or no longer, for `reason`. */
-export function refusalOfLapse(reason: LapseReason): Refusal {
+/** What a request is answered that is not admitted, or no longer, for `reason`, or whose server does not prove itself any longer. */
+export function refusalOfLapse(reason: LapseReason | 'upstream-untrusted'): Refusal {
   return reason === 'policy-changed' ? 'denied' : reason;
 }
 

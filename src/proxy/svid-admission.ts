@@ -4,7 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import type { X509Svid } from '../spiffe/x509-svid.ts';
 import type { AdmissionSources } from './context.ts';
 import type { LapseReason, Lease } from './lease.ts';
-import { authenticatePeer } from './peer.ts';
+import { type AnonymousReason, authenticatePeer } from './peer.ts';
 
 /** The epochs of the snapshots something was verified against. */
 export interface VerifiedUnder {
@@ -12,12 +12,37 @@ export interface VerifiedUnder {
   readonly revocationsEpoch: number;
 }
 
+export type Admitted =
+  | { readonly kind: 'svid'; readonly admission: SvidAdmission }
+  | { readonly kind: 'anonymous'; readonly reason: AnonymousReason; readonly detail: string };
+
 // Answers tell the peer to reconnect this long before its SVID ends, so that one that has a new SVID by then is never refused.
 const MAX_NOTICE_MS = 1_000;
 const NOTICE_SHARE = 0.1;
 
 /** Of no snapshot: they count from 1. */
 const NOT_ASKED = 0;
+
+/**
+ * Authenticates the other end of an established connection, whichever end that is, and looks at the revocation list, all under the
+ * snapshots of this moment. Whoever keeps the result has to register it in the same turn of the event loop: a change after that finds it,
+ * and one before it was seen.
+ */
+export function admitPeer(socket: TLSSocket, sources: AdmissionSources): Admitted {
+  const { clock, trust, revocations, verified } = sources;
+  const trusted = trust.current;
+  const revoked = revocations.current;
+  const nowMs = clock.wallMs();
+  const peer = authenticatePeer(socket, verified, { trust: trusted, nowMs });
+  if (peer.kind === 'anonymous') return peer;
+  const { svid } = peer;
+  const match = revoked.value.findSvid(svid, nowMs);
+  if (match !== null) {
+    return { kind: 'anonymous', reason: 'revoked', detail: `\`${svid.id}\` is revoked: ${match.reason}` };
+  }
+  const under = { trustEpoch: trusted.epoch, revocationsEpoch: revoked.epoch };
+  return { kind: 'svid', admission: new SvidAdmission(socket, sources, { svid, ...under }) };
+}
 
 export class SvidAdmission implements Lease {
   readonly #socket: TLSSocket;

@@ -1,7 +1,8 @@
-// The TLS every listener speaks: client certificates asked of everyone unless tokens alone count, no resumption, nothing older than TLS 1.2.
+// The TLS we speak at either end: our SVID, everybody's bundles, no resumption, nothing older than TLS 1.2; listeners ask everyone for a
+// client certificate unless tokens alone count.
 
 import { constants } from 'node:crypto';
-import { createSecureContext, type Server, type TlsOptions } from 'node:tls';
+import { createSecureContext, type SecureContextOptions, type Server, type TlsOptions } from 'node:tls';
 import { TLS_FLOOR } from '../core/tls-floor.ts';
 import { formatPem } from '../pki/pem.ts';
 import type { OwnIdentity } from '../spiffe/own-identity.ts';
@@ -15,14 +16,10 @@ import type { Authentication } from './context.ts';
 export const ALPN_PROTOCOLS = ['h2', 'http/1.1'];
 
 /**
- * What a TLS context is made of; made again whenever our SVID or a bundle changes. Without an SVID that we may use there is none to
- * present, and every handshake fails.
+ * What a TLS context is made of, of a server or a client; made again whenever our SVID or a bundle changes. Without an SVID that we may use
+ * there is none to present.
  */
-export function tlsSettings(
-  identity: OwnIdentity | null,
-  bundles: TrustBundles,
-  { x509 }: Pick<Authentication, 'x509'>,
-): TlsOptions {
+export function contextSettings(identity: OwnIdentity | null, bundles: TrustBundles): SecureContextOptions {
   return {
     ...(identity === null ? {} : { cert: identity.certificatePem, key: identity.privateKeyPem }),
     ca: [...bundles.values()].flatMap((bundle) =>
@@ -30,13 +27,24 @@ export function tlsSettings(
     ),
     // A bundle may hold an intermediate as the authority (X509-SVID §5.1); OpenSSL alone would look for a self-signed root.
     allowPartialTrustChain: true,
+    ...TLS_FLOOR,
+    // A resumed session skips certificate verification; an SVID that has lapsed since would go unnoticed.
+    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+  };
+}
+
+/** Those of a listener; without an SVID every handshake fails. */
+export function tlsSettings(
+  identity: OwnIdentity | null,
+  bundles: TrustBundles,
+  { x509 }: Pick<Authentication, 'x509'>,
+): TlsOptions {
+  return {
+    ...contextSettings(identity, bundles),
     requestCert: x509,
     // Refused by authenticatePeer, which knows why; the listener never reads a request of a peer it did not authenticate.
     rejectUnauthorized: false,
-    ...TLS_FLOOR,
     honorCipherOrder: true,
-    // A resumed session skips certificate verification; an SVID that has lapsed since would go unnoticed.
-    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
   };
 }
 

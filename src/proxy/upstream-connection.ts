@@ -1,32 +1,30 @@
 // One connection to the upstream: carries one exchange at a time and is fit for another only after a response that was
 // fully framed and consumed.
 
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { chunkPrefix, CHUNK_END, encodeRequestHead, LAST_CHUNK } from '../http1/encode.ts';
 import { addField, joinLines, NO_LINES } from '../http1/field-lines.ts';
 import { Http1Error } from '../http1/http1-error.ts';
 import { type BodyFraming, hasBody, type HeadLimits } from '../http1/request-head.ts';
 import { ResponseDecoder } from '../http1/response-decoder.ts';
+import type { LapseReason } from './lease.ts';
 import type { ReadBuffer, ReadBuffers } from './read-buffers.ts';
 import type { Refusal } from './refusal.ts';
+import type { Dial, DialUser, ServerLease } from './upstream-dial.ts';
 import type { UpstreamRequest, UpstreamStream, UpstreamUser } from './upstream.ts';
-
-export type UpstreamAddress =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'unix'; readonly path: string };
 
 /** How a connection tells its pool what became of it. */
 export interface UpstreamOwner {
   connected(connection: UpstreamConnection): void;
   /** Called once, before the exchange it carried is told; it must not be used from here on. */
-  closed(connection: UpstreamConnection): void;
+  closed(connection: UpstreamConnection, why: Refusal): void;
   /** It is not used any more. */
   release(connection: UpstreamConnection, nowMs: number): void;
 }
 
 const RESPONSE_LIMITS: HeadLimits = { maxHeadBytes: 64 * 1024, maxFieldCount: 256 };
 
-export class UpstreamConnection implements UpstreamStream {
+export class UpstreamConnection implements UpstreamStream, DialUser {
   readonly #socket: Socket;
   readonly #owner: UpstreamOwner;
   readonly #decoder = new ResponseDecoder(RESPONSE_LIMITS, isPassedOn);
@@ -38,11 +36,13 @@ export class UpstreamConnection implements UpstreamStream {
   /** Whether a byte has come back for the exchange it carries. */
   #answered = false;
   #exchanges = 0;
-  #closed = false;
+  #phase: 'connecting' | 'open' | 'closed' = 'connecting';
+  /** Null where the upstream has nothing to prove. */
+  #lease: ServerLease | null = null;
   /** Monotonic ms; set by the pool: when it was asked for, later when it became idle. */
   sinceMs = 0;
 
-  constructor(address: UpstreamAddress, owner: UpstreamOwner, buffers: ReadBuffers) {
+  constructor(dial: Dial, owner: UpstreamOwner, buffers: ReadBuffers) {
     this.#owner = owner;
     this.#buffers = buffers;
     this.#buffer = buffers.take();
@@ -50,16 +50,31 @@ export class UpstreamConnection implements UpstreamStream {
       buffer: () => this.#buffer.bytes,
       callback: (count: number): boolean => this.#onRead(count),
     };
-    this.#socket =
-      address.kind === 'tcp'
-        ? connect({ host: address.host, port: address.port, noDelay: true, onread })
-        : connect({ path: address.path, onread });
-    this.#socket.on('connect', () => this.#owner.connected(this));
+    this.#socket = dial(this, onread);
     this.#socket.on('drain', () => this.#user?.upstreamDrained());
     this.#socket.on('end', () => this.#onEnd());
-    this.#socket.on('error', () => this.#fail('upstream-reset'));
+    this.#socket.on('error', () => this.#gone());
     this.#socket.on('close', () => this.#onClose());
     this.#socket.resume();
+  }
+
+  dialled(lease: ServerLease | null): void {
+    this.#lease = lease;
+    this.#phase = 'open';
+    this.#owner.connected(this);
+  }
+
+  dialRefused(refusal: Refusal): void {
+    this.#fail(refusal);
+  }
+
+  lapse(): LapseReason | null {
+    return this.#lease === null ? null : this.#lease.lapse();
+  }
+
+  /** Whether an exchange may begin on it as far as its server is concerned. */
+  get isProven(): boolean {
+    return this.#lease === null || (this.#lease.lapse() === null && !this.#lease.endsSoon);
   }
 
   get mayHaveDiedIdle(): boolean {
@@ -68,7 +83,7 @@ export class UpstreamConnection implements UpstreamStream {
 
   /** RFC 9112 §9.3: framed, consumed, persistent, nothing left over on either side. */
   get isReusable(): boolean {
-    if (this.#closed || !this.#decoder.isComplete || this.#decoder.bufferedBytes > 0) return false;
+    if (this.#phase === 'closed' || !this.#decoder.isComplete || this.#decoder.bufferedBytes > 0) return false;
     if (this.#request !== 'sent' || this.#socket.writableLength > 0) return false;
     return this.#exchanges === 0 || this.#decoder.head.persistent;
   }
@@ -149,12 +164,16 @@ export class UpstreamConnection implements UpstreamStream {
       this.#decoder.eof();
       this.#pump(user);
     }
-    this.#fail('upstream-reset');
+    this.#gone();
   }
 
   #onClose(): void {
-    this.#fail('upstream-reset');
+    this.#gone();
     this.#buffer.letGo();
+  }
+
+  #gone(): void {
+    this.#fail(this.#phase === 'connecting' ? 'upstream-unreachable' : 'upstream-reset');
   }
 
   #pump(user: UpstreamUser): void {
@@ -166,6 +185,8 @@ export class UpstreamConnection implements UpstreamStream {
           user.upstreamData(this.#decoder.data, this.#buffer);
         } else {
           this.#user = null;
+          // TLS hands over what it had decrypted before it was paused, and the end may be in that.
+          this.resume();
           user.upstreamEnd(NO_LINES);
           return;
         }
@@ -181,10 +202,10 @@ export class UpstreamConnection implements UpstreamStream {
   #fail(refusal: Refusal): void {
     const user = this.#user;
     this.#user = null;
-    if (!this.#closed) {
-      this.#closed = true;
+    if (this.#phase !== 'closed') {
+      this.#phase = 'closed';
       this.#socket.destroy();
-      this.#owner.closed(this);
+      this.#owner.closed(this, refusal);
     }
     user?.upstreamFailed(refusal);
   }

@@ -3,8 +3,10 @@
 
 import type { Clock } from '../core/clock.ts';
 import { ReadBuffers } from './read-buffers.ts';
+import type { Refusal } from './refusal.ts';
 import type { Upstream, UpstreamWaiter } from './upstream.ts';
-import { type UpstreamAddress, UpstreamConnection, type UpstreamOwner } from './upstream-connection.ts';
+import { UpstreamConnection, type UpstreamOwner } from './upstream-connection.ts';
+import type { Dial } from './upstream-dial.ts';
 
 export interface UpstreamPoolOptions {
   readonly connectTimeoutMs: number;
@@ -29,7 +31,7 @@ interface Queued {
 const SPARE_MS = 1_000;
 
 export class UpstreamPool implements Upstream, UpstreamOwner {
-  readonly address: UpstreamAddress;
+  readonly #dial: Dial;
   readonly #options: UpstreamPoolOptions;
   readonly #clock: Clock;
   readonly #buffers = new ReadBuffers();
@@ -44,14 +46,18 @@ export class UpstreamPool implements Upstream, UpstreamOwner {
   #ejectedUntilMs = 0;
   #closed = false;
 
-  constructor(address: UpstreamAddress, options: UpstreamPoolOptions, clock: Clock) {
-    this.address = address;
+  constructor(dial: Dial, options: UpstreamPoolOptions, clock: Clock) {
+    this.#dial = dial;
     this.#options = options;
     this.#clock = clock;
   }
 
   takeIdle(): UpstreamConnection | null {
-    return this.#idle.pop() ?? null;
+    for (let last = this.#idle.pop(); last !== undefined; last = this.#idle.pop()) {
+      if (last.isProven) return last;
+      last.destroy();
+    }
+    return null;
   }
 
   acquire(waiter: UpstreamWaiter): void {
@@ -73,7 +79,7 @@ export class UpstreamPool implements Upstream, UpstreamOwner {
 
   /** Takes a connection back, with or without an exchange on it; one that is not fit for another is destroyed. */
   release(connection: UpstreamConnection, nowMs: number): void {
-    if (!connection.isReusable || this.#closed) {
+    if (!connection.isReusable || !connection.isProven || this.#closed) {
       // Counts until closed() is called.
       connection.destroy();
       return;
@@ -96,13 +102,14 @@ export class UpstreamPool implements Upstream, UpstreamOwner {
     if (waiter?.upstreamReady(connection) !== true) this.release(connection, this.#clock.monotonicMs());
   }
 
-  closed(connection: UpstreamConnection): void {
+  closed(connection: UpstreamConnection, why: Refusal): void {
     this.#all.delete(connection);
     const waiter = this.#connecting.get(connection);
     if (waiter !== undefined) {
       this.#connecting.delete(connection);
-      this.#countFailure();
-      waiter?.upstreamRefused('upstream-unreachable');
+      // Without an SVID of our own nothing has been tried.
+      if (why !== 'own-svid-withdrawn') this.#countFailure();
+      waiter?.upstreamRefused(why);
     } else {
       const at = this.#idle.indexOf(connection);
       if (at >= 0) this.#idle.splice(at, 1);
@@ -124,6 +131,9 @@ export class UpstreamPool implements Upstream, UpstreamOwner {
       if (!isSpare && idleMs < this.#options.idleTimeoutMs) break;
       this.#idle.shift();
       longest.destroy();
+    }
+    for (let at = this.#idle.length - 1; at >= 0; at -= 1) {
+      if (this.#idle[at]?.isProven === false) this.#idle.splice(at, 1)[0]?.destroy();
     }
     while (this.#queue[0] !== undefined && nowMs >= this.#queue[0].deadlineMs) {
       this.#queue.shift()?.waiter.upstreamRefused('upstream-saturated');
@@ -147,7 +157,7 @@ export class UpstreamPool implements Upstream, UpstreamOwner {
       waiter.upstreamRefused('upstream-ejected');
       return;
     }
-    const connection = new UpstreamConnection(this.address, this, this.#buffers);
+    const connection = new UpstreamConnection(this.#dial, this, this.#buffers);
     connection.sinceMs = nowMs;
     this.#connecting.set(connection, waiter);
     this.#all.add(connection);

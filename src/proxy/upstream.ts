@@ -3,6 +3,7 @@
 import type { FieldLines } from '../http1/field-lines.ts';
 import type { BodyFraming } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
+import type { LapseReason } from './lease.ts';
 import type { Loan } from './read-buffers.ts';
 import type { Refusal } from './refusal.ts';
 
@@ -45,6 +46,8 @@ export interface UpstreamWaiter {
 export interface UpstreamStream {
   /** True when what it stands on has carried an exchange before and nothing came back for this one: the upstream may never have seen it. */
   readonly mayHaveDiedIdle: boolean;
+  /** What its server proved itself by and does so no longer; asked as often as the peer's own lease. Null where it has nothing to prove. */
+  lapse(): LapseReason | null;
   begin(user: UpstreamUser, request: UpstreamRequest): void;
   /** Takes `bytes` over: they are gone once they have been sent. @returns false when the caller should wait for upstreamDrained(). */
   writeBody(bytes: Buffer): boolean;

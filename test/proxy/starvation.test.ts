@@ -3,6 +3,7 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import type { UpstreamStream, UpstreamWaiter } from '../../src/proxy/upstream.ts';
+import { plainDial } from '../../src/proxy/upstream-dial.ts';
 import { UpstreamPool } from '../../src/proxy/upstream-pool.ts';
 import { JwtSvidError } from '../../src/spiffe/jwt-svid-error.ts';
 import { bundlesOf, OK, ScriptedUpstream, startProxy } from '../support/proxy-fixture.ts';
@@ -98,7 +99,7 @@ describe('many that wait for a connection and may not have it any more', () => {
     const upstream = await ScriptedUpstream.start(() => undefined);
     onTestFinished(() => upstream.close());
     const pool = new UpstreamPool(
-      { kind: 'tcp', host: '127.0.0.1', port: upstream.port },
+      plainDial({ kind: 'tcp', host: '127.0.0.1', port: upstream.port }),
       {
         connectTimeoutMs: 60_000,
         idleTimeoutMs: 60_000,

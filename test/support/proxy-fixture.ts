@@ -15,9 +15,11 @@ import type { LapseAction, LapseReason } from '../../src/proxy/lease.ts';
 import { Listener } from '../../src/proxy/listener.ts';
 import { RouteTable } from '../../src/proxy/route.ts';
 import { DecisionIds } from '../../src/proxy/trace-context.ts';
-import type { UpstreamAddress } from '../../src/proxy/upstream-connection.ts';
+import { plainDial, type UpstreamAddress } from '../../src/proxy/upstream-dial.ts';
 import { UpstreamPool, type UpstreamPoolOptions } from '../../src/proxy/upstream-pool.ts';
+import { type ServerFault, UpstreamTls } from '../../src/proxy/upstream-tls.ts';
 import { NO_REVOCATIONS, type Revocations } from '../../src/revocation/revocations.ts';
+import { parseIdPattern } from '../../src/spiffe/id-pattern.ts';
 import { type OwnIdentity, parseOwnIdentity } from '../../src/spiffe/own-identity.ts';
 import { parseTrustDomain } from '../../src/spiffe/spiffe-id.ts';
 import { parseTrustBundlePem, type TrustBundles } from '../../src/spiffe/trust-bundle.ts';
@@ -198,6 +200,8 @@ export interface ProxyOptions {
   /** Default: X.509 alone. */
   readonly authentication?: { readonly x509: boolean; readonly tokens: TokenTerms | null };
   readonly routes?: readonly { host: string | null; pathPrefix: string | null; component: string }[];
+  /** The upstream is a TLS server that has to prove one of these IDs. */
+  readonly server?: { readonly ids: readonly string[]; readonly name?: string };
 }
 
 export interface ProxyFixture {
@@ -213,6 +217,8 @@ export interface ProxyFixture {
   readonly anonymous: string[];
   /** Why tokens were not accepted. */
   readonly refusedTokens: string[];
+  /** Servers that did not prove themselves, or do not any longer. */
+  readonly faults: ServerFault[];
   /** Waits until that many requests have been decided since the start; each has asked for a connection by then. */
   untilDecided(count: number): Promise<void>;
   /** Waits until at most `left` authenticated or refused connections are open. */
@@ -261,8 +267,20 @@ export async function startProxy(
     onDisagreement: () => undefined,
   });
   const recorder = new RecordingRecorder();
+  const sources = { clock, identity, trust, revocations, verified: new VerifiedSvids(1000) };
+  const faults: ServerFault[] = [];
+  const { server } = options;
+  const address =
+    typeof upstream === 'number' ? ({ kind: 'tcp', host: '127.0.0.1', port: upstream } as const) : upstream;
   const pool = new UpstreamPool(
-    typeof upstream === 'number' ? { kind: 'tcp', host: '127.0.0.1', port: upstream } : upstream,
+    server === undefined
+      ? plainDial(address)
+      : new UpstreamTls(sources, (fault) => faults.push(fault)).dialTo({
+          address,
+          serverName: server.name ?? null,
+          serverIds: server.ids.map((id) => parseIdPattern(id, parseTrustDomain('ai.example'))),
+          protocol: 'http/1.1',
+        }),
     { ...POOL_OPTIONS, ...options.pool },
     clock,
   );
@@ -274,7 +292,7 @@ export async function startProxy(
     host: '127.0.0.1',
     port: 0,
     sharesPort: false,
-    sources: { clock, identity, trust, revocations, verified: new VerifiedSvids(1000) },
+    sources,
     authentication: options.authentication ?? { x509: true, tokens: null },
     policy,
     onAnonymous: (reason) => anonymous.push(reason),
@@ -314,6 +332,7 @@ export async function startProxy(
     pool,
     anonymous,
     refusedTokens,
+    faults,
     untilDecided: async (count) => decided.until((reached) => reached >= count),
     untilClosed: async (left = 0) => recorder.open.until((open) => open <= left),
     connect: async (svid, overrides = {}) => {
