@@ -44,6 +44,17 @@ export class InputQueue {
     return offset === 0 ? chunk : chunk.subarray(offset);
   }
 
+  /** Copies what was pushed last, as far as it is unread: its memory is about to be overwritten. */
+  keepLast(): void {
+    const last = this.#waiting.pop();
+    if (last !== undefined) {
+      this.#waiting.push(copyOf(last));
+    } else if (this.offset < this.chunk.length) {
+      this.chunk = copyOf(this.chunk.subarray(this.offset));
+      this.offset = 0;
+    }
+  }
+
   /** Drops everything that was pushed. */
   clear(): void {
     this.chunk = NOTHING;
@@ -55,4 +66,10 @@ export class InputQueue {
   get length(): number {
     return this.chunk.length - this.offset + this.#waitingBytes;
   }
+}
+
+function copyOf(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
 }

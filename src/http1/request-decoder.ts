@@ -42,6 +42,11 @@ export class RequestDecoder {
     this.#input.push(bytes);
   }
 
+  /** Makes what is unread of the last push independent of its memory, which may be overwritten then. */
+  keepLast(): void {
+    this.#input.keepLast();
+  }
+
   /** Throws Http1Error, and then every time: after a malformed octet nothing on the connection can be trusted. */
   next(): DecoderEvent {
     try {

@@ -16,6 +16,7 @@ import type { Loan } from './read-buffers.ts';
 import { type Refusal, refusalOfCodecStatus, type Termination } from './refusal.ts';
 import { refuseRequest } from './refused-request.ts';
 import { encodeRefusal } from './respond.ts';
+import { SharedRead } from './shared-read.ts';
 
 /**
  * `idle`: between requests. `head`: some bytes of one have come. `exchange`: one is being answered. `flushing`: the last
@@ -30,6 +31,7 @@ export class Http1Connection implements Downstream, DownstreamConnection {
   readonly #socket: TLSSocket;
   readonly #context: ListenerContext;
   readonly #owner: ConnectionOwner;
+  readonly #read: SharedRead;
   readonly #decoder: RequestDecoder;
   readonly #response: Http1Response;
   readonly #openedMs: number;
@@ -57,7 +59,7 @@ export class Http1Connection implements Downstream, DownstreamConnection {
     this.#openedMs = context.clock.monotonicMs();
     this.#readableMs = this.#openedMs;
     this.#phaseSinceMs = this.#openedMs;
-    socket.on('data', (bytes: Buffer) => this.#onData(bytes));
+    this.#read = new SharedRead(socket, (bytes) => this.#onRead(bytes));
     socket.on('drain', () => this.#onDrain());
     socket.on('finish', () => this.#onFinish());
     // Half-closed is gone: nginx and Envoy take it so too, and nothing else tells an abandoned stream from a patient one.
@@ -190,12 +192,14 @@ export class Http1Connection implements Downstream, DownstreamConnection {
     this.#socket.destroy();
   }
 
-  #onData(bytes: Buffer): void {
+  /** The bytes will be overwritten. */
+  #onRead(bytes: Buffer): void {
     if (this.#isEnding) return;
     this.#readableMs = this.#context.clock.monotonicMs();
     this.#requestsInRead = 0;
     this.#decoder.push(bytes);
     this.#pump();
+    if (this.#decoder.bufferedBytes > 0) this.#decoder.keepLast();
   }
 
   #onDrain(): void {
@@ -229,7 +233,7 @@ export class Http1Connection implements Downstream, DownstreamConnection {
     }
     if (this.#isEnding) return;
     if (this.#decoder.bufferedBytes > 0 && !this.#canPull()) this.#socket.pause();
-    else this.#socket.resume();
+    else if (this.#socket.isPaused()) this.#socket.resume();
   }
 
   /** Who has not said yet who it is has to begin before long. */
@@ -271,7 +275,7 @@ export class Http1Connection implements Downstream, DownstreamConnection {
         this.#begin(this.#decoder.head);
         return true;
       case 'data':
-        this.#exchange?.requestData(this.#decoder.data);
+        this.#exchange?.requestData(this.#read.lasting(this.#decoder.data));
         return true;
       case 'end':
         this.#exchange?.requestEnd(NO_LINES);

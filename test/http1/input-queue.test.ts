@@ -29,4 +29,19 @@ describe('an input queue', () => {
     expect(input.length).toBe(0);
     expect(input.fill()).toBe(false);
   });
+
+  it('keeps what is unread of the last push when its memory is overwritten', () => {
+    const queue = new InputQueue();
+    const memory = Buffer.from('abcd');
+    queue.push(memory);
+    expect(queue.take(1).toString()).toBe('a');
+    queue.keepLast();
+    memory.write('1234');
+    queue.push(memory);
+    queue.keepLast();
+    memory.write('XXXX');
+    expect(queue.take(10).toString()).toBe('bcd');
+    expect(queue.fill()).toBe(true);
+    expect(queue.take(10).toString()).toBe('1234');
+  });
 });
