@@ -3,35 +3,29 @@
 
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import type { SecureContext } from 'node:tls';
-import { fail, LoadConnection, loadClients } from './connection.ts';
+import type { Asker, OnAnswer } from './asker.ts';
 import { LatencyHistogram } from './histogram.ts';
+import { createOpener } from './open.ts';
 import type { LoadOutcome, LoadPlan } from './plan.ts';
 import { ArrivalSchedule } from './schedule.ts';
 
 /** Connections opened at a time, so that no queue of handshakes outlives anyone's patience. */
 const BATCH = 16;
 const plan = JSON.parse(process.argv[2] ?? '{}') as LoadPlan;
-const contexts = loadClients(plan);
-const [beforePath, afterPath] =
-  `GET ${plan.path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\nAccept-Encoding: gzip\r\nX-Request-Id: 0123456789abcdef\r\n\r\n`.split(
-    '#',
-  );
+const openConnection = createOpener(plan);
 const latency = new LatencyHistogram();
 const lateness = new LatencyHistogram();
 let done = 0;
-let opened = 0;
-let unique = 0;
 let isMeasuring = false;
-const connections: LoadConnection[] = [];
+const askers: Asker[] = [];
 
 switch (plan.kind) {
   case 'closed':
-    await openAll((connection) => {
-      count(connection);
-      ask(connection, nowNs());
+    await openAll((asker) => {
+      count(asker);
+      ask(asker, nowNs());
     });
-    for (const connection of connections) ask(connection, nowNs());
+    for (const asker of askers) ask(asker, nowNs());
     await measure();
     break;
   case 'open':
@@ -41,14 +35,14 @@ switch (plan.kind) {
     await driveSlices(plan.sliceMs);
     break;
   case 'connect':
-    for (let index = 0; index < plan.connections; index += 1) connectAgain();
+    for (let index = 0; index < plan.connections; index += 1) void connectAgain();
     await measure();
     break;
   case 'idle':
     // A few at a time: thousands that ask at once are more than anybody keeps connections to an upstream for.
     await Promise.all(
       Array.from({ length: BATCH }, async (_, first) => {
-        for (let index = first; index < plan.connections; index += BATCH) await openAndAsk(contextFor(index));
+        for (let index = first; index < plan.connections; index += BATCH) await openAndAsk();
       }),
     );
     tell('start');
@@ -60,88 +54,60 @@ function nowNs(): number {
   return performance.now() * 1e6;
 }
 
-function requestText(): string {
-  if (afterPath === undefined) return beforePath ?? '';
-  unique += 1;
-  return `${beforePath}${process.pid.toString(36)}-${unique.toString().padStart(8, '0')}${afterPath}`;
+function ask(asker: Asker, intendedNs: number): void {
+  asker.intendedNs = intendedNs;
+  asker.ask();
 }
 
-function ask(connection: LoadConnection, intendedNs: number): void {
-  connection.intendedNs = intendedNs;
-  connection.ask(requestText());
-}
-
-function count(connection: LoadConnection): void {
+function count({ intendedNs }: Asker): void {
   if (!isMeasuring) return;
   done += 1;
-  latency.record(nowNs() - connection.intendedNs);
+  latency.record(nowNs() - intendedNs);
 }
 
-async function openAll(onAnswer: (connection: LoadConnection) => void): Promise<void> {
-  while (connections.length < plan.connections) {
-    const wanted = Math.min(BATCH, plan.connections - connections.length);
-    await Promise.all(
-      Array.from(
-        { length: wanted },
-        () =>
-          new Promise<void>((resolve) => {
-            connections.push(
-              new LoadConnection(plan, contextFor(connections.length), {
-                open: () => resolve(),
-                answer: onAnswer,
-              }),
-            );
-          }),
-      ),
-    );
+async function openAll(answer: OnAnswer): Promise<void> {
+  for (let opened = 0; opened < plan.connections; opened += BATCH) {
+    const wanted = Math.min(BATCH, plan.connections - opened);
+    const found = await Promise.all(Array.from({ length: wanted }, () => openConnection(answer)));
+    askers.push(...found.flat());
   }
 }
 
-async function openAndAsk(context: SecureContext): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const connection = new LoadConnection(plan, context, {
-      open: () => ask(connection, nowNs()),
-      answer: () => resolve(),
-    });
-  });
+async function openAndAsk(): Promise<void> {
+  const answered = Promise.withResolvers<Asker>();
+  for (const asker of await openConnection(answered.resolve)) ask(asker, nowNs());
+  await answered.promise;
 }
 
-function contextFor(index: number): SecureContext {
-  return contexts[index % contexts.length] ?? fail('there is no client');
-}
-
-function connectAgain(): void {
-  opened += 1;
+async function connectAgain(): Promise<void> {
   const intendedNs = nowNs();
-  const connection = new LoadConnection(plan, contextFor(opened), {
-    open: () => ask(connection, intendedNs),
-    answer: () => {
-      count(connection);
-      connection.finish();
-      connectAgain();
-    },
+  const opened = await openConnection((asker) => {
+    count(asker);
+    asker.finish();
+    void connectAgain();
   });
+  for (const asker of opened) ask(asker, intendedNs);
 }
 
 async function driveOpenLoop(ratePerSecond: number): Promise<void> {
-  const free: LoadConnection[] = [];
+  const free: Asker[] = [];
   let isPractising = true;
-  await openAll((connection) => {
-    count(connection);
-    if (isPractising) ask(connection, nowNs());
-    else free.push(connection);
+  await openAll((asker) => {
+    count(asker);
+    if (isPractising) ask(asker, nowNs());
+    else free.push(asker);
   });
   // As fast as can be at first: a rate of a thousand would have this very code compiled in the middle of the measurement.
-  for (const connection of connections) ask(connection, nowNs());
+  for (const asker of askers) ask(asker, nowNs());
   await pause(plan.warmupMs);
   isPractising = false;
   const schedule = new ArrivalSchedule(nowNs(), ratePerSecond);
-  // Since when a connection has been waiting for something to be due; what is late beyond that is our own doing.
+  // Since when an asker has been waiting for something to be due; what is late beyond that is our own doing.
   let readyNs = nowNs();
   const turn = (): void => {
     for (;;) {
-      const connection = free.at(-1);
-      if (connection === undefined) {
+      const asker = free.at(-1);
+      if (asker === undefined) {
         readyNs = Number.NaN;
         break;
       }
@@ -151,7 +117,7 @@ async function driveOpenLoop(ratePerSecond: number): Promise<void> {
       if (Number.isNaN(due)) break;
       free.pop();
       if (isMeasuring) lateness.record(now - Math.max(due, readyNs));
-      ask(connection, due);
+      ask(asker, due);
     }
     // Timers are a millisecond wide, ten requests at ten thousand a second; so time is looked at in every turn of the loop.
     setImmediate(turn);
@@ -165,10 +131,10 @@ async function driveSlices(sliceMs: number): Promise<void> {
   let untilMs = 0;
   let answered = 0;
   let underWay = 0;
-  await openAll((connection) => {
+  await openAll((asker) => {
     answered += 1;
     if (performance.now() < untilMs) {
-      ask(connection, 0);
+      ask(asker, 0);
       return;
     }
     underWay -= 1;
@@ -177,9 +143,9 @@ async function driveSlices(sliceMs: number): Promise<void> {
   const lines = createInterface({ input: process.stdin });
   lines.on('line', () => {
     answered = 0;
-    underWay = connections.length;
+    underWay = askers.length;
     untilMs = performance.now() + sliceMs;
-    for (const connection of connections) ask(connection, 0);
+    for (const asker of askers) ask(asker, 0);
   });
   lines.on('close', () => process.exit(0));
   tell('start');
@@ -223,7 +189,7 @@ function waitedMs(): number | null {
 }
 
 function bytesSoFar(): number {
-  return connections.reduce((sum, { bytes }) => sum + bytes, 0);
+  return askers.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 function tell(line: string): void {

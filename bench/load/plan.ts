@@ -2,20 +2,49 @@
 
 import type { HistogramCells } from './histogram.ts';
 
-/** `#` in a path stands for a number that no other request of the process has. */
 export type LoadPlan = {
-  readonly port: number;
-  /** Holds `bundle.pem` and, for each client, `client-N.pem` and `client-N.key`; null is TLS without a client certificate. */
+  readonly target: Target;
+  readonly asks: Asks;
+  /** Holds `bundle.pem` and, for each client, `client-N.pem` and `client-N.key`. */
   readonly directory: string;
   readonly clients: number;
   readonly connections: number;
-  readonly path: string;
   readonly warmupMs: number;
   readonly measureMs: number;
 } & LoadKind;
 
+/** A port of loopback, or the path of a Unix socket. */
+export type Target =
+  | { readonly kind: 'mtls'; readonly port: number }
+  | { readonly kind: 'plain'; readonly at: number | string };
+
+export type Asks = Http1Asks | Http2Asks | TcpAsks;
+
+export interface Http1Asks {
+  readonly protocol: 'http1';
+  /** Of GET. `#` in it stands for a number that no other request of the process has. */
+  readonly path: string;
+}
+
+export interface TcpAsks {
+  readonly protocol: 'tcp';
+  /** `down`: bytes without end, read as fast as they come; `up`: the same, sent; `echo`: a byte, and the same byte back. */
+  readonly direction: 'down' | 'up' | 'echo';
+}
+
+export interface Http2Asks {
+  readonly protocol: 'http2';
+  readonly path: string;
+  /** Of a connection, at a time. */
+  readonly streams: number;
+  /** A message of gRPC in base64, to be sent by POST; null is GET. */
+  readonly message: string | null;
+  /** What every answer has to begin with, in base64. */
+  readonly answer: string;
+}
+
 export type LoadKind =
-  /** Every connection asks again as soon as it was answered. */
+  /** Every connection, or stream of one, asks again as soon as it was answered. */
   | { readonly kind: 'closed' }
   /** Requests are due at a constant rate and wait for a free connection; latency counts from when they were due. */
   | { readonly kind: 'open'; readonly ratePerSecond: number }

@@ -47,11 +47,11 @@ export async function measureProfile(effort: ProfileEffort, progress: (line: str
     programs.push(sallyport);
     const plan: LoadPlan = {
       kind: 'closed',
-      port,
+      target: { kind: 'mtls', port },
+      asks: { protocol: 'http1', path: effort.isCold ? UNIQUE_PATH : SMALL_PATH },
       directory,
       clients: CLIENTS,
       connections: 64,
-      path: effort.isCold ? UNIQUE_PATH : SMALL_PATH,
       warmupMs: effort.warmUpMs,
       measureMs: effort.measureMs,
     };

@@ -239,10 +239,18 @@ async function account(
 
 function planOf(
   { directory }: Site,
-  plan: Pick<LoadPlan, 'port' | 'connections' | 'path' | 'warmupMs' | 'measureMs'>,
+  {
+    port,
+    path,
+    ...plan
+  }: Pick<LoadPlan, 'connections' | 'warmupMs' | 'measureMs'> & {
+    readonly port: number;
+    readonly path: string;
+  },
   kind: LoadKind,
 ): LoadPlan {
-  return { directory, clients: CLIENTS, ...plan, ...kind };
+  const asks = { protocol: 'http1', path } as const;
+  return { directory, clients: CLIENTS, target: { kind: 'mtls', port }, asks, ...plan, ...kind };
 }
 
 function placeOf(processes: number): LoadPlace {

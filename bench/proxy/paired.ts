@@ -38,8 +38,8 @@ export async function measurePaired(
         directory: site.directory,
         clients: CLIENTS,
         connections: CONNECTIONS,
-        port,
-        path: contender.path,
+        target: { kind: 'mtls', port },
+        asks: { protocol: 'http1', path: contender.path },
         warmupMs: 0,
         measureMs: 0,
       };

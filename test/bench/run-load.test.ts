@@ -6,11 +6,11 @@ import { mergeOutcomes, sharesOf } from '../../bench/load/run-load.ts';
 const PLAN: LoadPlan = {
   kind: 'open',
   ratePerSecond: 3_000,
-  port: 1,
+  target: { kind: 'plain', at: 1 },
+  asks: { protocol: 'http1', path: '/' },
   directory: '/none',
   clients: 1,
   connections: 10,
-  path: '/',
   warmupMs: 0,
   measureMs: 0,
 };
