@@ -1,10 +1,21 @@
 // The command line of the bench.
 
 import { parseArgs } from 'node:util';
+import { PROTOCOL_PARTS, type ProtocolPart } from './protocols/compare.ts';
 import { PROXY_PARTS, type ProxyPart } from './proxy/compare.ts';
 
 /** The last two are asked for by name only. */
-export const PARTS = ['proxy', 'decide', 'codec', 'hash', 'extauthz', 'audit', 'profile', 'readme'] as const;
+export const PARTS = [
+  'proxy',
+  'protocols',
+  'decide',
+  'codec',
+  'hash',
+  'extauthz',
+  'audit',
+  'profile',
+  'readme',
+] as const;
 
 export type Part = (typeof PARTS)[number];
 
@@ -12,6 +23,7 @@ export interface BenchOptions {
   readonly isQuick: boolean;
   readonly parts: readonly Part[];
   readonly proxyParts: readonly ProxyPart[];
+  readonly protocolParts: readonly ProtocolPart[];
   /** Empty is everybody. */
   readonly contenders: readonly string[];
   readonly rounds: number | null;
@@ -24,9 +36,11 @@ export interface BenchOptions {
   readonly isComplete: boolean;
 }
 
-const MEASURED_BY_DEFAULT: readonly Part[] = ['proxy', 'decide', 'codec', 'hash', 'extauthz', 'audit'];
+const MEASURED_BY_DEFAULT: readonly Part[] = ['proxy', 'protocols', 'decide', 'codec', 'hash', 'extauthz', 'audit'];
 
-const USAGE = `npm run bench -- [${PARTS.join('|')}…] [--quick] [--only ${PROXY_PARTS.join(',')}]
+const ONLY = [...PROXY_PARTS, ...PROTOCOL_PARTS];
+
+const USAGE = `npm run bench -- [${PARTS.join('|')}…] [--quick] [--only ${ONLY.join(',')}]
     [--contenders nginx,enforce,…] [--rounds N] [--processes N] [--cold] [--out DIRECTORY]`;
 
 /** @throws {Error} with the usage. */
@@ -44,12 +58,13 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       out: { type: 'string' },
     },
   });
+  const only = values.only === undefined ? ONLY : values.only.split(',').map((text) => oneOf(ONLY, text));
   const parts = positionals.map((text) => oneOf(PARTS, text));
   return {
     isQuick: values.quick,
     parts: parts.length > 0 ? parts : MEASURED_BY_DEFAULT,
-    proxyParts:
-      values.only === undefined ? PROXY_PARTS : values.only.split(',').map((text) => oneOf(PROXY_PARTS, text)),
+    proxyParts: PROXY_PARTS.filter((part) => only.includes(part)),
+    protocolParts: PROTOCOL_PARTS.filter((part) => only.includes(part)),
     contenders: values.contenders?.split(',') ?? [],
     rounds: values.rounds === undefined ? null : toCount(values.rounds),
     processes: toCount(values.processes),

@@ -4,10 +4,11 @@ import { measureAudit } from './audit.ts';
 import { measureCodec } from './codec.ts';
 import { compareEngines, REFERENCE } from './decide/compare.ts';
 import { measureDecide } from './decide/own.ts';
-import { measureChecks } from './extauthz.ts';
 import { measureHash } from './hash.ts';
 import type { BenchOptions, Part } from './options.ts';
 import { measureProfile } from './profile/profile.ts';
+import { compareProtocols, type ProtocolPart } from './protocols/compare.ts';
+import { FULL_PROTOCOLS, QUICK_PROTOCOLS, withProtocolRounds } from './protocols/effort.ts';
 import { compareProxies } from './proxy/compare.ts';
 import { FULL_PROXY, QUICK_PROXY, withRounds } from './proxy/effort.ts';
 import type { Results, Section } from './report/results.ts';
@@ -31,6 +32,7 @@ export async function measureSections(options: BenchOptions, progress: Progress)
 
 const MEASURE: Readonly<Record<Part, (options: BenchOptions, progress: Progress) => Promise<Measured> | Measured>> = {
   proxy: measureProxy,
+  protocols: measureProtocols,
   decide: measureDecisions,
   codec: measureMessages,
   hash: measureHashing,
@@ -56,6 +58,10 @@ async function measureProxy({ isQuick, rounds, ...choice }: BenchOptions, progre
     sectionOf('paired', 'Proxies, in slices that take turns', paired),
   ];
   return { sections: sections.filter((section) => section.figures.length > 0), missing, versions };
+}
+
+async function measureProtocols(options: BenchOptions, progress: Progress): Promise<Measured> {
+  return measureOver(options.protocolParts, options, progress);
 }
 
 async function measureDecisions({ isQuick }: BenchOptions, progress: Progress): Promise<Measured> {
@@ -110,31 +116,18 @@ function measureHashing({ isQuick }: BenchOptions, progress: Progress): Measured
   return only({ id: 'hash', title: 'Hashing artifacts', reference: 'openssl', figures: [figure] });
 }
 
-async function measureAuthorization({ isQuick }: BenchOptions, progress: Progress): Promise<Measured> {
-  progress('checks of Envoy');
-  const figures = await measureChecks(
-    isQuick ? { rounds: 1, checksPerRound: 2_000 } : { rounds: 5, checksPerRound: 10_000 },
-  );
-  const perSecond = plainFigure('checks', 'Answered', {
-    unit: 'checks/s',
-    decimals: 0,
-    rows: figures.map(({ name, perSecond: value }) => ({ name, value })),
-  });
-  return only(
-    sectionOf('extauthz', 'Checks of Envoy, over a Unix socket', [
-      plainFigure('check-p50', 'A check, p50', {
-        unit: 'µs',
-        decimals: 0,
-        rows: figures.map(({ name, p50Micros }) => ({ name, value: p50Micros })),
-      }),
-      plainFigure('check-p99', 'A check, p99', {
-        unit: 'µs',
-        decimals: 0,
-        rows: figures.map(({ name, p99Micros }) => ({ name, value: p99Micros })),
-      }),
-      { ...perSecond, better: 'higher' },
-    ]),
-  );
+async function measureAuthorization(options: BenchOptions, progress: Progress): Promise<Measured> {
+  return measureOver(['checks'], options, progress);
+}
+
+async function measureOver(
+  parts: readonly (ProtocolPart | 'checks')[],
+  { isQuick, rounds, contenders }: BenchOptions,
+  progress: Progress,
+): Promise<Measured> {
+  const effort = isQuick ? QUICK_PROTOCOLS : FULL_PROTOCOLS;
+  const chosen = rounds === null ? effort : withProtocolRounds(effort, rounds);
+  return compareProtocols({ effort: chosen, parts, contenders }, progress);
 }
 
 function measureAudits({ isQuick }: BenchOptions, progress: Progress): Measured {

@@ -50,7 +50,7 @@ export function aim(frames: Buffer, stream: number): Buffer {
   return bytes;
 }
 
-export function windowUpdate(stream: number, increment: number): Buffer {
+function windowUpdate(stream: number, increment: number): Buffer {
   const payload = Buffer.alloc(4);
   payload.writeUInt32BE(increment);
   return frame({ type: FRAME.windowUpdate, flags: 0, stream }, payload);

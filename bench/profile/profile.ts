@@ -11,7 +11,7 @@ import { writeCredentials } from '../proxy/credentials.ts';
 import { startUpstream } from '../proxy/nginx.ts';
 import { cpuSeconds, kernelShare } from '../proxy/process-accounting.ts';
 import { freePort, type Program, startProgram } from '../proxy/programs.ts';
-import { formatSallyportConfig } from '../proxy/sallyport-config.ts';
+import { formatRegistry, formatSallyportConfig } from '../proxy/sallyport-config.ts';
 import { attribute, NATIVE } from './attribute.ts';
 import { RemoteProfiler } from './inspector.ts';
 
@@ -37,8 +37,9 @@ export async function measureProfile(effort: ProfileEffort, progress: (line: str
     programs.push(upstream.program);
     const [port, inspectorPort] = [await freePort(), await freePort()];
     const config = join(directory, 'sallyport.yaml');
-    const site = { directory, upstreamPort: upstream.port };
-    writeFileSync(config, formatSallyportConfig({ site, port, policyPath: join(ROOT, 'policies'), logsAll: false }));
+    const serving = formatRegistry(port, upstream.port);
+    const policyPath = join(ROOT, 'policies');
+    writeFileSync(config, formatSallyportConfig({ directory, svid: 'server', serving, policyPath, logsAll: false }));
     // Not bundled, so that functions are in the files they were written in.
     const sallyport = await startProgram(
       [process.execPath, `--inspect=127.0.0.1:${inspectorPort}`, join(ROOT, 'src/main.ts'), 'run', '--config', config],

@@ -12,9 +12,14 @@ export interface Bundles {
 
 /** @throws {Error} when either cannot be made. */
 export async function bundleSallyport(): Promise<Bundles> {
+  return { shipped: bundleShipped(), passthrough: await bundlePassthrough() };
+}
+
+/** @throws {Error} when it cannot be made. */
+export function bundleShipped(): string {
   const { status, stderr } = spawnSync(process.execPath, [join(ROOT, 'build.ts')], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`npm run build failed:\n${stderr}`);
-  return { shipped: join(ROOT, 'dist/sallyport.js'), passthrough: await bundlePassthrough() };
+  return join(ROOT, 'dist/sallyport.js');
 }
 
 async function bundlePassthrough(): Promise<string> {

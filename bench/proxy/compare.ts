@@ -24,8 +24,8 @@ import {
   warmUp,
 } from './measurements.ts';
 import { NGINX, NGINX_NEEDS, NGINX_TUNED, NO_PROXY, startUpstream } from './nginx.ts';
-import { measurePaired, type Pair } from './paired.ts';
-import { maxOpenFiles } from './process-accounting.ts';
+import { measurePaired, type Pair, type Turn } from './paired.ts';
+import { cpuSeconds, maxOpenFiles } from './process-accounting.ts';
 import { findVersion, freePort, type Program } from './programs.ts';
 import { sallyportContenders } from './sallyport.ts';
 
@@ -158,10 +158,10 @@ async function measureAll(
           const agedMs = effort.warmUpMs + (parts.includes('requests') ? rounds * (warmupMs + measureMs) : 0);
           for (const twin of await run.startAll(own)) {
             progress(`${TWIN}: ${await warmUp(bench, twin, agedMs)}`);
-            turns.push([TWIN, twin]);
+            turns.push(turnOf(TWIN, twin));
           }
-          progress(`${effort.paired.rounds} rounds of slices of ${turns.map(([name]) => name).join(', ')}`);
-          paired.push(await measurePaired(bench, turns, { ...effort.paired, pairs: PAIRS }));
+          progress(`${effort.paired.rounds} rounds of slices of ${turns.map(({ name }) => name).join(', ')}`);
+          paired.push(await measurePaired(directory, turns, { ...effort.paired, pairs: PAIRS }));
           break;
         }
         case 'saturation':
@@ -206,11 +206,20 @@ async function measureAll(
   return { figures: samples.toFigures(NGINX.name), paired };
 }
 
-function turnsOf(running: readonly Running[]): [string, Running][] {
+function turnsOf(running: readonly Running[]): Turn[] {
   return TURNS.flatMap((name) => {
     const found = running.find(({ contender }) => contender.name === name || contender.name === `Sallyport ${name}`);
-    return found === undefined ? [] : [[name, found] as [string, Running]];
+    return found === undefined ? [] : [turnOf(name, found)];
   });
+}
+
+function turnOf(name: string, { contender, port, program }: Running): Turn {
+  const asks = { protocol: 'http1', path: contender.path } as const;
+  return {
+    name,
+    plan: { target: { kind: 'mtls', port }, asks, connections: 64 },
+    cpuSeconds: () => cpuSeconds(program.pid),
+  };
 }
 
 function isOneMode({ name }: Contender): boolean {

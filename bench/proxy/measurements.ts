@@ -24,6 +24,12 @@ interface Period {
   readonly measureMs: number;
 }
 
+export interface Accounted {
+  readonly load: LoadResult;
+  /** Seconds of the proxy, while the load was measured. */
+  readonly cpu: number;
+}
+
 const LATENCY_CONNECTIONS = 64;
 const HANDSHAKE_CONNECTIONS = 8;
 const MIB = 1024 ** 2;
@@ -170,6 +176,19 @@ export async function measureStreaming(
   return `${cpuMs.toFixed(0)} ms CPU a GiB, peak ${peak.toFixed(0)} MiB`;
 }
 
+export async function accountFor(plan: LoadPlan, processes: number, cpuSoFar: () => number): Promise<Accounted> {
+  let [before, after] = [Number.NaN, Number.NaN];
+  const load = await runLoad(plan, placeOf(processes), {
+    start: () => {
+      before = cpuSoFar();
+    },
+    end: () => {
+      after = cpuSoFar();
+    },
+  });
+  return { load, cpu: after - before };
+}
+
 /** Of a process that has just started. */
 export async function measureIdleConnections(
   { site, samples }: Bench,
@@ -220,21 +239,8 @@ export async function measureStart(
   return `ready after ${program.startMs.toFixed(0)} ms, ${resident.toFixed(1)} MiB`;
 }
 
-async function account(
-  plan: LoadPlan,
-  processes: number,
-  { pid }: Program,
-): Promise<{ readonly load: LoadResult; readonly cpu: number }> {
-  let [before, after] = [Number.NaN, Number.NaN];
-  const load = await runLoad(plan, placeOf(processes), {
-    start: () => {
-      before = cpuSeconds(pid);
-    },
-    end: () => {
-      after = cpuSeconds(pid);
-    },
-  });
-  return { load, cpu: after - before };
+async function account(plan: LoadPlan, processes: number, { pid }: Program): Promise<Accounted> {
+  return accountFor(plan, processes, () => cpuSeconds(pid));
 }
 
 function planOf(

@@ -7,7 +7,7 @@ import { freePort, type Program, startProgram } from './programs.ts';
 
 export const NGINX_NEEDS = { program: 'nginx', versionArgs: ['-v'], install: 'apt-get install nginx-light' };
 
-const BODY = '{"model":"bert","version":3,"stage":"production"}\\n';
+export const BODY = '{"model":"bert","version":3,"stage":"production"}\\n';
 
 /** Serves a small JSON body wherever it is asked, and `streamBytes` zeros at STREAM_PATH. */
 export async function startUpstream(
@@ -36,7 +36,7 @@ export const NGINX: Contender = {
   name: 'nginx',
   needs: NGINX_NEEDS,
   path: SMALL_PATH,
-  start: (site, at) => startNginx(formatProxy(site, at.port, ''), { ...at, cpu: PROXY_CPU }),
+  start: (site, at) => startNginx(formatProxy(site, at.port, {}), { ...at, cpu: PROXY_CPU }),
 };
 
 /** With buffers for streaming, and no file in between. */
@@ -45,11 +45,10 @@ export const NGINX_TUNED: Contender = {
   name: 'nginx, tuned buffers',
   start: (site, at) =>
     startNginx(
-      formatProxy(
-        site,
-        at.port,
-        'proxy_buffers 16 64k; proxy_buffer_size 64k; proxy_busy_buffers_size 512k; proxy_max_temp_file_size 0;',
-      ),
+      formatProxy(site, at.port, {
+        buffers:
+          'proxy_buffers 16 64k; proxy_buffer_size 64k; proxy_busy_buffers_size 512k; proxy_max_temp_file_size 0;',
+      }),
       { ...at, cpu: PROXY_CPU },
     ),
 };
@@ -68,25 +67,31 @@ export const NO_PROXY: Contender = {
     ),
 };
 
-function formatProxy(site: Site, port: number, buffers: string): string {
+/** `protocol`: what is offered beside HTTP/1.1. */
+export function formatProxy(
+  site: Site,
+  port: number,
+  { buffers = '', protocol = '' }: { readonly buffers?: string; readonly protocol?: 'http2' | '' },
+): string {
   return `upstream service { server 127.0.0.1:${site.upstreamPort}; keepalive 512; keepalive_requests 1000000000; }
 server {
-  ${formatTls(site, port)}
+  ${formatTls(site, port, protocol)}
   client_max_body_size 0; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
   proxy_set_header X-Forwarded-Client-Cert $ssl_client_fingerprint; proxy_set_header X-Forwarded-For $remote_addr;
   location / { proxy_pass http://service; ${buffers} }
 }`;
 }
 
-function formatTls({ directory }: Site, port: number): string {
-  return `listen 127.0.0.1:${port} ssl backlog=4096;
+/** `protocol`: what is offered beside HTTP/1.1. */
+export function formatTls({ directory }: Pick<Site, 'directory'>, port: number, protocol: '' | 'http2' = ''): string {
+  return `listen 127.0.0.1:${port} ssl ${protocol} backlog=4096;
   ssl_certificate ${directory}/server.pem; ssl_certificate_key ${directory}/server.key;
   ssl_client_certificate ${directory}/bundle.pem; ssl_verify_client on;
   ssl_protocols TLSv1.2 TLSv1.3; ssl_session_tickets off; ssl_session_cache off;`;
 }
 
 /** One process without a master, so that its CPU clock is the whole of it. */
-async function startNginx(
+export async function startNginx(
   server: string,
   { directory, port, cpu }: { readonly directory: string; readonly port: number; readonly cpu: string },
 ): Promise<Program> {

@@ -5,8 +5,6 @@ import { type SlicedLoad, startSlices } from '../load/run-load.ts';
 import type { Figure } from '../samples.ts';
 import { summariseMedian } from '../summary.ts';
 import { CLIENTS, LOAD_CPU } from './contender.ts';
-import type { Bench, Running } from './measurements.ts';
-import { cpuSeconds } from './process-accounting.ts';
 
 export interface PairedEffort {
   readonly rounds: number;
@@ -16,45 +14,46 @@ export interface PairedEffort {
 /** Whose CPU per request is divided by whose: names of those who take part. */
 export type Pair = readonly [over: string, under: string];
 
-/** In the order in which they take their turns, and back in the next round. */
-export type Turns = readonly (readonly [name: string, running: Running])[];
+export interface Turn {
+  readonly name: string;
+  readonly plan: Pick<LoadPlan, 'target' | 'asks' | 'connections'>;
+  /** Of the proxy, so far. */
+  cpuSeconds(): number;
+}
 
-const CONNECTIONS = 64;
 /** Rounds before the first that counts. */
 const PRACTICE = 3;
 
+/** In the order in which they take their turns, and back in the next round. */
 export async function measurePaired(
-  { site }: Bench,
-  turns: Turns,
+  directory: string,
+  turns: readonly Turn[],
   of: PairedEffort & { readonly pairs: readonly Pair[] },
 ): Promise<Figure> {
-  const loads: { readonly name: string; readonly pid: number; readonly load: SlicedLoad }[] = [];
-  const costs = new Map<string, number[]>(turns.map(([name]) => [name, []]));
+  const loads: { readonly turn: Turn; readonly load: SlicedLoad }[] = [];
+  const costs = new Map<string, number[]>(turns.map(({ name }) => [name, []]));
   try {
-    for (const [name, { contender, port, program }] of turns) {
+    for (const turn of turns) {
       const plan: LoadPlan = {
         kind: 'slices',
         sliceMs: of.sliceMs,
-        directory: site.directory,
+        directory,
         clients: CLIENTS,
-        connections: CONNECTIONS,
-        target: { kind: 'mtls', port },
-        asks: { protocol: 'http1', path: contender.path },
+        ...turn.plan,
         warmupMs: 0,
         measureMs: 0,
       };
-      const load = await startSlices(plan, { cpu: LOAD_CPU, processes: 1 });
-      loads.push({ name, pid: program.pid, load });
+      loads.push({ turn, load: await startSlices(plan, { cpu: LOAD_CPU, processes: 1 }) });
     }
     for (let round = -PRACTICE; round < of.rounds; round += 1) {
       // Taken over the whole round: what a proxy leaves to be done after its slice is its own.
-      const before = loads.map(({ pid }) => cpuSeconds(pid));
-      const answered = new Map<string, number>();
-      for (const { name, load } of round % 2 === 0 ? loads : loads.toReversed()) answered.set(name, await load.slice());
+      const before = turns.map((turn) => turn.cpuSeconds());
+      const answered = new Map<Turn, number>();
+      for (const { turn, load } of round % 2 === 0 ? loads : loads.toReversed()) answered.set(turn, await load.slice());
       if (round < 0) continue;
-      for (const [index, { name, pid }] of loads.entries()) {
-        const used = cpuSeconds(pid) - (before[index] ?? Number.NaN);
-        costs.get(name)?.push(used / (answered.get(name) ?? Number.NaN));
+      for (const [index, turn] of turns.entries()) {
+        const used = turn.cpuSeconds() - (before[index] ?? Number.NaN);
+        costs.get(turn.name)?.push(used / (answered.get(turn) ?? Number.NaN));
       }
     }
   } finally {

@@ -6,14 +6,17 @@ const TICKS_PER_SECOND = 100;
 
 /** CPU of all threads so far, user and system. In nanoseconds where the kernel says so; `stat` counts in ticks of 10 ms. */
 export function cpuSeconds(pid: number): number {
+  const { user, system } = readTicks(pid);
+  const ofAll = (user + system) / TICKS_PER_SECOND;
   try {
     const threads = readdirSync(`/proc/${pid}/task`);
     const nanoseconds = threads.map((thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8'));
-    return nanoseconds.reduce((sum, text) => sum + Number(text.split(' ')[0]), 0) / 1e9;
+    const ofThoseThatRun = nanoseconds.reduce((sum, text) => sum + Number(text.split(' ')[0]), 0) / 1e9;
+    // Threads that have ended, one for each connection with some, are in ticks alone.
+    return Math.max(ofThoseThatRun, ofAll);
   } catch {
     // A thread that has just ended, or a kernel without schedstat.
-    const { user, system } = readTicks(pid);
-    return (user + system) / TICKS_PER_SECOND;
+    return ofAll;
   }
 }
 

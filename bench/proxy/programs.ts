@@ -14,12 +14,12 @@ export interface Program {
 const START_TIMEOUT_MS = 20_000;
 const LOOK_MS = 1;
 
-/** @throws {Error} when nothing listens on `port` in time, with what the program said. */
+/** @throws {Error} when nothing listens on `port`, or the path of a Unix socket, in time; with what the program said. */
 export async function startProgram(
   command: readonly string[],
   place: {
     readonly cpu: string;
-    readonly port: number;
+    readonly port: number | string;
     readonly env?: NodeJS.ProcessEnv;
     /** A file descriptor; without one, what the program writes is thrown away. */
     readonly stdout?: number;
@@ -39,7 +39,7 @@ export async function startProgram(
   while (!(await accepts(port))) {
     if (child.exitCode !== null || performance.now() - startedAt > START_TIMEOUT_MS) {
       await stop();
-      throw new Error(`${command[0]} does not listen on port ${port}:\n${said}`);
+      throw new Error(`${command[0]} does not listen on ${port}:\n${said}`);
     }
     await sleep(LOOK_MS);
   }
@@ -61,9 +61,9 @@ export function findVersion(program: string, args: readonly string[]): string | 
   return /\d+\.\d+(?:\.\d+)?/.exec(`${stdout}${stderr}`)?.[0] ?? 'unknown';
 }
 
-async function accepts(port: number): Promise<boolean> {
+async function accepts(port: number | string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
+    const socket = connect(typeof port === 'string' ? { path: port } : { port, host: '127.0.0.1' }, () => {
       socket.destroy();
       resolve(true);
     });

@@ -1,26 +1,33 @@
 // The configuration of Sallyport in the comparison: defaults, and what an experiment is about.
 
-/** With `decisionLog: { allow: all }` every decision is a line; otherwise denials and one allow in a hundred. */
+/** `svid`: whose it is, of those that were written. With `decisionLog: { allow: all }` every decision is a line; otherwise denials and one allow in a hundred. */
 export function formatSallyportConfig(facts: {
-  readonly site: { readonly directory: string; readonly upstreamPort: number };
-  readonly port: number;
+  readonly directory: string;
+  readonly svid: string;
+  /** What it serves, as in a configuration. */
+  readonly serving: string;
   readonly policyPath: string;
   readonly logsAll: boolean;
 }): string {
-  const { site, port, policyPath, logsAll } = facts;
-  const path = (name: string): string => JSON.stringify(`${site.directory}/${name}`);
+  const { directory, svid, serving, policyPath, logsAll } = facts;
+  const path = (name: string): string => JSON.stringify(`${directory}/${name}`);
   return `trustDomain: ai.example
 identity:
   files:
-    certificate: ${path('server.pem')}
-    privateKey: ${path('server.key')}
+    certificate: ${path(`${svid}.pem`)}
+    privateKey: ${path(`${svid}.key`)}
     trustBundles: { ai.example: ${path('bundle.pem')} }
 policy: { path: ${JSON.stringify(policyPath)} }
-listeners:
-  - { name: registry, bind: "127.0.0.1:${port}", component: registry, upstream: "http://127.0.0.1:${site.upstreamPort}" }
+${serving}
 admin: { bind: none }
 limits: { idleTimeout: 1h }
 ${logsAll ? 'decisionLog: { allow: all }\n' : ''}`;
+}
+
+/** In front of the small upstream. */
+export function formatRegistry(port: number, upstreamPort: number): string {
+  return `listeners:
+  - { name: registry, bind: "127.0.0.1:${port}", component: registry, upstream: "http://127.0.0.1:${upstreamPort}" }`;
 }
 
 /** A hundred components, each allowed to read a part of each: what the clients ask is one rule of 10,000. */

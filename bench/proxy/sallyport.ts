@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Bundles } from './bundle.ts';
 import { type Contender, PROXY_CPU, ROOT, SMALL_PATH, UNIQUE_PATH } from './contender.ts';
 import { startProgram } from './programs.ts';
-import { formatManyRules, formatSallyportConfig } from './sallyport-config.ts';
+import { formatManyRules, formatRegistry, formatSallyportConfig } from './sallyport-config.ts';
 
 interface Variant {
   readonly bundle: string;
@@ -38,7 +38,11 @@ function contender(mode: string, { bundle, path, logsAll, hasManyRules }: Varian
         writeFileSync(join(policyPath, 'policy.yaml'), formatManyRules());
       }
       const config = join(directory, 'sallyport.yaml');
-      writeFileSync(config, formatSallyportConfig({ site, port, policyPath, logsAll }));
+      const serving = formatRegistry(port, site.upstreamPort);
+      writeFileSync(
+        config,
+        formatSallyportConfig({ directory: site.directory, svid: 'server', serving, policyPath, logsAll }),
+      );
       return startProgram([process.execPath, bundle, 'run', '--config', config], {
         cpu: PROXY_CPU,
         port,

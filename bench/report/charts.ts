@@ -28,6 +28,8 @@ export function renderCharts(results: Results): ReadonlyMap<string, string> {
   const charts = new Map<string, string>();
   const cpu = findFigure(results, 'cpu-per-request-64');
   if (cpu !== undefined) charts.set('cpu-per-request.svg', renderBars(cpu));
+  const grpc = findFigure(results, 'grpc-cpu');
+  if (grpc !== undefined) charts.set('grpc.svg', renderBars(grpc));
   const streaming = findFigure(results, 'stream-cpu');
   if (streaming !== undefined) charts.set('streaming.svg', renderBars(streaming));
   const latency = renderLatency(results);

@@ -1,12 +1,13 @@
 // The performance section of the README, made from results alone.
 
 import type { Figure } from '../samples.ts';
-import { findFigure, isRatioLimited, LIMITED_MARK, LIMITED_NOTE, type Results } from './results.ts';
-import { formatRatio, formatValue } from './text.ts';
+import { ahead, comparisonTable, NOT_MEASURED, OWN } from './comparison-table.ts';
+import { renderProtocols } from './readme-protocols.ts';
+import { findFigure, type Results } from './results.ts';
+import { formatValue } from './text.ts';
 
 const BEGIN = '<!-- bench: written by `npm run bench -- readme` from bench/results/latest.json -->';
 const END = '<!-- bench: end -->';
-const OWN = 'Sallyport enforce';
 const REFERENCE = 'nginx';
 const PROXIES = [REFERENCE, 'HAProxy', 'Envoy', 'Caddy', OWN];
 /** Measured where it streams, and no column of its own for that. */
@@ -15,7 +16,6 @@ const FLOOR = 'no proxy';
 const FLOOR_RATE = 5_000;
 const MODES = ['passthrough', 'enforce', 'enforce-cold', 'enforce-log-all', 'enforce-10k-rules'];
 const CPU = 'cpu-per-request-64';
-const NOT_MEASURED = '—';
 const SHOWN = [
   CPU,
   'requests-per-second-64',
@@ -47,29 +47,17 @@ export function renderReadmeSection(results: Results): string {
   const blocks = [
     `\`npm run bench\` takes these on your machine${isQuick ? '; **these are of a `--quick` run, and not for quoting**' : ''}. ${date.slice(0, 10)}, commit ${commit}, ${machine.cores} × ${machine.cpu}, ${programs.join(', ')}. Proxies on one core, load and upstream on the other, mTLS with client certificates verified, medians, and the ratio to nginx of the same rounds. Everything, with least and most: [bench/results/latest.md](bench/results/latest.md); how: [bench/README.md](bench/README.md).`,
     '![CPU per request](bench/results/cpu-per-request.svg)',
-    ...proxyTable(shown, results),
+    ...comparisonTable({ figures: shown, names: PROXIES, reference: REFERENCE }, results),
     floor(results),
-    ahead(shown),
+    ahead(shown, COMPETITORS),
     modes(findFigure(results, CPU)),
     paired(findFigure(results, 'paired')),
     '![Latency by arrival rate](bench/results/latency.svg)\n![CPU per GiB streamed](bench/results/streaming.svg)',
+    ...renderProtocols(results),
     engineTable(ENGINE_FIGURES.flatMap((id) => findFigure(results, id) ?? [])),
     missing.map((line) => `Missing: ${line}.`).join('\n'),
   ];
   return `\n${blocks.filter((block) => block !== '').join('\n\n')}\n\n`;
-}
-
-function proxyTable(figures: readonly Figure[], { sections }: Results): readonly string[] {
-  const all = sections.flatMap((section) => section.figures);
-  const lines = figures.map((figure) => {
-    const cells = PROXIES.map((name) => {
-      const cell = cellOf(figure, name);
-      return isRatioLimited(all, figure, [name, REFERENCE]) && cell !== NOT_MEASURED ? `${cell} ${LIMITED_MARK}` : cell;
-    });
-    return `| ${figure.title}, ${figure.unit} | ${cells.join(' | ')} |`;
-  });
-  const table = [`| | ${PROXIES.join(' | ')} |`, `|---|${'---:|'.repeat(PROXIES.length)}`, ...lines].join('\n');
-  return table.includes(LIMITED_MARK) ? [table, LIMITED_NOTE] : [table];
 }
 
 /** What of a latency is no proxy's. */
@@ -81,33 +69,6 @@ function floor(results: Results): string {
   return said.length === 0
     ? ''
     : `Of these latencies the load generator, the kernel and TLS alone take ${said.join(', ')} at ${FLOOR_RATE.toLocaleString('en')}/s: the same load where nginx answers itself and no proxy is in between.`;
-}
-
-function cellOf({ rows, decimals }: Figure, name: string): string {
-  const row = rows.find((each) => each.name === name);
-  if (row === undefined) return NOT_MEASURED;
-  const value = formatValue(row.value.median, decimals);
-  return row.ratio === null || name === REFERENCE ? value : `${value} (×${formatRatio(row.ratio.median)})`;
-}
-
-/** Said plainly: wherever another's median is better than ours. */
-function ahead(figures: readonly Figure[]): string {
-  const sentences = figures.flatMap((figure) => {
-    const own = figure.rows.find(({ name }) => name === OWN)?.value.median;
-    // What is a ratio already repeats a figure above it.
-    if (own === undefined || figure.unit === '×') return [];
-    const better = figure.rows.filter(
-      ({ name, value }) => COMPETITORS.has(name) && isBetter(figure, value.median, own),
-    );
-    return better.length === 0 ? [] : [`${figure.title}: ${better.map(({ name }) => name).join(', ')}`];
-  });
-  return sentences.length === 0
-    ? 'None of them is ahead of Sallyport in any of these.'
-    : `Ahead of Sallyport: ${sentences.join('; ')}.`;
-}
-
-function isBetter({ better }: Figure, value: number, than: number): boolean {
-  return better === 'lower' ? value < than : value > than;
 }
 
 function modes(figure: Figure | undefined): string {

@@ -106,7 +106,7 @@ describe('the upstream that speaks gRPC', () => {
     const program = await startProgram([process.execPath, UPSTREAM, String(port)], { cpu: '0', port });
     closers.push(() => program.stop());
     const session = connect(`http://127.0.0.1:${port}`);
-    closers.push(() => void session.destroy());
+    closers.push(() => session.destroy());
     const call = async (): Promise<{ readonly body: Buffer; readonly status: unknown }> => {
       const stream = session.request({ ':method': 'POST', ':path': '/s/m', 'content-type': 'application/grpc' });
       let status: unknown;

@@ -1,0 +1,75 @@
+// Sallyport as contender in every protocol, with one policy that grants what is measured and nothing else.
+
+import { openSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Contender, PROXY_CPU, type Site } from '../proxy/contender.ts';
+import { type Program, startProgram } from '../proxy/programs.ts';
+import { formatRegistry, formatSallyportConfig } from '../proxy/sallyport-config.ts';
+import { OWN } from '../report/comparison-table.ts';
+import type { Place, ProtocolContender } from './contender.ts';
+
+const POLICY = `version: 1
+trustDomain: ai.example
+components:
+  training: {}
+  registry: { protocol: mlflow }
+access:
+  training:
+    allow:
+      - registry: [read]
+`;
+const OURSELVES: Pick<Contender, 'name' | 'needs'> = { name: OWN, needs: null };
+
+export interface SallyportContenders {
+  readonly http2: ProtocolContender;
+  readonly checks: ProtocolContender;
+}
+
+export function sallyportContenders(bundle: string): SallyportContenders {
+  const one = (format: (site: Site, at: Place) => string): ProtocolContender => ({
+    ...OURSELVES,
+    start: async (site, at) => [
+      await start(bundle, site, { ...at, name: 'sallyport', svid: 'server', serving: format(site, at) }),
+    ],
+  });
+  return {
+    http2: one(({ upstreamPort }, { port }) => formatRegistry(port, upstreamPort)),
+    checks: {
+      ...OURSELVES,
+      start: async (site, at) => {
+        const serving = `listeners: []
+authorization:
+  - { name: envoy, protocol: envoy, bind: ${JSON.stringify(`unix:${socketOf(site)}`)}, component: registry }`;
+        return [await start(bundle, site, { ...at, port: socketOf(site), name: 'sallyport', svid: 'server', serving })];
+      },
+    },
+  };
+}
+
+/** Where checks are asked. */
+export function socketOf({ directory }: Pick<Site, 'directory'>): string {
+  return join(directory, 'checks.sock');
+}
+
+async function start(
+  bundle: string,
+  site: Site,
+  of: Omit<Place, 'port'> & {
+    readonly port: number | string;
+    readonly name: string;
+    readonly svid: string;
+    readonly serving: string;
+  },
+): Promise<Program> {
+  const { name, port, svid, serving } = of;
+  const path = (ending: string): string => join(of.directory, `${name}${ending}`);
+  const policyPath = path('-policy.yaml');
+  writeFileSync(policyPath, POLICY);
+  const facts = { directory: site.directory, svid, serving, policyPath, logsAll: false };
+  writeFileSync(path('.yaml'), formatSallyportConfig(facts));
+  return startProgram([process.execPath, bundle, 'run', '--config', path('.yaml')], {
+    cpu: PROXY_CPU,
+    port,
+    stdout: openSync(path('.log'), 'a'),
+  });
+}
