@@ -206,9 +206,9 @@ class Comparison {
       asks: { ...asks, streams: 1 },
     };
     await this.#take(1, serving, (each) => warmUp(bench, each, { load, ms: warmUpMs }));
-    for (const of of [alone, load])
+    for (const asked of [alone, load])
       await this.#take(saturation.rounds, serving, (each) =>
-        measureSaturation(bench, each, { load: of, period: saturation }),
+        measureSaturation(bench, each, { load: asked, period: saturation }),
       );
     await this.#take(latency.rounds, serving, (each) =>
       measureAtRate(bench, each, { load, period: latency, ratePerSecond: CHECK_RATE }),
