@@ -8,16 +8,14 @@ import { formatRegistry, formatSallyportConfig } from '../proxy/sallyport-config
 import { OWN } from '../report/comparison-table.ts';
 import type { Place, ProtocolContender } from './contender.ts';
 
-export const POLICY = `version: 1
+const POLICY = `version: 1
 trustDomain: ai.example
 components:
   training: {}
-  inference: { protocol: kserve-v2 }
   registry: { protocol: mlflow }
 access:
   training:
     allow:
-      - inference: [infer]
       - registry: [read]
 `;
 const OURSELVES: Pick<Contender, 'name' | 'needs'> = { name: OWN, needs: null };
@@ -46,12 +44,6 @@ authorization:
       },
     },
   };
-}
-
-/** In front of an upstream that speaks gRPC. */
-export function formatInference(port: number, upstreamPort: number): string {
-  return `listeners:
-  - { name: grpc, bind: "127.0.0.1:${port}", component: inference, upstream: "h2c://127.0.0.1:${upstreamPort}" }`;
 }
 
 /** Where checks are asked. */

@@ -3,6 +3,7 @@
 import type { z } from 'zod';
 import type { EndpointAddress } from '../workload-api/endpoint-address.ts';
 import { documentSchema, type ConfigDocument } from './config-schema.ts';
+import type { Upstream } from './config-upstreams.ts';
 import type { RedisServer } from './config-urls.ts';
 import type { TcpAddress, UnixAddress } from './config-values.ts';
 
@@ -26,7 +27,7 @@ export type Sound<T> = T extends string | number | boolean | null | undefined | 
       : { readonly [Key in keyof T]?: Sound<T[Key]> | undefined };
 
 /** What is made of one value of the file. */
-type Whole = TcpAddress | UnixAddress | EndpointAddress | RedisServer;
+type Whole = TcpAddress | UnixAddress | Upstream | EndpointAddress | RedisServer;
 
 export function parseDocument(plain: unknown): ParsedDocument {
   let sound: Sound<ConfigDocument> = {};

@@ -73,6 +73,11 @@ export function listOrNone<Element extends z.ZodType>(element: Element, expectat
   return z.array(element, { error: mismatch(expectation) });
 }
 
+/** A text alone stands for the list of it. */
+export function oneOrMore<Element extends z.ZodType>(element: Element, expectation: string) {
+  return z.preprocess((value) => (typeof value === 'string' ? [value] : value), list(element, expectation));
+}
+
 export function choice<const Names extends readonly string[]>(...names: Names) {
   return z.enum(names, { error: mischoice(names) });
 }

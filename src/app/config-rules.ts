@@ -10,9 +10,10 @@ import type { Sound } from './config-document.ts';
 import { findIdentityConflicts } from './config-identity-rules.ts';
 import { findRevocationConflicts } from './config-revocation-rules.ts';
 import { LIMIT_DEFAULTS, type ConfigDocument } from './config-schema.ts';
+import { findLongSocketPath } from './config-socket-rules.ts';
 import { findTrustConflicts } from './config-trust-rules.ts';
+import { findUpstreamConflicts } from './config-upstream-rules.ts';
 import { EMPTY_LIST } from './config-fields.ts';
-import type { Upstream } from './config-upstreams.ts';
 import type { TcpAddress, UnixAddress } from './config-values.ts';
 
 /** Every rule that the document breaks, in no particular order. */
@@ -123,47 +124,6 @@ function* findLongServiceSockets({ authorization }: Sound<ConfigDocument>, sourc
   for (const [at, service] of (authorization ?? []).entries()) {
     if (service?.bind?.kind === 'unix') yield* findLongSocketPath(['authorization', at, 'bind'], service.bind, source);
   }
-}
-
-interface RouteRow {
-  readonly path: Path;
-  readonly upstream: Sound<Upstream> | undefined;
-  readonly allowsPlaintext: boolean;
-}
-
-function* findUpstreamConflicts({ listeners }: Sound<ConfigDocument>, source: RuleSource): Iterable<Conflict> {
-  for (const [at, listener] of (listeners ?? []).entries()) {
-    const ofListener = listener?.allowPlaintextUpstream ?? false;
-    const rows: readonly RouteRow[] = [
-      { path: ['listeners', at, 'upstream'], upstream: listener?.upstream, allowsPlaintext: ofListener },
-      ...(listener?.routes ?? []).map((route, index) => ({
-        path: ['listeners', at, 'routes', index, 'upstream'],
-        upstream: route?.upstream,
-        allowsPlaintext: route?.allowPlaintextUpstream ?? ofListener,
-      })),
-    ];
-    for (const row of rows) yield* findUpstreamConflict(row, source);
-  }
-}
-
-function* findUpstreamConflict({ path, upstream, allowsPlaintext }: RouteRow, source: RuleSource): Iterable<Conflict> {
-  const address = upstream?.address;
-  if (address?.kind === 'unix') yield* findLongSocketPath(path, address, source);
-  if (address?.kind !== 'tcp' || isLoopbackHost(address.host) || allowsPlaintext) return;
-  const message =
-    `${quote(address.host)} is not on this machine, and what is forwarded there is neither encrypted nor tied to an identity; ` +
-    'use loopback or a unix socket, or write `allowPlaintextUpstream: true`';
-  yield { code: 'plaintext-upstream', path, message };
-}
-
-// A socket address holds 108 bytes with the NUL that ends it; longer paths are cut or refused by the system, late and obscurely.
-const MAX_SOCKET_PATH_BYTES = 107;
-
-function* findLongSocketPath(path: Path, address: UnixAddress, { directory }: RuleSource): Iterable<Conflict> {
-  const absolute = resolve(directory, address.path);
-  if (Buffer.byteLength(absolute) <= MAX_SOCKET_PATH_BYTES) return;
-  const message = `${quote(absolute)} is longer than the ${MAX_SOCKET_PATH_BYTES} bytes of a unix socket's path`;
-  yield { code: 'socket-path-too-long', path, message };
 }
 
 // The first route that matches wins, so a route is out of reach when an earlier one takes all that it would.

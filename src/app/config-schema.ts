@@ -12,6 +12,7 @@ import {
   list,
   listOrNone,
   mapping,
+  oneOrMore,
   size,
   text,
   trustDomain,
@@ -78,6 +79,12 @@ const MAX_WORKERS = 64;
 const component = text('the name of a component', parseName);
 const upstream = text('an upstream such as `http://127.0.0.1:5000`', parseUpstream);
 
+// Read by the rules, since `/path` means a path of the own trust domain.
+const serverId = oneOrMore(
+  text('a SPIFFE ID or a pattern such as `/registry/**`', (value) => value),
+  'a SPIFFE ID, a pattern such as `/registry/**`, or a list of them',
+);
+
 const route = mapping({
   host: text('a host name', parseRouteHost)
     .optional()
@@ -87,6 +94,7 @@ const route = mapping({
     .transform((prefix) => prefix ?? null),
   component,
   upstream,
+  serverId: serverId.optional(),
   allowPlaintextUpstream: flag().optional(),
 });
 
@@ -95,6 +103,7 @@ const listener = mapping({
   bind: text('an address such as `127.0.0.1:8443`', parseBind),
   component: component.optional(),
   upstream: upstream.optional(),
+  serverId: serverId.optional(),
   routes: list(route, 'a list of routes').optional(),
   allowPlaintextUpstream: flag().optional(),
   authenticate: authenticate.prefault(['x509']),

@@ -11,8 +11,8 @@ import {
   type UnixAddress,
 } from './config-values.ts';
 
-/** What is spoken there: `http` is HTTP/1.1. */
-export type UpstreamScheme = 'http';
+/** What is spoken there: `http` is HTTP/1.1, and `https` the same over mTLS. */
+export type UpstreamScheme = 'http' | 'https';
 
 export interface Upstream {
   readonly scheme: UpstreamScheme;
@@ -20,11 +20,19 @@ export interface Upstream {
 }
 
 /** How an upstream of each scheme begins when it is a unix socket. */
-const UNIX_PREFIX: Readonly<Record<UpstreamScheme, string>> = { http: 'unix:' };
+const UNIX_PREFIX: Readonly<Record<UpstreamScheme, string>> = { http: 'unix:', https: 'https+unix:' };
 /** By how they are written. */
-const SCHEMES: ReadonlyMap<string, UpstreamScheme> = new Map([['http', 'http']]);
+const SCHEMES: ReadonlyMap<string, UpstreamScheme> = new Map([
+  ['http', 'http'],
+  ['https', 'https'],
+]);
 
-/** `http://host:port` or `unix:/path` and nothing else. */
+/** Whether it is reached by mTLS, so that its server has to prove who it is. */
+export function isEncrypted({ scheme }: Upstream): boolean {
+  return scheme === 'https';
+}
+
+/** `http://host:port` or `unix:/path`, `https://host:port` or `https+unix:/path`, and nothing else. */
 export function parseUpstream(text: string): Upstream {
   for (const scheme of SCHEMES.values()) {
     const prefix = UNIX_PREFIX[scheme];
@@ -40,7 +48,7 @@ export function parseUpstream(text: string): Upstream {
   if (lower !== written && SCHEMES.has(lower)) return wrong(`does not begin with \`${lower}://\` in lower case`);
   const scheme = SCHEMES.get(written);
   if (scheme === undefined) {
-    const message = `the scheme of ${quote(text)} is not supported yet; an upstream is \`http://host:port\` or \`unix:/path\``;
+    const message = `the scheme of ${quote(text)} is not supported yet; an upstream is \`http://host:port\`, \`https://host:port\`, \`unix:/path\` or \`https+unix:/path\``;
     return refuse('unsupported-upstream', message);
   }
   return { scheme, address: parseTcpAddress(text.slice(`${scheme}://`.length), scheme, wrong) };

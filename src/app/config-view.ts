@@ -126,6 +126,7 @@ function toObject(entries: Iterable<readonly [string, unknown]>): object {
   return Object.fromEntries(entries);
 }
 
-function toRouteView({ host, pathPrefix, component, upstream }: RouteConfig): object {
-  return { host, pathPrefix, component, upstream: formatUpstream(upstream) };
+function toRouteView({ host, pathPrefix, component, upstream, serverIds }: RouteConfig): object {
+  const serverId = serverIds.length === 0 ? null : serverIds.map(({ text }) => text);
+  return { host, pathPrefix, component, upstream: formatUpstream(upstream), serverId };
 }

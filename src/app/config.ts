@@ -5,6 +5,7 @@ import type { Problem, SourcePosition } from '../core/source-position.ts';
 import type { ListenerLimits, UpstreamDeadlines } from '../proxy/context.ts';
 import type { LeaseTerms } from '../proxy/lease.ts';
 import type { UpstreamPoolOptions } from '../proxy/upstream-pool.ts';
+import { type IdPattern, parseIdPattern } from '../spiffe/id-pattern.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
 import { DocumentError, positionAt, readYaml, toPlain, withoutEchoes, type YamlNode } from '../yaml/located.ts';
@@ -76,6 +77,8 @@ export interface RouteConfig {
   readonly pathPrefix: string | null;
   readonly component: string;
   readonly upstream: Upstream;
+  /** Where the upstream is reached by mTLS, at least one, which its SVID has to match; otherwise none. */
+  readonly serverIds: readonly IdPattern[];
   /** Where the configuration names the component. */
   readonly position: SourcePosition;
 }
@@ -191,20 +194,34 @@ type ListenerDocument = ConfigDocument['listeners'][number];
 
 function toRoutes(listener: ListenerDocument, path: Path, origin: Origin): readonly RouteConfig[] {
   const { root } = origin;
-  const { component, upstream, routes } = listener;
+  const { component, upstream, serverId, routes } = listener;
   if (routes !== undefined) {
     return routes.map((route, at) => ({
       host: route.host,
       pathPrefix: route.pathPrefix,
       component: route.component,
       upstream: resolveUpstream(origin, route.upstream),
+      serverIds: toServerIds(origin, route.serverId),
       position: positionAt(root, [...path, 'routes', at, 'component']),
     }));
   }
   // The schema has proven that a listener without routes has both.
   if (component === undefined || upstream === undefined) return [];
   const position = positionAt(root, [...path, 'component']);
-  return [{ host: null, pathPrefix: null, component, upstream: resolveUpstream(origin, upstream), position }];
+  return [
+    {
+      host: null,
+      pathPrefix: null,
+      component,
+      upstream: resolveUpstream(origin, upstream),
+      serverIds: toServerIds(origin, serverId),
+      position,
+    },
+  ];
+}
+
+function toServerIds({ trustDomain }: Origin, patterns: readonly string[] | undefined): readonly IdPattern[] {
+  return patterns?.map((text) => parseIdPattern(text, trustDomain)) ?? [];
 }
 
 function resolveUpstream(origin: Origin, upstream: Upstream): Upstream {

@@ -1,22 +1,20 @@
-// The listeners of a configuration, each with its routes, all with one pool of connections for each upstream.
+// The listeners of a configuration, each with its routes.
 
 import type { AdmissionSources, Authentication } from '../proxy/context.ts';
 import { Listener } from '../proxy/listener.ts';
 import { RouteTable } from '../proxy/route.ts';
-import { plainDial } from '../proxy/upstream-dial.ts';
-import { UpstreamPool } from '../proxy/upstream-pool.ts';
 import { matchesIdPattern } from '../spiffe/id-pattern.ts';
 import { VerifiedTokens } from '../spiffe/verified-tokens.ts';
 import { RateLimit } from '../telemetry/rate-limit.ts';
 import type { AuthenticateConfig } from './config-admission.ts';
 import type { Config, ListenerConfig } from './config.ts';
-import { formatUpstream, type Upstream } from './config-upstreams.ts';
 import {
   createAdmissionSources,
   createDeciding,
   type DecisionParts,
   MAX_ANONYMOUS_LINES_PER_SECOND,
 } from './decision-parts.ts';
+import { Upstreams } from './upstreams.ts';
 
 const VERIFIED_TOKENS = 10_000;
 
@@ -26,13 +24,14 @@ export class DataPlane {
   readonly #config: Config;
   readonly #parts: DecisionParts;
   readonly #sources: AdmissionSources;
-  readonly #pools = new Map<string, UpstreamPool>();
+  readonly #upstreams: Upstreams;
   readonly #anonymousLines: RateLimit;
 
   constructor(config: Config, parts: DecisionParts) {
     this.#config = config;
     this.#parts = parts;
     this.#sources = createAdmissionSources(parts);
+    this.#upstreams = new Upstreams(config, this.#sources, parts);
     // As a limit over all workers.
     this.#anonymousLines = new RateLimit(MAX_ANONYMOUS_LINES_PER_SECOND / config.workers);
     this.listeners = config.listeners.map((each) => ({ config: each, listener: this.#createListener(each) }));
@@ -51,7 +50,7 @@ export class DataPlane {
 
   close(): void {
     for (const { listener } of this.listeners) listener.close();
-    for (const pool of this.#pools.values()) pool.close();
+    this.#upstreams.close();
   }
 
   #createListener({ name, bind, component, limits, leases, authenticate, routes }: ListenerConfig): Listener {
@@ -75,11 +74,11 @@ export class DataPlane {
         name,
         component,
         routes: new RouteTable(
-          routes.map(({ host, pathPrefix, component: target, upstream }) => ({
-            host: host?.includes(':') === true ? `[${host}]` : host,
-            pathPrefix,
-            component: target,
-            upstream: this.#poolFor(upstream),
+          routes.map((route) => ({
+            host: route.host?.includes(':') === true ? `[${route.host}]` : route.host,
+            pathPrefix: route.pathPrefix,
+            component: route.component,
+            upstream: this.#upstreams.of(route),
           })),
         ),
         limits,
@@ -89,16 +88,6 @@ export class DataPlane {
         ...createDeciding(this.#parts),
       },
     });
-  }
-
-  #poolFor(upstream: Upstream): UpstreamPool {
-    const key = formatUpstream(upstream);
-    let pool = this.#pools.get(key);
-    if (pool === undefined) {
-      pool = new UpstreamPool(plainDial(upstream.address), this.#config.upstream, this.#parts.clock);
-      this.#pools.set(key, pool);
-    }
-    return pool;
   }
 }
 

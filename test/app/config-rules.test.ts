@@ -3,7 +3,7 @@ import { changed, EXAMPLE, parseText, problemsOf } from './config-example.ts';
 
 const PLAINTEXT =
   'is not on this machine, and what is forwarded there is neither encrypted nor tied to an identity; ' +
-  'use loopback or a unix socket, or write `allowPlaintextUpstream: true`';
+  'use `https://` with a `serverId`, loopback or a unix socket, or write `allowPlaintextUpstream: true`';
 
 /** The example with this in place of its listener's `component` and `upstream`. */
 function serving(text: string): string {

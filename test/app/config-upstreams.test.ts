@@ -23,6 +23,8 @@ describe('parseUpstream', () => {
     ['http://localhost:80', http(tcp('localhost', 80))],
     ['http://Registry.ML.svc.cluster.local.:80', http(tcp('registry.ml.svc.cluster.local.', 80))],
     ['http://a_b-c:1', http(tcp('a_b-c', 1))],
+    ['https://Registry.ML:8443', { scheme: 'https', address: tcp('registry.ml', 8443) }],
+    ['https+unix:/run/registry.sock', { scheme: 'https', address: { kind: 'unix', path: '/run/registry.sock' } }],
     ['unix:/run/registry.sock', http({ kind: 'unix', path: '/run/registry.sock' })],
     ['unix:registry.sock', http({ kind: 'unix', path: 'registry.sock' })],
   ])('reads %s', (text, upstream) => {
@@ -34,6 +36,10 @@ describe('parseUpstream', () => {
     '127.0.0.1:5000',
     'localhost',
     'HTTP://127.0.0.1:5000',
+    'Https://127.0.0.1:5000',
+    'https://127.0.0.1',
+    'https://127.0.0.1:5000/v1',
+    'https+unix:',
     'http:127.0.0.1:5000',
     'http:/127.0.0.1:5000',
     'http://',
@@ -74,7 +80,7 @@ describe('parseUpstream', () => {
     expect(codeOf(() => parseUpstream(text))).toMatch(/^invalid-(?:upstream|path)$/);
   });
 
-  it.each(['https://127.0.0.1:5000', 'h2c://127.0.0.1:5000', 'grpc://x:1', 'file:///etc/passwd'])(
+  it.each(['wss://127.0.0.1:5000', 'h2c://127.0.0.1:5000', 'grpc://x:1', 'file:///etc/passwd'])(
     'says that `%s` is not supported yet',
     (text) => {
       expect(codeOf(() => parseUpstream(text))).toBe('unsupported-upstream');

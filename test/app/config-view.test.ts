@@ -19,7 +19,15 @@ describe('toConfigView', () => {
           name: 'registry',
           bind: '127.0.0.1:8443',
           component: 'registry',
-          routes: [{ host: null, pathPrefix: null, component: 'registry', upstream: 'http://127.0.0.1:5000' }],
+          routes: [
+            {
+              host: null,
+              pathPrefix: null,
+              component: 'registry',
+              upstream: 'http://127.0.0.1:5000',
+              serverId: null,
+            },
+          ],
           limits: { maxConnections: 10_000 },
         },
       ],

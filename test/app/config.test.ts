@@ -64,6 +64,7 @@ describe('parseConfig', () => {
               pathPrefix: null,
               component: 'registry',
               upstream: { scheme: 'http', address: { kind: 'tcp', host: '127.0.0.1', port: 5000 } },
+              serverIds: [],
               position: place(11, 16),
             },
           ],
@@ -309,11 +310,7 @@ describe('parseConfig refuses, with the place', () => {
       '10:11 wrong-type: expected an address such as `127.0.0.1:8443`, found the number `8443`',
     ],
     ['component: registry', 'component: ..', '11:16 invalid-name: '],
-    [
-      'upstream: http://127.0.0.1:5000',
-      'upstream: https://127.0.0.1:5000',
-      '12:15 unsupported-upstream: the scheme of `https://127.0.0.1:5000` is not supported yet; an upstream is `http://host:port` or `unix:/path`',
-    ],
+    ['upstream: http://127.0.0.1:5000', 'upstream: ftp://127.0.0.1:5000', '12:15 unsupported-upstream: '],
     ['upstream: http://127.0.0.1:5000', 'upstream: http://127.0.0.1:5000/v1', '12:15 invalid-upstream: '],
     [
       '    component: registry\n',
