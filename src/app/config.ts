@@ -253,6 +253,7 @@ function toLimits(own: LimitsDocument): ListenerLimits {
     maxFieldCount: limits.maxFieldCount,
     headTimeoutMs: limits.headTimeout,
     idleTimeoutMs: limits.idleTimeout,
+    tunnelIdleTimeoutMs: limits.tunnelIdleTimeout,
     minBodyBytesPerSecond: limits.minBodyBytesPerSecond,
     bodyGraceMs: limits.bodyGrace,
     maxBodyBytes: limits.maxBodyBytes,

@@ -47,6 +47,12 @@ export class RequestDecoder {
     this.#input.keepLast();
   }
 
+  /** What follows the last request, be it here already, is no HTTP: it comes as 'data', and there is no 'end'. */
+  beginTunnel(): void {
+    this.#body.begin({ kind: 'until-close' });
+    this.#state = 'body';
+  }
+
   /** Throws Http1Error, and then every time: after a malformed octet nothing on the connection can be trusted. */
   next(): DecoderEvent {
     try {

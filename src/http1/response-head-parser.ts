@@ -4,6 +4,7 @@ import type { FieldSection } from './field-section.ts';
 import { CR, DIGIT_0, DIGIT_9, FIELD_VALUE, isAt, LF, octetAt, SP } from './octets.ts';
 import type { ResponseHead } from './response-head.ts';
 import type { SectionReader } from './section-reader.ts';
+import { readProtocol } from './upgrade.ts';
 
 const STATUS_START = 'HTTP/1.1 '.length;
 const STATUS_END = STATUS_START + 3;
@@ -42,6 +43,7 @@ export function parseResponseHead(section: SectionReader, fields: FieldSection, 
     body,
     declaredLength: fields.contentLength,
     persistent: wantsPersistence && body.kind !== 'until-close',
+    upgrade: status === 101 && fields.nominatesUpgrade ? readProtocol(fields.upgrade ?? '') : null,
   };
 }
 

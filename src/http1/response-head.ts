@@ -19,4 +19,6 @@ export interface ResponseHead {
   readonly declaredLength: number | null;
   /** Whether the connection may carry another request once this response is complete. */
   readonly persistent: boolean;
+  /** Of a 101: the one protocol that it switches to, lower case; null when it does not say, and for every other status. */
+  readonly upgrade: string | null;
 }

@@ -27,6 +27,8 @@ export interface ListenerLimits {
   readonly maxFieldCount: number;
   readonly headTimeoutMs: number;
   readonly idleTimeoutMs: number;
+  /** How long nothing may move in either direction of a tunnel. */
+  readonly tunnelIdleTimeoutMs: number;
   /** 0 is no minimum. */
   readonly minBodyBytesPerSecond: number;
   /** How long a request body may be slower than that. */

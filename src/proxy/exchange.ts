@@ -68,6 +68,8 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   #requestPhase: RequestPhase;
   #responsePhase: ResponsePhase = 'awaited';
   #retried = false;
+  /** Both sides have switched: what they send is neither request nor response. */
+  #isTunnel = false;
   /** What it was admitted on has lapsed, and how long it may go on all the same. */
   #grace: { readonly reason: LapsedFor; readonly endsMs: number } | null = null;
   /** When the upstream had as much of the request as there was; NaN until then. */
@@ -132,7 +134,8 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   requestData(bytes: Buffer): void {
     this.requestBytes += bytes.length;
     const { maxBodyBytes } = this.#context.limits;
-    if (maxBodyBytes > 0 && this.requestBytes > maxBodyBytes) return this.#fail('body-too-large', 'limit');
+    if (maxBodyBytes > 0 && this.requestBytes > maxBodyBytes && !this.#isTunnel)
+      return this.#fail('body-too-large', 'limit');
     this.#lastProgressMs = this.#context.clock.monotonicMs();
     this.#requestPhase = this.#stream?.writeBody(bytes) === false ? 'congested' : 'arriving';
   }
@@ -201,6 +204,8 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     const { limits, deadlines } = this.#context;
     const stillMs = nowMs - this.#lastProgressMs;
     if (this.#responsePhase === 'started') {
+      const isQuiet = this.#isTunnel && this.#requestPhase === 'arriving' && !this.#downstream.isCongested;
+      if (isQuiet) return stillMs < limits.tunnelIdleTimeoutMs ? undefined : this.terminate('idle-timeout');
       if (stillMs < deadlines.bodyIdleTimeoutMs) return;
       if (this.#downstream.isCongested) this.terminate('peer-stalled');
       else this.#fail('upstream-timeout', 'upstream-failed');
@@ -237,10 +242,14 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   }
 
   upstreamHead(head: ResponseHead, lines: FieldLines): void {
-    if (head.status === 101) return this.#fail('upstream-invalid-response', 'upstream-failed');
+    const isSwitch = head.status === 101;
+    // RFC 9110 §7.8: only where it was asked to, and only to that protocol.
+    if (isSwitch && (head.upgrade === null || head.upgrade !== this.upgrade)) {
+      return this.#fail('upstream-invalid-response', 'upstream-failed');
+    }
     const headMs = this.#context.clock.monotonicMs();
     this.#lastProgressMs = headMs;
-    if (head.status < 200) {
+    if (head.status < 200 && !isSwitch) {
       if (head.status === 100) {
         if (!this.#head.expectsContinue) return;
         if (this.#requestPhase === 'expecting') this.#requestPhase = 'arriving';
@@ -253,6 +262,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.status = head.status;
     this.#downstream.sendHead(head, lines);
     this.#answeredMs = headMs;
+    if (isSwitch) this.#tunnel();
   }
 
   upstreamData(bytes: Buffer, loan: Loan): void {
@@ -292,6 +302,13 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   upstreamDrained(): void {
     this.#lastProgressMs = this.#context.clock.monotonicMs();
     if (this.#requestPhase !== 'congested') return;
+    this.#requestPhase = 'arriving';
+    this.#downstream.resumeRequestBody();
+  }
+
+  /** From here on the one is sent what the other sends, until one of them ends it or what the peer was admitted on does. */
+  #tunnel(): void {
+    this.#isTunnel = true;
     this.#requestPhase = 'arriving';
     this.#downstream.resumeRequestBody();
   }

@@ -49,8 +49,8 @@ export function forward(
   lines = addField(lines, 'x-sallyport-decision-id', decisionId);
   lines = joinLines(lines, request.connectionLines);
   const target = head.query === null ? head.path : `${head.path}?${head.query}`;
-  const { method, authority, body, expectsContinue } = head;
-  to.stream.begin(to.user, { method, target, authority, lines, body, expectsContinue });
+  const { method, authority, body, expectsContinue, upgrade } = head;
+  to.stream.begin(to.user, { method, target, authority, lines, body, expectsContinue, upgrade });
   return trace;
 }
 

@@ -40,6 +40,8 @@ export class Http1Connection implements Downstream, DownstreamConnection {
   #head: RequestHead | null = null;
   #closesAfterResponse: Termination | 'as-asked' | null = null;
   #pumping = false;
+  /** The peer speaks another protocol now, and either side may end before the other. */
+  #isTunnel = false;
   /** Whether anybody is known to be at the other end: from the beginning by certificate, or since the first token. */
   #hasProven: boolean;
   #requestsInRead = 0;
@@ -62,8 +64,7 @@ export class Http1Connection implements Downstream, DownstreamConnection {
     this.#read = new SharedRead(socket, (bytes) => this.#onRead(bytes));
     socket.on('drain', () => this.#onDrain());
     socket.on('finish', () => this.#onFinish());
-    // Half-closed is gone: nginx and Envoy take it so too, and nothing else tells an abandoned stream from a patient one.
-    socket.on('end', () => socket.destroy());
+    socket.on('end', () => this.#onEnd());
     socket.on('close', () => this.#onClose());
   }
 
@@ -139,6 +140,7 @@ export class Http1Connection implements Downstream, DownstreamConnection {
     const request = this.#head;
     if (request === null) return;
     this.#noteClosing(request);
+    if (head.status === 101) this.#beginTunnel();
     this.#response.head({ head, lines }, request, this.#closesAfterResponse === null ? 'keep-alive' : 'close');
   }
 
@@ -206,6 +208,12 @@ export class Http1Connection implements Downstream, DownstreamConnection {
     if (this.#exchange !== null) return this.#exchange.downstreamDrained();
     this.#readableMs = this.#context.clock.monotonicMs();
     this.#pump();
+  }
+
+  #onEnd(): void {
+    if (this.#isTunnel) this.#exchange?.requestEnd(NO_LINES);
+    // Half-closed is gone: nginx and Envoy take it so too, and nothing else tells an abandoned stream from a patient one.
+    else this.#socket.destroy();
   }
 
   #onFinish(): void {
@@ -305,6 +313,12 @@ export class Http1Connection implements Downstream, DownstreamConnection {
     });
     this.#exchange = exchange;
     exchange.start();
+  }
+
+  #beginTunnel(): void {
+    this.#isTunnel = true;
+    this.#socket.allowHalfOpen = true;
+    this.#decoder.beginTunnel();
   }
 
   #onMalformed(refusal: Refusal): void {

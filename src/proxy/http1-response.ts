@@ -48,7 +48,8 @@ export class Http1Response {
         break;
       case 'until-close':
     }
-    if (connection === 'close') lines = addField(lines, 'connection', 'close');
+    if (head.upgrade !== null) lines = addField(addField(lines, 'connection', 'upgrade'), 'upgrade', head.upgrade);
+    else if (connection === 'close') lines = addField(lines, 'connection', 'close');
     this.#pendingHead = encodeResponseHead({ status: head.status, reason: head.reason, lines });
   }
 
@@ -86,6 +87,7 @@ export class Http1Response {
 }
 
 function framingOf(head: ResponseHead, request: RequestHead): Framing {
+  if (head.status === 101) return 'until-close';
   if (request.method === 'HEAD') return 'none';
   switch (head.body.kind) {
     case 'none':

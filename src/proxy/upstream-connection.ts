@@ -39,6 +39,8 @@ export class UpstreamConnection implements UpstreamStream, DialUser {
   #phase: 'connecting' | 'open' | 'closed' = 'connecting';
   /** Null where the upstream has nothing to prove. */
   #lease: ServerLease | null = null;
+  /** Asked of the upstream, whatever became of it. */
+  #upgrade: string | null = null;
   /** Monotonic ms; set by the pool: when it was asked for, later when it became idle. */
   sinceMs = 0;
 
@@ -83,6 +85,8 @@ export class UpstreamConnection implements UpstreamStream, DialUser {
 
   /** RFC 9112 §9.3: framed, consumed, persistent, nothing left over on either side. */
   get isReusable(): boolean {
+    // RFC 9110 §7.8: whether the two sides agree on what it speaks cannot be known from here.
+    if (this.#upgrade !== null) return false;
     if (this.#phase === 'closed' || !this.#decoder.isComplete || this.#decoder.bufferedBytes > 0) return false;
     if (this.#request !== 'sent' || this.#socket.writableLength > 0) return false;
     return this.#exchanges === 0 || this.#decoder.head.persistent;
@@ -92,6 +96,7 @@ export class UpstreamConnection implements UpstreamStream, DialUser {
     this.#user = user;
     this.#exchanges += 1;
     this.#answered = false;
+    this.#upgrade = request.upgrade;
     this.#decoder.begin(request.method);
     const head = encodeHead(request);
     if (!hasBody(request.body)) {
@@ -119,6 +124,8 @@ export class UpstreamConnection implements UpstreamStream, DialUser {
 
   /** Trailers are not passed on: a field that comes after the decision could change what was decided (RFC 9110 §6.5.1). */
   endBody(): void {
+    // A tunnel has no other end than that of its connection.
+    if (this.#upgrade !== null) this.#socket.end();
     if (this.#request === 'chunked') this.#socket.write(LAST_CHUNK, 'latin1');
     this.#request = 'sent';
   }
@@ -211,11 +218,12 @@ export class UpstreamConnection implements UpstreamStream, DialUser {
   }
 }
 
-function encodeHead({ method, target, authority, lines, body, expectsContinue }: UpstreamRequest): string {
+function encodeHead({ method, target, authority, lines, body, expectsContinue, upgrade }: UpstreamRequest): string {
   let all = joinLines(addField(NO_LINES, 'host', authority), lines);
   if (expectsContinue) all = addField(all, 'expect', '100-continue');
   if (body.kind === 'length') all = addField(all, 'content-length', String(body.bytes));
   else if (body.kind === 'chunked') all = addField(all, 'transfer-encoding', 'chunked');
+  if (upgrade !== null) all = addField(addField(all, 'connection', 'upgrade'), 'upgrade', upgrade);
   return encodeRequestHead({ method, target, lines: all });
 }
 

@@ -19,6 +19,8 @@ export interface UpstreamRequest {
   readonly body: BodyFraming;
   /** The body is held back until the upstream asks for it. */
   readonly expectsContinue: boolean;
+  /** The protocol that the peer may switch to: on 101, what follows in both directions is of that protocol. */
+  readonly upgrade: string | null;
 }
 
 /** What an exchange hears from the upstream that carries it. */

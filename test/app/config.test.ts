@@ -11,6 +11,7 @@ const LIMITS = {
   maxFieldCount: 100,
   headTimeoutMs: 10_000,
   idleTimeoutMs: 75_000,
+  tunnelIdleTimeoutMs: 3_600_000,
   minBodyBytesPerSecond: 240,
   bodyGraceMs: 5_000,
   maxBodyBytes: 0,

@@ -13,6 +13,7 @@ const PLAIN: Expected<ResponseHead> = {
   body: { kind: 'length', bytes: 0 },
   declaredLength: 0,
   persistent: true,
+  upgrade: null,
 };
 
 const NONE: ResponseHead['body'] = { kind: 'none' };
@@ -153,6 +154,7 @@ describe('accepted responses', () => {
           body: UNTIL_CLOSE,
           declaredLength: null,
           persistent: false,
+          upgrade: 'websocket',
         },
         body: '\x81\x05hello',
       },

@@ -43,6 +43,12 @@ access:
       - registry: [read]
 `;
 
+/** The same, and `training` may open WebSockets to the registry as well. */
+export const WEBSOCKET_POLICY = ARTICLE_POLICY.replace(
+  'allow: [registry, feature-store]',
+  'allow: [registry, feature-store, { target: registry, verbs: [read], upgrades: [websocket] }]',
+);
+
 const TEST_LIMITS: ListenerLimits = {
   maxConnections: 1000,
   maxConnectionsPerPrincipal: 100,
@@ -51,6 +57,7 @@ const TEST_LIMITS: ListenerLimits = {
   maxFieldCount: 100,
   headTimeoutMs: 10_000,
   idleTimeoutMs: 60_000,
+  tunnelIdleTimeoutMs: 60_000,
   minBodyBytesPerSecond: 240,
   bodyGraceMs: 5_000,
   maxBodyBytes: 0,
