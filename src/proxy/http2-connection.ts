@@ -23,6 +23,7 @@ const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR } = constants;
 type Phase = 'greeting' | 'open' | 'noticed' | 'closing' | 'closed';
 
 const NOTICE_MS = 1_000;
+const COUNT_INTERVAL_MS = 1_000;
 const LINGER_MS = 2_000;
 const LAST_STREAM_ID = 2 ** 31 - 1;
 // Streams that the peer breaks off, or makes us break off, cost an upstream its connection. Each one that is served makes up for one.
@@ -40,6 +41,9 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner {
   readonly #brokenStreams: TokenBucket;
   readonly #controlFrames: TokenBucket;
   readonly #openedMs: number;
+  /** As many as we know of, and when that was last compared with what the session knows. */
+  #begunStreams = 0;
+  #countedMs: number;
   #phase: Phase = 'greeting';
   #phaseSinceMs: number;
   /** Since when there has been no stream. */
@@ -58,6 +62,7 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner {
     this.#openedMs = context.clock.monotonicMs();
     this.#phaseSinceMs = this.#openedMs;
     this.#quietSinceMs = this.#openedMs;
+    this.#countedMs = this.#openedMs;
     this.#brokenStreams = new TokenBucket(BROKEN_STREAMS, this.#openedMs);
     this.#controlFrames = new TokenBucket(CONTROL_FRAMES, this.#openedMs);
     this.#session = performServerHandshake(socket, http2Options(context.limits));
@@ -97,6 +102,7 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner {
 
   sweep(nowMs: number, elapsedMs: number): void {
     for (const stream of this.#streams) stream.sweep(nowMs, elapsedMs);
+    this.#countUnseen(nowMs);
     const { limits } = this.#context;
     const inPhaseMs = nowMs - this.#phaseSinceMs;
     switch (this.#phase) {
@@ -130,14 +136,15 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner {
     this.#streams.delete(stream);
     if (this.#streams.size === 0) this.#quietSinceMs = this.#context.clock.monotonicMs();
     if (outcome === 'served') this.#brokenStreams.giveBack();
-    else this.#onBrokenStream();
+    else this.#onBrokenStreams(1);
   }
 
   #onStream(stream: ServerHttp2Stream, raw: RawFields): void {
+    this.#begunStreams += 1;
     // What matters about an error is that 'close' follows it.
     stream.on('error', () => undefined);
     // Broken off before it was looked at.
-    if (stream.closed || stream.destroyed) return this.#onBrokenStream();
+    if (stream.closed || stream.destroyed) return this.#onBrokenStreams(1);
     const startedMs = this.#context.clock.monotonicMs();
     const downstream = new Http2Stream(stream, raw, { context: this.#context, owner: this });
     this.#streams.add(downstream);
@@ -170,11 +177,21 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner {
   }
 
   #onControlFrame(): void {
-    if (!this.#controlFrames.take(this.#context.clock.monotonicMs())) this.#calmDown();
+    if (!this.#controlFrames.take(this.#context.clock.monotonicMs(), 1)) this.#calmDown();
   }
 
-  #onBrokenStream(): void {
-    if (!this.#brokenStreams.take(this.#context.clock.monotonicMs())) this.#calmDown();
+  #onBrokenStreams(count: number): void {
+    if (!this.#brokenStreams.take(this.#context.clock.monotonicMs(), count)) this.#calmDown();
+  }
+
+  /** Streams whose head was too large or too small are reset by Node, or by nghttp2, without a word to us: but their numbers are gone. */
+  #countUnseen(nowMs: number): void {
+    if (nowMs - this.#countedMs < COUNT_INTERVAL_MS || this.#session.destroyed) return;
+    this.#countedMs = nowMs;
+    const begun = ((this.#session.state.lastProcStreamID ?? 0) + 1) >> 1;
+    const unseen = begun - this.#begunStreams;
+    this.#begunStreams = begun;
+    if (unseen > 0) this.#onBrokenStreams(unseen);
   }
 
   #calmDown(): void {

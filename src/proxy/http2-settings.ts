@@ -34,8 +34,8 @@ export function http2Options({ maxHeadBytes, maxFieldCount, maxConcurrentStreams
   };
 }
 
-/** Of nghttp2.h: what a peer floods us with. */
-const FLOOD_ERRNOS = new Set([-904, -537, -539]);
+/** Of nghttp2.h: FLOODED, TOO_MANY_CONTINUATIONS, TOO_MANY_SETTINGS. */
+const FLOOD_ERRNOS = new Set([-904, -905, -537]);
 
 /** Why Node has ended a session; null when it was the peer or the network. */
 export function terminationOfSessionError(error: Error): Termination | null {

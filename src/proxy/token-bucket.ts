@@ -16,12 +16,12 @@ export class TokenBucket {
     this.#filledMs = nowMs;
   }
 
-  /** @returns false when there is none left. */
-  take(nowMs: number): boolean {
+  /** @returns false when there are not as many left. */
+  take(nowMs: number, tokens: number): boolean {
     this.#add(((nowMs - this.#filledMs) / 1000) * this.#size.perSecond);
     this.#filledMs = nowMs;
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
+    if (this.#tokens < tokens) return false;
+    this.#tokens -= tokens;
     return true;
   }
 

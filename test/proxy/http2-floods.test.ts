@@ -1,0 +1,163 @@
+import { describe, expect, it } from 'vitest';
+import {
+  CODE,
+  connectFrames,
+  FLAG,
+  FRAME,
+  type FramePeer,
+  frame,
+  GET,
+  headerBlock,
+  POST,
+  uint32,
+} from '../support/http2-frames.ts';
+import { OK } from '../support/proxy-fixture.ts';
+import { openSetting } from '../support/proxy-setting.ts';
+
+const A_ROUND = 20;
+const ENDED = FLAG.endHeaders | FLAG.endStream;
+
+/** Of the stream that is opened as the `index`th. */
+type Frames = (index: number, streamId: number) => readonly Buffer[];
+
+const get = (streamId: number): Buffer => frame(FRAME.headers, ENDED, streamId, headerBlock(GET));
+const post = (streamId: number): Buffer => frame(FRAME.headers, FLAG.endHeaders, streamId, headerBlock(POST));
+const cancel = (streamId: number): Buffer => frame(FRAME.rstStream, 0, streamId, uint32(CODE.cancel));
+const MANY_FIELDS = Array.from({ length: 500 }, (): readonly [string, string] => ['x', 'y']);
+const LARGE_FIELD = headerBlock([['x', 'y'.repeat(16_000)]]);
+
+/** Round after round, each read before the next is sent, so that the last word of whoever ends it is not lost; at most `rounds`. */
+async function flood(peer: FramePeer, frames: Frames, rounds: number): Promise<void> {
+  const isLast = (): boolean => peer.ended || peer.frames.some(({ type }) => type === FRAME.goaway);
+  for (let round = 0; round < rounds && !isLast(); round += 1) {
+    const mark = uint32(round);
+    const indexes = Array.from({ length: A_ROUND }, (_, at) => round * A_ROUND + at);
+    peer.send(
+      ...indexes.flatMap((index) => frames(index, 2 * index + 1)),
+      frame(FRAME.ping, 0, 0, Buffer.concat([mark, mark])),
+    );
+    await peer.until(
+      ({ type, flags, payload }) =>
+        type === FRAME.goaway || (type === FRAME.ping && flags === FLAG.ack && payload.readUInt32BE(0) === round),
+    );
+  }
+}
+
+const SELF = (streamId: number): Buffer => Buffer.concat([uint32(streamId), Buffer.from([1])]);
+
+describe('H2-90 a flood', () => {
+  it.each<readonly [name: string, frames: Frames, code: number | null, termination: string]>([
+    ['of requests reset at once (rapid reset)', (_, id) => [get(id), cancel(id)], CODE.enhanceYourCalm, 'limit'],
+    ['of uploads reset at once', (_, id) => [post(id), cancel(id)], CODE.enhanceYourCalm, 'limit'],
+    [
+      'of heads too large for us to see',
+      (_, id) => [
+        frame(FRAME.headers, FLAG.endStream, id, headerBlock(GET)),
+        ...[0, 0, 0].map(() => frame(FRAME.continuation, 0, id, LARGE_FIELD)),
+        frame(FRAME.continuation, FLAG.endHeaders, id, LARGE_FIELD),
+      ],
+      CODE.enhanceYourCalm,
+      'limit',
+    ],
+    [
+      'of heads with too many fields for us to see',
+      (_, id) => [frame(FRAME.headers, ENDED, id, headerBlock([...GET, ...MANY_FIELDS]))],
+      CODE.enhanceYourCalm,
+      'limit',
+    ],
+    [
+      'of PINGs',
+      () => Array.from({ length: 10 }, () => frame(FRAME.ping, 0, 0, 'whatever')),
+      CODE.enhanceYourCalm,
+      'limit',
+    ],
+    ['of SETTINGS', () => Array.from({ length: 10 }, () => frame(FRAME.settings, 0, 0)), CODE.enhanceYourCalm, 'limit'],
+    // The rest Node bounds by itself, with a code of its own; with none where it was about to write something else.
+    [
+      'of malformed heads',
+      (_, id) => [frame(FRAME.headers, ENDED, id, headerBlock([...GET, ['connection', 'x']]))],
+      CODE.internalError,
+      'limit',
+    ],
+    [
+      'of CONTINUATION',
+      (index) => [
+        index === 0
+          ? frame(FRAME.headers, FLAG.endStream, 1, headerBlock(GET))
+          : frame(FRAME.continuation, 0, 1, headerBlock([['x', 'y']])),
+      ],
+      CODE.internalError,
+      'limit',
+    ],
+    ['of empty DATA', (index) => [index === 0 ? post(1) : frame(FRAME.data, 0, 1)], CODE.internalError, 'limit'],
+    [
+      'of WINDOW_UPDATE by nothing (MadeYouReset)',
+      (_, id) => [post(id), frame(FRAME.windowUpdate, 0, id, uint32(0))],
+      CODE.internalError,
+      'protocol-error',
+    ],
+    [
+      'of WINDOW_UPDATE beyond the maximum (MadeYouReset)',
+      (_, id) => [post(id), frame(FRAME.windowUpdate, 0, id, uint32(0x7fffffff))],
+      CODE.internalError,
+      'protocol-error',
+    ],
+    [
+      'of DATA after the end of the request (MadeYouReset)',
+      (_, id) => [get(id), frame(FRAME.data, 0, id, 'x')],
+      CODE.streamClosed,
+      'protocol-error',
+    ],
+    [
+      'of HEADERS after the end of the request (MadeYouReset)',
+      (_, id) => [get(id), frame(FRAME.headers, ENDED, id, headerBlock([['x', 'y']]))],
+      CODE.internalError,
+      'protocol-error',
+    ],
+    [
+      'of DATA beyond content-length (MadeYouReset)',
+      (_, id) => [
+        frame(FRAME.headers, FLAG.endHeaders, id, headerBlock([...POST, ['content-length', '1']])),
+        frame(FRAME.data, 0, id, 'xx'),
+      ],
+      null,
+      'protocol-error',
+    ],
+    [
+      'of PRIORITY of a wrong length (MadeYouReset)',
+      (_, id) => [post(id), frame(FRAME.priority, 0, id, 'abc')],
+      6,
+      'protocol-error',
+    ],
+    [
+      'of streams that depend on themselves (MadeYouReset)',
+      (_, id) => [post(id), frame(FRAME.priority, 0, id, SELF(id))],
+      null,
+      'protocol-error',
+    ],
+    ['of streams', (_, id) => [post(id)], null, 'protocol-error'],
+  ])('%s ends the connection, and others are served', async (_name, frames, code, termination) => {
+    const { proxy, peer: other } = await openSetting((head, socket) => {
+      if (head.startsWith('GET /other')) socket.write(OK);
+    });
+    const peer = await connectFrames(proxy);
+    await peer.greet();
+    await flood(peer, frames, 60);
+    await peer.closed();
+    if (code !== null) expect(await peer.goaway()).toBe(code);
+    expect(proxy.recorder.terminations).toEqual([termination]);
+    await proxy.untilClosed(1);
+    other.request('GET', '/other');
+    expect((await other.response()).status).toBe(200);
+  });
+
+  it('of WINDOW_UPDATE by nothing on the connection is one too many', async () => {
+    const { proxy } = await openSetting((_head, socket) => socket.write(OK));
+    const peer = await connectFrames(proxy);
+    await peer.greet();
+    peer.send(frame(FRAME.windowUpdate, 0, 0, uint32(0)));
+    expect(await peer.goaway()).toBe(CODE.internalError);
+    await peer.closed();
+    expect(proxy.recorder.terminations).toEqual(['protocol-error']);
+  });
+});
