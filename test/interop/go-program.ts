@@ -1,4 +1,4 @@
-// Builds the programs under go-spiffe/, which are Sallyport's peers and judges made of the SPIFFE project's own library.
+// Builds the programs in Go that are Sallyport's peers and judges: those under go-spiffe/, made of the SPIFFE project's own library, and h2spec.
 
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -17,8 +17,17 @@ export const GO_BUILDS_WITHIN_MS = 2 * BUILD_MS + 10_000;
 
 const execute = promisify(execFile);
 
-export async function buildGoProgram(folder: '.' | './peer'): Promise<GoProgram> {
-  const directory = mkdtempSync(join(tmpdir(), 'sallyport-go-spiffe-'));
+/** A package as seen from the folder of the module that pins what it is made of. */
+const PROGRAMS = {
+  'go-spiffe': { module: 'go-spiffe', source: '.' },
+  'go-spiffe peer': { module: 'go-spiffe', source: './peer' },
+  h2spec: { module: 'h2spec', source: 'github.com/summerwind/h2spec/cmd/h2spec' },
+} as const;
+export type GoProgramName = keyof typeof PROGRAMS;
+
+export async function buildGoProgram(name: GoProgramName): Promise<GoProgram> {
+  const { module, source } = PROGRAMS[name];
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-go-'));
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   const path = join(directory, 'program');
   const environment = { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly -buildvcs=false' };
@@ -26,15 +35,15 @@ export async function buildGoProgram(folder: '.' | './peer'): Promise<GoProgram>
   // First from the module cache alone: without network that answers at once, where a download would wait.
   for (const proxy of [{ GOPROXY: 'off' }, {}]) {
     try {
-      await execute('go', ['build', '-o', path, folder], {
-        cwd: join(import.meta.dirname, 'go-spiffe'),
+      await execute('go', ['build', '-o', path, source], {
+        cwd: join(import.meta.dirname, module),
         env: { ...environment, ...proxy },
         timeout: BUILD_MS,
       });
       return { kind: 'built', path, remove };
     } catch (error) {
       const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-      reason = isMissing ? 'Go is missing' : 'go-spiffe cannot be built';
+      reason = isMissing ? 'Go is missing' : `${module} cannot be built`;
       if (isMissing) break;
     }
   }
@@ -43,10 +52,10 @@ export async function buildGoProgram(folder: '.' | './peer'): Promise<GoProgram>
 }
 
 /** Builds it for all tests of a file, which are skipped by name where it is missing. @returns its path, for use in a test. */
-export function useGoProgram(folder: '.' | './peer'): () => string {
+export function useGoProgram(name: GoProgramName): () => string {
   let program: GoProgram = { kind: 'missing', reason: 'not built' };
   beforeAll(async () => {
-    program = await buildGoProgram(folder);
+    program = await buildGoProgram(name);
   }, GO_BUILDS_WITHIN_MS);
   beforeEach(({ skip }) => {
     if (program.kind === 'missing') skip(program.reason);

@@ -58,7 +58,7 @@ function ours(document: string): object | null {
   }
 }
 
-const oracle = useGoProgram('.');
+const oracle = useGoProgram('go-spiffe');
 
 function theirs(documents: readonly string[]): readonly (object | null)[] {
   const questions = documents.map((document) => ({ document }));

@@ -223,7 +223,7 @@ function ours(token: string): Ours {
   }
 }
 
-const oracle = useGoProgram('.');
+const oracle = useGoProgram('go-spiffe');
 
 function theirs(tokens: readonly string[]): readonly (string | null)[] {
   const questions = tokens.map((token) => ({ token, audience: AUDIENCE, jwtBundles: JWKS }));

@@ -22,7 +22,7 @@ const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
 const SALLYPORT = 'spiffe://ai.example/registry/proxy';
 const TRAINING = 'spiffe://ai.example/training/job';
 const trustDomain = parseTrustDomain('ai.example');
-const program = useGoProgram('./peer');
+const program = useGoProgram('go-spiffe peer');
 
 function watch(socket: string): Watcher {
   const watcher = startWatcher(program(), socket);

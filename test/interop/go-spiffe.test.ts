@@ -12,7 +12,7 @@ import { useGoProgram } from './go-program.ts';
 import { askOracle, type OracleAnswer } from './oracle.ts';
 
 const now = Math.floor(Date.now() / 1000) * 1000;
-const oracle = useGoProgram('.');
+const oracle = useGoProgram('go-spiffe');
 const ask = (questions: readonly object[]): readonly OracleAnswer[] => askOracle(oracle(), questions);
 
 /** [trust domain, path], or null for a refusal. */

@@ -19,7 +19,7 @@ let spire: Spire;
 
 beforeAll(async () => {
   if (programs === null) return;
-  peer = await buildGoProgram('./peer');
+  peer = await buildGoProgram('go-spiffe peer');
   if (peer.kind === 'built') spire = await startSpire({ programs, trustDomain: 'ai.example' });
 }, GO_BUILDS_WITHIN_MS);
 

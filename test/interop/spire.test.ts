@@ -16,7 +16,7 @@ let spire: Spire;
 
 beforeAll(async () => {
   if (programs === null) return;
-  peer = await buildGoProgram('./peer');
+  peer = await buildGoProgram('go-spiffe peer');
   spire = await startSpire({ programs, trustDomain: 'ai.example' });
 }, GO_BUILDS_WITHIN_MS);
 
