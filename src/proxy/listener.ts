@@ -1,10 +1,11 @@
-// Accepts TLS connections, authenticates who is at the other end, and watches over the connections while they live.
+// Accepts TLS connections, authenticates who is at the other end, and lets them in or tells them that they are not.
 
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import type { SnapshotView } from '../core/snapshot.ts';
 import type { CompiledPolicy } from '../policy/matrix.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
+import { Connections, listenOnTcp } from './connections.ts';
 import type { AdmissionSources, Authentication, ListenerContext } from './context.ts';
 import { handshakeFailure } from './handshake-failure.ts';
 import { refuseHttp2Peer } from './http2-refusal.ts';
@@ -31,11 +32,7 @@ export interface ListenerOptions {
   readonly onRefusedToken: (reason: string, detail: string) => void;
 }
 
-const SWEEP_INTERVAL_MS = 250;
 const REFUSED_LINGER_MS = 2_000;
-// Trust changes make every connection verify its peer again, which takes half a millisecond each; in slices of this length, so that requests
-// in between are not held up. Each of those asks for itself first, so that none rests on what has changed.
-const SLICE_MS = 5;
 
 export class Listener implements SessionHost {
   readonly context: ListenerContext;
@@ -43,27 +40,18 @@ export class Listener implements SessionHost {
   readonly authentication: Authentication;
   readonly #options: ListenerOptions;
   readonly #server: Server;
-  readonly #sessions = new Set<Session>();
-  readonly #sockets = new Set<TLSSocket>();
+  readonly #connections: Connections;
   /** Refused, and to be told so as soon as they say anything. */
   readonly #silent = new Set<TLSSocket>();
-  /** The sockets below TLS, from before the handshake on. */
-  readonly #transports = new Set<Socket>();
   /** By SPIFFE ID; where the peer has no certificate, by its address. */
   readonly #perPrincipal = new Map<string, number>();
   readonly #unsubscribe: readonly (() => void)[];
-  #sweeper: NodeJS.Timeout | null = null;
-  #sweptMs: number;
-  #sweeping = false;
-  #draining = false;
-  #onEmpty: (() => void) | null = null;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
     this.context = options.context;
     this.sources = options.sources;
     this.authentication = options.authentication;
-    this.#sweptMs = this.context.clock.monotonicMs();
     this.#server = createServer({
       ...this.#tlsSettings(),
       ALPNProtocols: ALPN_PROTOCOLS,
@@ -71,82 +59,42 @@ export class Listener implements SessionHost {
       noDelay: true,
     });
     useSettings(this.#server, this.#tlsSettings());
-    this.#server.maxConnections = this.context.limits.maxConnections;
-    this.#server.on('connection', (transport: Socket) => {
-      this.#transports.add(transport);
-      transport.on('close', () => this.#transports.delete(transport));
-    });
-    this.#server.on('drop', () => this.context.recorder.handshake('refused', 'connection-limit'));
+    this.#connections = new Connections(this.#server, options);
     this.#server.on('tlsClientError', (error, socket) => {
       this.context.recorder.handshake('refused', handshakeFailure(error));
       // Node reports a handshake that timed out and leaves its socket open.
       socket.destroy();
     });
     this.#server.on('secureConnection', (socket) => this.#accept(socket));
-    this.#unsubscribe = [
-      this.sources.identity.subscribe(({ value }) => {
-        useSettings(this.#server, this.#tlsSettings());
-        if (value === null) this.reverify();
-      }),
-      this.sources.trust.subscribe(() => {
-        this.reverify();
-        useSettings(this.#server, this.#tlsSettings());
-      }),
-      this.sources.revocations.subscribe(() => this.reverify()),
-      options.policy.subscribe(() => {
-        for (const session of this.#sessions) session.connection.redecide();
-      }),
-    ];
+    const follow = (): void => useSettings(this.#server, this.#tlsSettings());
+    this.#unsubscribe = [this.sources.identity.subscribe(follow), this.sources.trust.subscribe(follow)];
   }
 
   get isDraining(): boolean {
-    return this.#draining;
+    return this.#connections.isDraining;
   }
 
   /** @returns the address it listens on. @throws {Error} with the system's code when the address cannot be had. */
   async listen(): Promise<AddressInfo> {
-    const { host, port, sharesPort } = this.#options;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host, port, reusePort: sharesPort, backlog: 1024 }, () => {
-        this.#server.off('error', reject);
-        resolve();
-      });
-    });
-    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS);
-    const address = this.#server.address();
-    if (address === null || typeof address === 'string') throw new Error('a TCP listener has no address');
-    return address;
+    return this.#connections.listen(() => listenOnTcp(this.#server, this.#options));
   }
 
   /** Stops accepting; lets requests in flight finish until `deadlineMs` from now, then cuts them. */
   async drain(deadlineMs: number): Promise<void> {
-    this.#draining = true;
-    this.#server.close();
     for (const socket of this.#silent) socket.destroy();
-    if (this.#sockets.size > 0) {
-      const empty = new Promise<void>((resolve) => {
-        this.#onEmpty = resolve;
-      });
-      const deadline = setTimeout(() => this.#cutAll(), deadlineMs);
-      await empty;
-      clearTimeout(deadline);
-    }
+    await this.#connections.drain(deadlineMs);
     this.close();
   }
 
   /** Asks of every open connection whether it still may be. */
   reverify(): void {
-    this.#visitAll((session) => session.reverify());
+    this.#connections.reverify();
   }
 
   /** Ends everything at once. */
   close(): void {
-    this.#draining = true;
-    if (this.#sweeper !== null) clearInterval(this.#sweeper);
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
-    this.#server.close();
-    for (const transport of this.#transports) transport.destroy();
+    this.#connections.close();
   }
 
   #tlsSettings(): ReturnType<typeof tlsSettings> {
@@ -160,11 +108,7 @@ export class Listener implements SessionHost {
 
   #accept(socket: TLSSocket): void {
     const { recorder } = this.context;
-    this.#sockets.add(socket);
-    recorder.connectionOpened();
-    // What matters about an error is that 'close' follows it.
-    socket.on('error', () => undefined);
-    socket.on('close', () => this.#forget(socket));
+    this.#connections.opened(socket);
     const admitted = this.#admit(socket);
     if (admitted?.kind === 'anonymous') {
       recorder.handshake('refused', admitted.reason);
@@ -177,9 +121,7 @@ export class Listener implements SessionHost {
     if (!this.#countIn(principal ?? socket.remoteAddress ?? '', socket)) {
       return this.#refuse(socket, { refusal: 'principal-connection-limit', principal });
     }
-    const session = new Session(socket, this, admission);
-    this.#sessions.add(session);
-    socket.on('close', () => this.#sessions.delete(session));
+    this.#connections.watch(new Session(socket, this, admission), socket);
   }
 
   /** Null when the peer has no certificate and needs none. */
@@ -229,52 +171,5 @@ export class Listener implements SessionHost {
       socket.end();
     });
     socket.on('end', () => socket.destroy());
-  }
-
-  #forget(socket: TLSSocket): void {
-    this.#sockets.delete(socket);
-    this.context.recorder.connectionClosed();
-    if (this.#sockets.size === 0) this.#onEmpty?.();
-  }
-
-  #sweep(): void {
-    const nowMs = this.context.clock.monotonicMs();
-    for (const upstream of this.context.routes.upstreams) upstream.sweep(nowMs);
-    // The one before may find much to verify again.
-    if (this.#sweeping) return;
-    this.#sweeping = true;
-    const elapsedMs = nowMs - this.#sweptMs;
-    this.#sweptMs = nowMs;
-    this.#visitAll(
-      (session) => session.sweep(nowMs, elapsedMs),
-      () => {
-        this.#sweeping = false;
-      },
-    );
-  }
-
-  /** As many in one turn of the event loop as a slice has time for; those that are not asking anything wait for those that are. */
-  #visitAll(visit: (session: Session) => void, onEnd = (): void => undefined): void {
-    const { clock } = this.context;
-    const all = [...this.#sessions];
-    const asking = all.filter(({ connection }) => connection.hasExchange);
-    const sessions = [...asking, ...all.filter(({ connection }) => !connection.hasExchange)].values();
-    const visitSome = (): void => {
-      const endMs = clock.monotonicMs() + SLICE_MS;
-      for (let next = sessions.next(); next.done !== true; next = sessions.next()) {
-        visit(next.value);
-        if (clock.monotonicMs() >= endMs) {
-          setImmediate(visitSome);
-          return;
-        }
-      }
-      onEnd();
-    };
-    visitSome();
-  }
-
-  #cutAll(): void {
-    for (const session of this.#sessions) session.connection.terminate('drain-deadline');
-    for (const transport of this.#transports) transport.destroy();
   }
 }
