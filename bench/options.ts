@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { PROTOCOL_PARTS, type ProtocolPart } from './protocols/compare.ts';
+import { PROFILED, type Profiled } from './profile/profile.ts';
 import { PROXY_PARTS, type ProxyPart } from './proxy/compare.ts';
 
 /** The last two are asked for by name only. */
@@ -28,7 +29,9 @@ export interface BenchOptions {
   readonly contenders: readonly string[];
   readonly rounds: number | null;
   readonly processes: number;
-  /** `profile` with a path for each request. */
+  /** What `profile` is of. */
+  readonly protocol: Profiled;
+  /** `profile` with a path for each request, over HTTP/1.1. */
   readonly isCold: boolean;
   /** Where results are kept; null is where they belong. */
   readonly out: string | null;
@@ -41,7 +44,7 @@ const MEASURED_BY_DEFAULT: readonly Part[] = ['proxy', 'protocols', 'decide', 'c
 const ONLY = [...PROXY_PARTS, ...PROTOCOL_PARTS];
 
 const USAGE = `npm run bench -- [${PARTS.join('|')}…] [--quick] [--only ${ONLY.join(',')}]
-    [--contenders nginx,enforce,…] [--rounds N] [--processes N] [--cold] [--out DIRECTORY]`;
+    [--contenders nginx,enforce,…] [--rounds N] [--processes N] [--protocol ${PROFILED.join('|')}] [--cold] [--out DIRECTORY]`;
 
 /** @throws {Error} with the usage. */
 export function parseOptions(args: readonly string[]): BenchOptions {
@@ -54,6 +57,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       contenders: { type: 'string' },
       rounds: { type: 'string' },
       processes: { type: 'string', default: '1' },
+      protocol: { type: 'string', default: 'http1' },
       cold: { type: 'boolean', default: false },
       out: { type: 'string' },
     },
@@ -68,6 +72,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     contenders: values.contenders?.split(',') ?? [],
     rounds: values.rounds === undefined ? null : toCount(values.rounds),
     processes: toCount(values.processes),
+    protocol: oneOf(PROFILED, values.protocol),
     isCold: values.cold,
     out: values.out ?? null,
     isComplete: args.length === 0,

@@ -151,9 +151,9 @@ function measureAudits({ isQuick }: BenchOptions, progress: Progress): Measured 
   );
 }
 
-async function measureWhere({ isQuick, isCold }: BenchOptions, progress: Progress): Promise<Measured> {
+async function measureWhere({ isQuick, isCold, protocol }: BenchOptions, progress: Progress): Promise<Measured> {
   const effort = isQuick ? { warmUpMs: 3_000, measureMs: 3_000 } : { warmUpMs: 8_000, measureMs: 15_000 };
-  const { cpuMicrosPerRequest, modules, functions } = await measureProfile({ ...effort, isCold }, progress);
+  const { cpuMicrosPerRequest, modules, functions } = await measureProfile({ ...effort, isCold, protocol }, progress);
   const toRows = (of: typeof modules) => of.map(({ name, micros }) => ({ name, value: summarise([micros]) }));
   const whole = { name: 'all of it', value: summarise([cpuMicrosPerRequest]) };
   return only(

@@ -29,14 +29,16 @@ const TOP_FUNCTIONS = 20;
 /** First match wins. */
 const MODULES: readonly (readonly [RegExp, string])[] = [
   [/src\/http1\/encode\.ts$/, 'header building'],
-  [/src\/http1\//, 'parsing'],
+  [/src\/(?:http1|http2)\//, 'parsing'],
   [/src\/(?:policy|spiffe)\/|src\/app\/authorizer\.ts$/, 'decision'],
   [/src\/proxy\/(?:route|authz-request|enforce)\.ts$/, 'decision'],
   [/src\/proxy\/(?:forward|identity-fields|trace-context|http1-response)\.ts$/, 'header building'],
+  [/src\/proxy\/http2-[^/]*\.ts$/, 'streams of HTTP/2'],
   [/src\/proxy\/(?:session|lease|svid-admission|token-admission)\.ts$/, 'leases'],
   [/src\/telemetry\/(?:decision|log)[^/]*\.ts$|\/node_modules\/(?:pino|sonic-boom)/, 'log'],
   [/src\/telemetry\//, 'metrics'],
   [/src\/proxy\/|src\/core\/|src\/app\//, 'exchange: connections, pools, deadlines'],
+  [/^node:(?:internal\/)?http2/, "Node's HTTP/2"],
   [
     /^node:internal\/(?:streams|stream_base_commons|timers|process)|^node:(?:net|stream|events|_tls|tls|internal\/tls|buffer|internal\/buffer|timers)/,
     "Node's sockets and streams",

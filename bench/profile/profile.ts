@@ -8,14 +8,23 @@ import { runLoad } from '../load/run-load.ts';
 import type { LoadPlan } from '../load/plan.ts';
 import { CLIENTS, LOAD_CPU, PROXY_CPU, ROOT, SMALL_PATH, UNIQUE_PATH } from '../proxy/contender.ts';
 import { writeCredentials } from '../proxy/credentials.ts';
+import { formatInference, POLICY } from '../protocols/sallyport.ts';
+import { GRPC_LOAD, HTTP2_LOAD } from '../protocols/workloads.ts';
 import { startUpstream } from '../proxy/nginx.ts';
 import { cpuSeconds, kernelShare } from '../proxy/process-accounting.ts';
 import { freePort, type Program, startProgram } from '../proxy/programs.ts';
 import { formatRegistry, formatSallyportConfig } from '../proxy/sallyport-config.ts';
+import { startOwnUpstream } from '../upstreams/start.ts';
 import { attribute, NATIVE } from './attribute.ts';
 import { RemoteProfiler } from './inspector.ts';
 
+/** What is spoken with the peer; over `grpc` with the upstream as well, which otherwise speaks HTTP/1.1. */
+export const PROFILED = ['http1', 'http2', 'grpc'] as const;
+
+export type Profiled = (typeof PROFILED)[number];
+
 export interface ProfileEffort {
+  readonly protocol: Profiled;
   readonly warmUpMs: number;
   readonly measureMs: number;
   readonly isCold: boolean;
@@ -33,12 +42,14 @@ export async function measureProfile(effort: ProfileEffort, progress: (line: str
   const programs: Program[] = [];
   try {
     await writeCredentials(directory, CLIENTS);
-    const upstream = await startUpstream(directory, 0);
+    const isGrpc = effort.protocol === 'grpc';
+    const upstream = isGrpc ? await startOwnUpstream('grpc') : await startUpstream(directory, 0);
     programs.push(upstream.program);
     const [port, inspectorPort] = [await freePort(), await freePort()];
     const config = join(directory, 'sallyport.yaml');
-    const serving = formatRegistry(port, upstream.port);
-    const policyPath = join(ROOT, 'policies');
+    const policyPath = join(directory, 'policy.yaml');
+    const serving = isGrpc ? formatInference(port, upstream.port) : formatRegistry(port, upstream.port);
+    writeFileSync(policyPath, POLICY);
     writeFileSync(config, formatSallyportConfig({ directory, svid: 'server', serving, policyPath, logsAll: false }));
     // Not bundled, so that functions are in the files they were written in.
     const sallyport = await startProgram(
@@ -49,10 +60,9 @@ export async function measureProfile(effort: ProfileEffort, progress: (line: str
     const plan: LoadPlan = {
       kind: 'closed',
       target: { kind: 'mtls', port },
-      asks: { protocol: 'http1', path: effort.isCold ? UNIQUE_PATH : SMALL_PATH },
+      ...loadOf(effort),
       directory,
       clients: CLIENTS,
-      connections: 64,
       warmupMs: effort.warmUpMs,
       measureMs: effort.measureMs,
     };
@@ -70,6 +80,17 @@ export async function measureProfile(effort: ProfileEffort, progress: (line: str
   } finally {
     await Promise.all(programs.map((program) => program.stop()));
     rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function loadOf({ protocol, isCold }: ProfileEffort): Pick<LoadPlan, 'asks' | 'connections'> {
+  switch (protocol) {
+    case 'http1':
+      return { asks: { protocol, path: isCold ? UNIQUE_PATH : SMALL_PATH }, connections: 64 };
+    case 'http2':
+      return HTTP2_LOAD;
+    case 'grpc':
+      return GRPC_LOAD;
   }
 }
 

@@ -5,13 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Pair, measurePaired } from '../proxy/paired.ts';
 import { bundleShipped } from '../proxy/bundle.ts';
-import { CLIENTS, LOAD_CPU, ROOT } from '../proxy/contender.ts';
+import { CLIENTS } from '../proxy/contender.ts';
 import { writeCredentials } from '../proxy/credentials.ts';
 import { NGINX_NEEDS, startUpstream } from '../proxy/nginx.ts';
-import { findVersion, freePort, type Program, startProgram } from '../proxy/programs.ts';
+import { findVersion, freePort, type Program } from '../proxy/programs.ts';
 import { OWN } from '../report/comparison-table.ts';
 import type { Section } from '../report/results.ts';
 import { type Figure, Samples } from '../samples.ts';
+import { startOwnUpstream } from '../upstreams/start.ts';
 import { askCheck } from './checks.ts';
 import { type ProtocolContender, type Serving, toServing } from './contender.ts';
 import type { ProtocolEffort } from './effort.ts';
@@ -225,14 +226,8 @@ class Comparison {
   }
 
   async #startUpstream(kind: 'grpc' | 'http1' | 'tcp'): Promise<number> {
-    if (kind === 'http1') {
-      const { port, program } = await startUpstream(this.#directory, 0);
-      this.#programs.push(program);
-      return port;
-    }
-    const port = await freePort();
-    const file = join(ROOT, `bench/upstreams/${kind}.ts`);
-    this.#programs.push(await startProgram([process.execPath, file, String(port)], { cpu: LOAD_CPU, port }));
+    const { port, program } = await (kind === 'http1' ? startUpstream(this.#directory, 0) : startOwnUpstream(kind));
+    this.#programs.push(program);
     return port;
   }
 

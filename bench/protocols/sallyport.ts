@@ -8,14 +8,16 @@ import { formatRegistry, formatSallyportConfig } from '../proxy/sallyport-config
 import { OWN } from '../report/comparison-table.ts';
 import type { Place, ProtocolContender } from './contender.ts';
 
-const POLICY = `version: 1
+export const POLICY = `version: 1
 trustDomain: ai.example
 components:
   training: {}
+  inference: { protocol: kserve-v2 }
   registry: { protocol: mlflow }
 access:
   training:
     allow:
+      - inference: [infer]
       - registry: [read]
 `;
 const OURSELVES: Pick<Contender, 'name' | 'needs'> = { name: OWN, needs: null };
@@ -44,6 +46,12 @@ authorization:
       },
     },
   };
+}
+
+/** In front of an upstream that speaks gRPC. */
+export function formatInference(port: number, upstreamPort: number): string {
+  return `listeners:
+  - { name: grpc, bind: "127.0.0.1:${port}", component: inference, upstream: "h2c://127.0.0.1:${upstreamPort}" }`;
 }
 
 /** Where checks are asked. */

@@ -1,6 +1,6 @@
 // What is asked over each protocol, of whom, and how its figures are called.
 
-import type { Asks, Target } from '../load/plan.ts';
+import type { Asks, LoadPlan, Target } from '../load/plan.ts';
 import { SMALL_PATH } from '../proxy/contender.ts';
 import { BODY } from '../proxy/nginx.ts';
 import { GRPC_ANSWER, GRPC_QUESTION } from '../upstreams/messages.ts';
@@ -29,6 +29,28 @@ export interface Workload {
 const SESSIONS = 4;
 const STREAMS_EACH = 16;
 const STREAMS = `${SESSIONS * STREAMS_EACH} streams of ${SESSIONS} connections`;
+/** As much as an inference that is asked for over and over. */
+export const GRPC_LOAD: Pick<LoadPlan, 'asks' | 'connections'> = {
+  connections: SESSIONS,
+  asks: {
+    protocol: 'http2',
+    path: INFER_PATH,
+    streams: STREAMS_EACH,
+    message: GRPC_QUESTION.toString('base64'),
+    answer: GRPC_ANSWER.toString('base64'),
+  },
+};
+export const HTTP2_LOAD: Pick<LoadPlan, 'asks' | 'connections'> = {
+  connections: SESSIONS,
+  asks: {
+    protocol: 'http2',
+    path: SMALL_PATH,
+    streams: STREAMS_EACH,
+    message: null,
+    // As nginx reads it in its configuration.
+    answer: Buffer.from(BODY.replace('\\n', '\n')).toString('base64'),
+  },
+};
 const CONNECTIONS = 64;
 const RATE = 2_000;
 
@@ -40,14 +62,7 @@ export function workloadsOf(own: SallyportContenders): readonly Workload[] {
       one: 'call',
       at: STREAMS,
       upstream: 'grpc',
-      connections: SESSIONS,
-      asks: {
-        protocol: 'http2',
-        path: INFER_PATH,
-        streams: STREAMS_EACH,
-        message: GRPC_QUESTION.toString('base64'),
-        answer: GRPC_ANSWER.toString('base64'),
-      },
+      ...GRPC_LOAD,
       ratePerSecond: RATE,
       contenders: [NGINX_GRPC, HAPROXY_GRPC, ENVOY_GRPC],
       floor: null,
@@ -58,14 +73,7 @@ export function workloadsOf(own: SallyportContenders): readonly Workload[] {
       one: 'request',
       at: STREAMS,
       upstream: 'http1',
-      connections: SESSIONS,
-      asks: {
-        protocol: 'http2',
-        path: SMALL_PATH,
-        streams: STREAMS_EACH,
-        message: null,
-        answer: Buffer.from(BODY.replace('\\n', '\n')).toString('base64'),
-      },
+      ...HTTP2_LOAD,
       ratePerSecond: RATE,
       contenders: [NGINX_HTTP2, HAPROXY_HTTP2, ENVOY_HTTP2, own.http2],
       floor: NO_PROXY_HTTP2,

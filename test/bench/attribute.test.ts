@@ -14,11 +14,13 @@ const parse = node('parse', file('src/http1/field-section.ts'), [cut]);
 const socket = node('Socket._write', 'node:net', [write]);
 const decide = node('decide', file('src/policy/decide.ts'));
 const encode = node('encodeHead', file('src/http1/encode.ts'));
+const streams = node('sendHead', file('src/proxy/http2-stream.ts'));
+const nodes = node('onStreamClose', 'node:internal/http2/core');
 const collector = node('(garbage collector)', '');
 const program = node('(program)', '');
 const idle = node('(idle)', '');
-const root = node('(root)', '', [parse, socket, decide, encode, collector, program, idle]);
-const NODES = [root, parse, cut, socket, write, decide, encode, collector, program, idle];
+const root = node('(root)', '', [parse, socket, decide, encode, streams, nodes, collector, program, idle]);
+const NODES = [root, parse, cut, socket, write, decide, encode, streams, nodes, collector, program, idle];
 
 /** Each sample lasts until the next; the last one is not known to last at all. */
 function profileOf(samples: readonly (readonly [ProfileNode, number])[]): CpuProfile {
@@ -62,6 +64,8 @@ describe('a CPU profile by module', () => {
 
   it.each([
     ['building a head from parsing one', encode, 'header building'],
+    ['our streams of HTTP/2', streams, 'streams of HTTP/2'],
+    ["from Node's HTTP/2", nodes, "Node's HTTP/2"],
     ['collecting garbage from everything', collector, COLLECTOR],
   ])('tells %s', (_name, each, module) => {
     expect([...attribute(profileOf([[each, 5]])).modules.keys()]).toEqual([module]);

@@ -15,12 +15,15 @@ describe('the command line of the bench', () => {
     expect(parseOptions(['--quick'])).toMatchObject({ isComplete: false });
   });
 
-  it.each([[['proxies']], [['--only', 'everything']], [['--rounds', '0']], [['--processes', 'two']]])(
-    'refuses %j with the usage',
-    (args) => {
-      expect(() => parseOptions(args)).toThrow('npm run bench -- [');
-    },
-  );
+  it.each([
+    [['proxies']],
+    [['--only', 'everything']],
+    [['--rounds', '0']],
+    [['--processes', 'two']],
+    [['profile', '--protocol', 'spdy']],
+  ])('refuses %j with the usage', (args) => {
+    expect(() => parseOptions(args)).toThrow('npm run bench -- [');
+  });
 
   it('is in the guide with every part', () => {
     const [, told = ''] = /# a part: (.*)\n/.exec(README) ?? [];
