@@ -11,8 +11,9 @@ import {
   type UnixAddress,
 } from './config-values.ts';
 
-/** What is spoken there: `http` is HTTP/1.1, and `https` the same over mTLS. */
-export type UpstreamScheme = 'http' | 'https';
+/** What is spoken there: HTTP/1.1 or HTTP/2 in plaintext, and both over mTLS. */
+const SCHEMES = ['http', 'h2c', 'https', 'h2'] as const;
+export type UpstreamScheme = (typeof SCHEMES)[number];
 
 export interface Upstream {
   readonly scheme: UpstreamScheme;
@@ -20,21 +21,22 @@ export interface Upstream {
 }
 
 /** How an upstream of each scheme begins when it is a unix socket. */
-const UNIX_PREFIX: Readonly<Record<UpstreamScheme, string>> = { http: 'unix:', https: 'https+unix:' };
-/** By how they are written. */
-const SCHEMES: ReadonlyMap<string, UpstreamScheme> = new Map([
-  ['http', 'http'],
-  ['https', 'https'],
-]);
+const UNIX_PREFIX: Readonly<Record<UpstreamScheme, string>> = {
+  http: 'unix:',
+  h2c: 'h2c+unix:',
+  https: 'https+unix:',
+  h2: 'h2+unix:',
+};
+const FORMS = SCHEMES.map((scheme) => `\`${scheme}://host:port\``).join(', ');
 
 /** Whether it is reached by mTLS, so that its server has to prove who it is. */
 export function isEncrypted({ scheme }: Upstream): boolean {
-  return scheme === 'https';
+  return scheme === 'https' || scheme === 'h2';
 }
 
-/** `http://host:port` or `unix:/path`, `https://host:port` or `https+unix:/path`, and nothing else. */
+/** A scheme, host and port, or one of UNIX_PREFIX and a path, and nothing else. */
 export function parseUpstream(text: string): Upstream {
-  for (const scheme of SCHEMES.values()) {
+  for (const scheme of SCHEMES) {
     const prefix = UNIX_PREFIX[scheme];
     if (text.startsWith(prefix)) return { scheme, address: parseUnixAddress(text, prefix, 'invalid-upstream') };
   }
@@ -44,11 +46,12 @@ export function parseUpstream(text: string): Upstream {
   const wrong = (help: string): never => refuse('invalid-upstream', `${quote(text)} ${help}`);
   const written = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(text)?.[1];
   if (written === undefined) return wrong('is not an upstream; write `http://127.0.0.1:5000` or `unix:/run/app.sock`');
+  const scheme = SCHEMES.find((known) => known === written);
   const lower = written.toLowerCase();
-  if (lower !== written && SCHEMES.has(lower)) return wrong(`does not begin with \`${lower}://\` in lower case`);
-  const scheme = SCHEMES.get(written);
+  if (scheme === undefined && SCHEMES.some((known) => known === lower))
+    return wrong(`does not begin with \`${lower}://\` in lower case`);
   if (scheme === undefined) {
-    const message = `the scheme of ${quote(text)} is not supported yet; an upstream is \`http://host:port\`, \`https://host:port\`, \`unix:/path\` or \`https+unix:/path\``;
+    const message = `the scheme of ${quote(text)} is not supported; an upstream is ${FORMS} or \`unix:/path\``;
     return refuse('unsupported-upstream', message);
   }
   return { scheme, address: parseTcpAddress(text.slice(`${scheme}://`.length), scheme, wrong) };

@@ -2,6 +2,7 @@
 
 import { isIP } from 'node:net';
 import type { AdmissionSources } from '../proxy/context.ts';
+import { Http2Pool } from '../proxy/http2-pool.ts';
 import { plainDial } from '../proxy/upstream-dial.ts';
 import { UpstreamPool } from '../proxy/upstream-pool.ts';
 import { type ServerFault, type ServerTerms, UpstreamTls } from '../proxy/upstream-tls.ts';
@@ -56,8 +57,14 @@ export class Upstreams {
     switch (scheme) {
       case 'http':
         return new UpstreamPool(plainDial(address), this.#options, clock);
+      case 'h2c':
+        return new Http2Pool({ dial: plainDial(address), scheme: 'http' }, this.#options, clock);
       case 'https':
         return new UpstreamPool(this.#tls.dialTo(termsOf(destination, 'http/1.1')), this.#options, clock);
+      case 'h2': {
+        const dial = this.#tls.dialTo(termsOf(destination, 'h2'));
+        return new Http2Pool({ dial, scheme: 'https' }, this.#options, clock);
+      }
     }
   }
 

@@ -349,9 +349,12 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     return this.#bodyWaitMs > limits.bodyGraceMs + (this.requestBytes * 1000) / limits.minBodyBytesPerSecond;
   }
 
-  /** A safe or idempotent request without a body, on a connection that died idle before a byte came back (RFC 9110 §9.2.2). */
   #mayRetry(stream: UpstreamStream): boolean {
-    return !this.#retried && stream.mayHaveDiedIdle && !hasBody(this.#head.body) && IDEMPOTENT_METHODS.has(this.method);
+    if (this.#retried) return false;
+    // RFC 9113 §8.7: any request that the upstream has not looked at, as long as we still have all of it.
+    if (stream.isUnprocessed) return !hasBody(this.#head.body) || (this.requestBytes === 0 && !this.isRequestComplete);
+    // A safe or idempotent request without a body, on a connection that died idle before a byte came back (RFC 9110 §9.2.2).
+    return stream.mayHaveDiedIdle && !hasBody(this.#head.body) && IDEMPOTENT_METHODS.has(this.method);
   }
 
   /** Refuses, or ends the connection for the reason `otherwise` when the answer has begun. */

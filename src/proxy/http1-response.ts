@@ -91,7 +91,8 @@ function framingOf(head: ResponseHead, request: RequestHead): Framing {
   if (request.method === 'HEAD') return 'none';
   switch (head.body.kind) {
     case 'none':
-      return 'none';
+      // What ended with its head in HTTP/2 has to say in HTTP/1.1 that nothing follows.
+      return head.status === 204 || head.status === 304 ? 'none' : 'length';
     case 'length':
       return 'length';
     case 'chunked':

@@ -7,6 +7,7 @@ import { addField, joinLines, NO_LINES } from '../http1/field-lines.ts';
 import { Http1Error } from '../http1/http1-error.ts';
 import { type BodyFraming, hasBody, type HeadLimits } from '../http1/request-head.ts';
 import { ResponseDecoder } from '../http1/response-decoder.ts';
+import { freeMemory } from './free-memory.ts';
 import type { LapseReason } from './lease.ts';
 import type { ReadBuffer, ReadBuffers } from './read-buffers.ts';
 import type { Refusal } from './refusal.ts';
@@ -81,6 +82,11 @@ export class UpstreamConnection implements UpstreamStream, DialUser {
 
   get mayHaveDiedIdle(): boolean {
     return this.#exchanges > 1 && !this.#answered;
+  }
+
+  /** HTTP/1.1 has no way to say so. */
+  get isUnprocessed(): boolean {
+    return false;
   }
 
   /** RFC 9112 §9.3: framed, consumed, persistent, nothing left over on either side. */
@@ -228,17 +234,8 @@ function encodeHead({ method, target, authority, lines, body, expectsContinue, u
 }
 
 /** All but what is ours to say, and alternative services: they would lead the peer past the proxy (RFC 7838). */
-function isPassedOn(name: string): boolean {
+export function isPassedOn(name: string): boolean {
   return name !== 'alt-svc' && !name.startsWith('x-sallyport-');
-}
-
-/**
- * Each read of a TLS socket comes in memory of its own, which the collector lets pile up to some 60 MiB before it looks at it.
- * Detaching frees it now. Memory that others have a part in is left to the collector.
- */
-function freeMemory(bytes: Buffer): void {
-  const { buffer } = bytes;
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.length) buffer.transfer(0);
 }
 
 function uncork(socket: Socket): void {

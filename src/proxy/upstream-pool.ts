@@ -2,13 +2,15 @@
 // upstream that keeps failing.
 
 import type { Clock } from '../core/clock.ts';
+import { Ejection, type EjectionTerms } from './ejection.ts';
 import { ReadBuffers } from './read-buffers.ts';
 import type { Refusal } from './refusal.ts';
 import type { Upstream, UpstreamWaiter } from './upstream.ts';
 import { UpstreamConnection, type UpstreamOwner } from './upstream-connection.ts';
 import type { Dial } from './upstream-dial.ts';
+import { WaitingLine } from './waiting-line.ts';
 
-export interface UpstreamPoolOptions {
+export interface UpstreamPoolOptions extends EjectionTerms {
   readonly connectTimeoutMs: number;
   /** How long an unused connection is kept. */
   readonly idleTimeoutMs: number;
@@ -17,14 +19,6 @@ export interface UpstreamPoolOptions {
   readonly maxIdleConnections: number;
   /** Requests that may wait for a connection. */
   readonly maxPending: number;
-  /** Failures to connect in a row after which nothing is tried for `ejectMs`. */
-  readonly failuresToEject: number;
-  readonly ejectMs: number;
-}
-
-interface Queued {
-  readonly waiter: UpstreamWaiter;
-  readonly deadlineMs: number;
 }
 
 // Idle connections above their maximum are kept as long as this: load that comes and goes would have each opened anew.
@@ -41,15 +35,16 @@ export class UpstreamPool implements Upstream, UpstreamOwner {
   readonly #connecting = new Map<UpstreamConnection, UpstreamWaiter | null>();
   /** Open or being opened. Not told apart by what they do: that changes twice a request. */
   readonly #all = new Set<UpstreamConnection>();
-  readonly #queue: Queued[] = [];
-  #failuresInARow = 0;
-  #ejectedUntilMs = 0;
+  readonly #line: WaitingLine;
+  readonly #ejection: Ejection;
   #closed = false;
 
   constructor(dial: Dial, options: UpstreamPoolOptions, clock: Clock) {
     this.#dial = dial;
     this.#options = options;
     this.#clock = clock;
+    this.#line = new WaitingLine(options.connectTimeoutMs);
+    this.#ejection = new Ejection(options);
   }
 
   takeIdle(): UpstreamConnection | null {
@@ -63,9 +58,8 @@ export class UpstreamPool implements Upstream, UpstreamOwner {
   acquire(waiter: UpstreamWaiter): void {
     if (this.#hasRoom) {
       this.#connect(waiter);
-    } else if (this.#queue.length < this.#options.maxPending) {
-      const deadlineMs = this.#clock.monotonicMs() + this.#options.connectTimeoutMs;
-      this.#queue.push({ waiter, deadlineMs });
+    } else if (this.#line.length < this.#options.maxPending) {
+      this.#line.add(waiter, this.#clock.monotonicMs());
     } else {
       waiter.upstreamRefused('upstream-saturated');
     }
@@ -73,8 +67,7 @@ export class UpstreamPool implements Upstream, UpstreamOwner {
 
   cancel(waiter: UpstreamWaiter): void {
     for (const [connection, other] of this.#connecting) if (other === waiter) this.#connecting.set(connection, null);
-    const at = this.#queue.findIndex((queued) => queued.waiter === waiter);
-    if (at >= 0) this.#queue.splice(at, 1);
+    this.#line.cancel(waiter);
   }
 
   /** Takes a connection back, with or without an exchange on it; one that is not fit for another is destroyed. */
@@ -84,8 +77,8 @@ export class UpstreamPool implements Upstream, UpstreamOwner {
       connection.destroy();
       return;
     }
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      if (next.waiter.upstreamReady(connection)) return;
+    for (let next = this.#line.next(); next !== null; next = this.#line.next()) {
+      if (next.upstreamReady(connection)) return;
     }
     if (this.#options.maxIdleConnections === 0) {
       connection.destroy();
@@ -96,7 +89,7 @@ export class UpstreamPool implements Upstream, UpstreamOwner {
   }
 
   connected(connection: UpstreamConnection): void {
-    this.#failuresInARow = 0;
+    this.#ejection.reached();
     const waiter = this.#connecting.get(connection) ?? null;
     this.#connecting.delete(connection);
     if (waiter?.upstreamReady(connection) !== true) this.release(connection, this.#clock.monotonicMs());
@@ -108,7 +101,7 @@ export class UpstreamPool implements Upstream, UpstreamOwner {
     if (waiter !== undefined) {
       this.#connecting.delete(connection);
       // Without an SVID of our own nothing has been tried.
-      if (why !== 'own-svid-withdrawn') this.#countFailure();
+      if (why !== 'own-svid-withdrawn') this.#ejection.failed(this.#clock.monotonicMs());
       waiter?.upstreamRefused(why);
     } else {
       const at = this.#idle.indexOf(connection);
@@ -122,7 +115,7 @@ export class UpstreamPool implements Upstream, UpstreamOwner {
       if (nowMs - connection.sinceMs < this.#options.connectTimeoutMs) continue;
       this.#connecting.delete(connection);
       connection.destroy();
-      this.#countFailure();
+      this.#ejection.failed(nowMs);
       waiter?.upstreamRefused('upstream-connect-timeout');
     }
     for (let longest = this.#idle[0]; longest !== undefined; longest = this.#idle[0]) {
@@ -135,14 +128,12 @@ export class UpstreamPool implements Upstream, UpstreamOwner {
     for (let at = this.#idle.length - 1; at >= 0; at -= 1) {
       if (this.#idle[at]?.isProven === false) this.#idle.splice(at, 1)[0]?.destroy();
     }
-    while (this.#queue[0] !== undefined && nowMs >= this.#queue[0].deadlineMs) {
-      this.#queue.shift()?.waiter.upstreamRefused('upstream-saturated');
-    }
+    this.#line.sweep(nowMs);
   }
 
   close(): void {
     this.#closed = true;
-    for (const { waiter } of this.#queue.splice(0)) waiter.upstreamRefused('upstream-saturated');
+    for (const waiter of this.#line.takeAll()) waiter.upstreamRefused('upstream-saturated');
     for (const connection of this.#all) connection.destroy();
     this.#idle.length = 0;
   }
@@ -153,7 +144,7 @@ export class UpstreamPool implements Upstream, UpstreamOwner {
 
   #connect(waiter: UpstreamWaiter): void {
     const nowMs = this.#clock.monotonicMs();
-    if (this.#closed || nowMs < this.#ejectedUntilMs) {
+    if (this.#closed || this.#ejection.isOn(nowMs)) {
       waiter.upstreamRefused('upstream-ejected');
       return;
     }
@@ -166,17 +157,9 @@ export class UpstreamPool implements Upstream, UpstreamOwner {
   /** A connection is gone: whoever waits may have its place. */
   #serveQueue(): void {
     while (this.#hasRoom) {
-      const next = this.#queue.shift();
-      if (next === undefined) return;
-      this.#connect(next.waiter);
+      const next = this.#line.next();
+      if (next === null) return;
+      this.#connect(next);
     }
-  }
-
-  #countFailure(): void {
-    this.#failuresInARow += 1;
-    if (this.#failuresInARow < this.#options.failuresToEject) return;
-    // One more failure after the pause ejects again: the first request after it is the probe.
-    this.#failuresInARow = this.#options.failuresToEject - 1;
-    this.#ejectedUntilMs = this.#clock.monotonicMs() + this.#options.ejectMs;
   }
 }

@@ -48,6 +48,8 @@ export interface UpstreamWaiter {
 export interface UpstreamStream {
   /** True when what it stands on has carried an exchange before and nothing came back for this one: the upstream may never have seen it. */
   readonly mayHaveDiedIdle: boolean;
+  /** The upstream has said that it has not looked at this one, and nothing of it has come back. */
+  readonly isUnprocessed: boolean;
   /** What its server proved itself by and does so no longer; asked as often as the peer's own lease. Null where it has nothing to prove. */
   lapse(): LapseReason | null;
   begin(user: UpstreamUser, request: UpstreamRequest): void;

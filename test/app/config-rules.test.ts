@@ -93,8 +93,9 @@ describe('plaintext upstreams', () => {
     'http://[2001:db8::1]:5000',
     'http://localhost.:5000',
     'http://127.0.0.1.example:5000',
+    'h2c://10.0.0.1:5000',
   ])('are refused at %s', (upstream) => {
-    const host = /^http:\/\/\[?(.*?)\]?:5000$/.exec(upstream)?.[1];
+    const host = /^\w+:\/\/\[?(.*?)\]?:5000$/.exec(upstream)?.[1];
     expect(problemsOf(changed('http://127.0.0.1:5000', upstream))).toEqual([
       `12:15 plaintext-upstream: \`${host}\` ${PLAINTEXT}`,
     ]);
@@ -106,6 +107,8 @@ describe('plaintext upstreams', () => {
     'http://[::ffff:127.0.0.1]:5000',
     'http://localhost:5000',
     'unix:/run/a.sock',
+    'h2c://127.0.0.1:5000',
+    'h2c+unix:/run/a.sock',
   ])('are accepted at %s', (upstream) => {
     expect(problemsOf(changed('http://127.0.0.1:5000', upstream))).toEqual([]);
   });

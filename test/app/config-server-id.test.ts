@@ -38,6 +38,8 @@ describe('serverId', () => {
 
   it.each([
     ['is missing', 'https://b.example:1', '', /^9:5 missing-key: `serverId` is missing; over TLS nothing is sent/],
+    ['is missing for HTTP/2', 'h2://b.example:1', '', /^9:5 missing-key: `serverId` is missing; /],
+    ['stands beside HTTP/2 in plaintext', 'h2c://127.0.0.1:1', '/a', /^13:15 conflict: a server proves who it is/],
     ['stands beside plaintext', 'http://127.0.0.1:1', '/a', /^13:15 conflict: a server proves who it is over TLS only/],
     ['stands beside a unix socket', 'unix:/run/a.sock', '/a', /^13:15 conflict: a server proves who it is over TLS/],
     ['is no pattern', 'https://b.example:1', 'registry', /^13:15 bad-id-pattern: /],
@@ -59,5 +61,6 @@ describe('serverId', () => {
 
   it('lets an upstream be off this machine', () => {
     expect(problemsOf(serving('    upstream: https://10.0.0.5:1\n    serverId: /a\n'))).toEqual([]);
+    expect(problemsOf(serving('    upstream: h2://10.0.0.5:1\n    serverId: /a\n'))).toEqual([]);
   });
 });

@@ -5,6 +5,7 @@ import { ConfigValueError } from '../../src/app/config-values.ts';
 
 const tcp = (host: string, port: number): object => ({ kind: 'tcp', host, port });
 const http = (address: object): object => ({ scheme: 'http', address });
+const h2c = (address: object): object => ({ scheme: 'h2c', address });
 
 function codeOf(parse: () => unknown): string {
   try {
@@ -25,8 +26,13 @@ describe('parseUpstream', () => {
     ['http://a_b-c:1', http(tcp('a_b-c', 1))],
     ['https://Registry.ML:8443', { scheme: 'https', address: tcp('registry.ml', 8443) }],
     ['https+unix:/run/registry.sock', { scheme: 'https', address: { kind: 'unix', path: '/run/registry.sock' } }],
+    ['h2://registry:8443', { scheme: 'h2', address: tcp('registry', 8443) }],
+    ['h2+unix:/run/registry.sock', { scheme: 'h2', address: { kind: 'unix', path: '/run/registry.sock' } }],
     ['unix:/run/registry.sock', http({ kind: 'unix', path: '/run/registry.sock' })],
     ['unix:registry.sock', http({ kind: 'unix', path: 'registry.sock' })],
+    ['h2c://127.0.0.1:8001', h2c(tcp('127.0.0.1', 8001))],
+    ['h2c://[::1]:8001', h2c(tcp('::1', 8001))],
+    ['h2c+unix:/run/app.sock', h2c({ kind: 'unix', path: '/run/app.sock' })],
   ])('reads %s', (text, upstream) => {
     expect(parseUpstream(text)).toEqual(upstream);
   });
@@ -72,6 +78,13 @@ describe('parseUpstream', () => {
     `http://${'a'.repeat(64)}:5000`,
     ' http://127.0.0.1:5000',
     'http://127.0.0.1:5000\n',
+    'H2C://127.0.0.1:5000',
+    'h2c:127.0.0.1:5000',
+    'h2c://127.0.0.1',
+    'h2c://127.0.0.1:5000/x',
+    'h2c+unix:',
+    'h2c+unix:///run/a.sock',
+    'http+unix:/run/a.sock',
     'unix:',
     'unix:/run/',
     'unix:///run/a.sock',
@@ -80,8 +93,8 @@ describe('parseUpstream', () => {
     expect(codeOf(() => parseUpstream(text))).toMatch(/^invalid-(?:upstream|path)$/);
   });
 
-  it.each(['wss://127.0.0.1:5000', 'h2c://127.0.0.1:5000', 'grpc://x:1', 'file:///etc/passwd'])(
-    'says that `%s` is not supported yet',
+  it.each(['wss://127.0.0.1:5000', 'h2c2://127.0.0.1:5000', 'grpc://x:1', 'file:///etc/passwd'])(
+    'says that `%s` is not supported',
     (text) => {
       expect(codeOf(() => parseUpstream(text))).toBe('unsupported-upstream');
     },
@@ -92,7 +105,14 @@ describe('parseUpstream', () => {
   });
 
   it('reads back what it shows', () => {
-    for (const text of ['http://127.0.0.1:5000', 'http://[::1]:5000', 'http://a.b:1', 'unix:/run/a.sock']) {
+    for (const text of [
+      'http://127.0.0.1:5000',
+      'http://[::1]:5000',
+      'http://a.b:1',
+      'unix:/run/a.sock',
+      'h2c://[::1]:1',
+      'h2c+unix:/a',
+    ]) {
       expect(formatUpstream(parseUpstream(text))).toBe(text);
     }
   });

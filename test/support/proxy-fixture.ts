@@ -10,6 +10,7 @@ import type { CompiledPolicy } from '../../src/policy/matrix.ts';
 import { DecisionCache } from '../../src/policy/decision-cache.ts';
 import { loadPolicy } from '../../src/policy/load.ts';
 import type { ListenerLimits, TokenTerms, UpstreamDeadlines } from '../../src/proxy/context.ts';
+import { Http2Pool } from '../../src/proxy/http2-pool.ts';
 import { IdentityFieldFilter } from '../../src/proxy/identity-fields.ts';
 import type { LapseAction, LapseReason } from '../../src/proxy/lease.ts';
 import { Listener } from '../../src/proxy/listener.ts';
@@ -18,6 +19,7 @@ import { DecisionIds } from '../../src/proxy/trace-context.ts';
 import { plainDial, type UpstreamAddress } from '../../src/proxy/upstream-dial.ts';
 import { UpstreamPool, type UpstreamPoolOptions } from '../../src/proxy/upstream-pool.ts';
 import { type ServerFault, UpstreamTls } from '../../src/proxy/upstream-tls.ts';
+import type { Upstream } from '../../src/proxy/upstream.ts';
 import { NO_REVOCATIONS, type Revocations } from '../../src/revocation/revocations.ts';
 import { parseIdPattern } from '../../src/spiffe/id-pattern.ts';
 import { type OwnIdentity, parseOwnIdentity } from '../../src/spiffe/own-identity.ts';
@@ -199,6 +201,8 @@ export interface ProxyOptions {
   readonly limits?: Partial<ListenerLimits>;
   readonly deadlines?: Partial<UpstreamDeadlines>;
   readonly pool?: Partial<UpstreamPoolOptions>;
+  /** What the upstream speaks; HTTP/1.1 by default. */
+  readonly speaks?: 'http/2';
   readonly clock?: Clock;
   readonly authority?: TestAuthority;
   readonly bundles?: readonly TestAuthority[];
@@ -220,7 +224,7 @@ export interface ProxyFixture {
   readonly trust: SnapshotCell<TrustBundles>;
   readonly revocations: SnapshotCell<Revocations>;
   readonly identity: SnapshotCell<OwnIdentity | null>;
-  readonly pool: UpstreamPool;
+  readonly pool: Upstream;
   readonly anonymous: string[];
   /** Why tokens were not accepted. */
   readonly refusedTokens: string[];
@@ -279,18 +283,20 @@ export async function startProxy(
   const { server } = options;
   const address =
     typeof upstream === 'number' ? ({ kind: 'tcp', host: '127.0.0.1', port: upstream } as const) : upstream;
-  const pool = new UpstreamPool(
+  const dial =
     server === undefined
       ? plainDial(address)
       : new UpstreamTls(sources, (fault) => faults.push(fault)).dialTo({
           address,
           serverName: server.name ?? null,
           serverIds: server.ids.map((id) => parseIdPattern(id, parseTrustDomain('ai.example'))),
-          protocol: 'http/1.1',
-        }),
-    { ...POOL_OPTIONS, ...options.pool },
-    clock,
-  );
+          protocol: options.speaks === 'http/2' ? 'h2' : 'http/1.1',
+        });
+  const poolOptions = { ...POOL_OPTIONS, ...options.pool };
+  const pool =
+    options.speaks === 'http/2'
+      ? new Http2Pool({ dial, scheme: server === undefined ? 'http' : 'https' }, poolOptions, clock)
+      : new UpstreamPool(dial, poolOptions, clock);
   const routes = options.routes ?? [{ host: null, pathPrefix: null, component: 'registry' }];
   const anonymous: string[] = [];
   const refusedTokens: string[] = [];

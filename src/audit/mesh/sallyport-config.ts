@@ -156,8 +156,8 @@ function isLoopbackV6(host: string): boolean {
 }
 
 function parseUpstream(text: string): Upstream {
-  if (/^unix:./.test(text)) return { kind: 'local', text, port: null };
-  const authority = /^http:\/\/(?:\[([0-9a-f:.]+)\]|([^/?#:@[\]\s]+)):([1-9][0-9]{0,4})$/i.exec(text);
+  if (/^(?:h2c\+)?unix:./.test(text)) return { kind: 'local', text, port: null };
+  const authority = /^(?:http|h2c):\/\/(?:\[([0-9a-f:.]+)\]|([^/?#:@[\]\s]+)):([1-9][0-9]{0,4})$/i.exec(text);
   const [, bracketed, plain, digits] = authority ?? [];
   const host = (bracketed ?? plain ?? '').toLowerCase();
   const port = Number(digits);

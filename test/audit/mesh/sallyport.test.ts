@@ -332,6 +332,8 @@ leases: {}
     bind: 0.0.0.0:8443
     routes:
       - { host: a.example, component: inference, upstream: "http://127.0.0.1:8000" }
+      - { host: b.example, component: inference, upstream: "h2c://127.0.0.1:8001" }
+      - { host: c.example, component: registry, upstream: "h2c+unix:/run/registry.sock" }
       - { component: registry, upstream: "unix:/run/registry.sock" }
 `;
     const { mesh, workload } = settingOf([namespace('ml'), registry(), config(routes)]);
@@ -345,6 +347,8 @@ leases: {}
           components: ['inference', 'registry'],
           upstreams: [
             { kind: 'local', port: 8000 },
+            { kind: 'local', port: 8001 },
+            { kind: 'local', port: null },
             { kind: 'local', port: null },
           ],
           authenticate: ['x509'],

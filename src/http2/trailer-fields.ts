@@ -1,0 +1,66 @@
+// Trailers of HTTP/2, in either direction: what comes after the decision, or after the head of an answer, may not change what either meant.
+
+import { type FieldLines, NO_LINES } from '../http1/field-lines.ts';
+import { FieldSection } from '../http1/field-section.ts';
+import { Http1Error, type MessageSide } from '../http1/http1-error.ts';
+import type { HeadLimits } from '../http1/request-head.ts';
+import { FieldText } from './field-text.ts';
+
+/** RFC 9110 §6.5.1: controls, conditionals, authentication, and what says how the content is to be understood. */
+const NEVER_IN_TRAILERS = new Set([
+  'accept-ranges',
+  'age',
+  'authorization',
+  'cache-control',
+  'content-encoding',
+  'content-language',
+  'content-location',
+  'content-range',
+  'content-type',
+  'cookie',
+  'date',
+  'expires',
+  'forwarded',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'location',
+  'max-forwards',
+  'pragma',
+  'range',
+  'retry-after',
+  'set-cookie',
+  'traceparent',
+  'tracestate',
+  'vary',
+  'via',
+  'www-authenticate',
+]);
+
+export class TrailerFieldsReader {
+  readonly #side: MessageSide;
+  readonly #text: FieldText;
+  readonly #fields: FieldSection;
+
+  /** `isPassedOn` says by name, in lower case, which fields may be in a head of that side. */
+  constructor(side: MessageSide, limits: HeadLimits, isPassedOn: (name: string) => boolean) {
+    this.#side = side;
+    this.#text = new FieldText(side, limits);
+    this.#fields = new FieldSection((name) => isPassedOn(name) && !NEVER_IN_TRAILERS.has(name));
+  }
+
+  /** `raw`: flat name, value, …, as they were decoded; what has no place there is left out. @throws {Http1Error} for framing and routing. */
+  read(raw: readonly string[]): FieldLines {
+    if (raw.length === 0) return NO_LINES;
+    const section = this.#text.load('', raw);
+    try {
+      this.#fields.parse(section, section.start);
+    } finally {
+      section.release();
+    }
+    if (this.#fields.touchesFraming) throw new Http1Error('forbidden-trailer', this.#side);
+    return this.#fields.lines;
+  }
+}
