@@ -47,7 +47,7 @@ export class Http2Pool implements Upstream, Http2SessionOwner {
     }
     const nowMs = this.#clock.monotonicMs();
     const isEjected = this.#ejection.isOn(nowMs);
-    if (this.#closed || (isEjected && this.#sessions.size === 0)) return waiter.upstreamRefused('upstream-ejected');
+    if (this.#closed || (isEjected && !this.#isServing)) return waiter.upstreamRefused('upstream-ejected');
     if (this.#connecting === null && this.#hasRoom && !isEjected) this.#connect(nowMs);
     // Whoever waits for a connection that is being opened will most likely find room on it.
     const expected = this.#connecting === null ? 0 : MAX_STREAMS_PER_SESSION;
@@ -73,8 +73,14 @@ export class Http2Pool implements Upstream, Http2SessionOwner {
 
   closed(session: Http2UpstreamSession, why: Refusal): void {
     this.#sessions.delete(session);
-    if (session === this.#connecting) this.#failedToConnect(why);
+    if (session === this.#connecting) {
+      this.#connecting = null;
+      // Without an SVID of our own nothing has been tried.
+      if (why !== 'own-svid-withdrawn') this.#ejection.failed(this.#clock.monotonicMs());
+      this.#refuseHopeless(why);
+    }
     this.#serve();
+    this.#refuseHopeless(why);
   }
 
   sweep(nowMs: number): void {
@@ -99,12 +105,18 @@ export class Http2Pool implements Upstream, Http2SessionOwner {
     for (const session of this.#sessions) session.destroy('upstream-reset');
   }
 
-  /** Those that the upstream has sent away do not take the place of those that follow them, as long as they are not as many. */
+  /** Whether there is a connection that has room, or will have. */
+  get #isServing(): boolean {
+    for (const session of this.#sessions) if (session.isUsable) return true;
+    return false;
+  }
+
+  /** Those that take nothing more do not take the place of those that follow them, as long as they are not as many. */
   get #hasRoom(): boolean {
     const { maxConnections } = this.#options;
-    let draining = 0;
-    for (const session of this.#sessions) if (session.isDraining) draining += 1;
-    return this.#sessions.size - draining < maxConnections && draining < maxConnections;
+    let leaving = 0;
+    for (const session of this.#sessions) if (session !== this.#connecting && !session.isUsable) leaving += 1;
+    return this.#sessions.size - leaving < maxConnections && leaving < maxConnections;
   }
 
   #connect(nowMs: number): void {
@@ -114,12 +126,9 @@ export class Http2Pool implements Upstream, Http2SessionOwner {
     this.#sessions.add(session);
   }
 
-  #failedToConnect(why: Refusal): void {
-    this.#connecting = null;
-    // Without an SVID of our own nothing has been tried.
-    if (why !== 'own-svid-withdrawn') this.#ejection.failed(this.#clock.monotonicMs());
-    // Those that are open may still make room.
-    if (this.#sessions.size > 0) return;
+  /** Whoever waits where nothing will make room. */
+  #refuseHopeless(why: Refusal): void {
+    if (this.#connecting !== null || this.#isServing) return;
     for (const waiter of this.#line.takeAll()) waiter.upstreamRefused(why);
   }
 

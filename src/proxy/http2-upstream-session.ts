@@ -119,18 +119,18 @@ export class Http2UpstreamSession implements DialUser {
     return this.#lease === null ? null : this.#lease.lapse();
   }
 
-  /** Whether an exchange may begin on it. */
-  get hasRoom(): boolean {
-    if (this.#phase !== 'open' || this.isGone || this.#streams.size >= this.#maxStreams) return false;
+  /** Whether exchanges may begin on it, now or when others have ended. */
+  get isUsable(): boolean {
+    if (this.#phase !== 'open' || this.isGone) return false;
     return this.#lease === null || (this.#lease.lapse() === null && !this.#lease.endsSoon);
+  }
+
+  get hasRoom(): boolean {
+    return this.#streams.size < this.#maxStreams && this.isUsable;
   }
 
   get isIdle(): boolean {
     return this.#phase === 'open' && this.#streams.size === 0;
-  }
-
-  get isDraining(): boolean {
-    return this.#phase === 'draining';
   }
 
   /** Whether it has ended, and not only an exchange on it; that is known before it is told. */
@@ -188,7 +188,7 @@ export class Http2UpstreamSession implements DialUser {
   }
 
   sweep(nowMs: number): void {
-    if (this.#lease !== null && (this.#lease.lapse() !== null || this.#lease.endsSoon)) this.drain();
+    if (this.#phase === 'open' && !this.isUsable) this.drain();
     this.#controlFrames = 0;
     if (this.#heard || this.#streams.size === 0) {
       this.#heard = false;
