@@ -4,6 +4,7 @@ import { SallyportError } from '../core/error.ts';
 import { quote } from '../core/quote.ts';
 import type { Problem } from '../core/source-position.ts';
 import { parsePem } from '../pki/pem.ts';
+import { findRequestRules } from '../policy/connection-rules.ts';
 import type { CompiledPolicy } from '../policy/matrix.ts';
 import type { OwnIdentity } from '../spiffe/own-identity.ts';
 import type { TrustDomain } from '../spiffe/spiffe-id.ts';
@@ -40,6 +41,19 @@ export function findPolicyConflicts(config: Config, policy: CompiledPolicy): rea
     });
   }
   return problems;
+}
+
+/**
+ * Rules that this configuration cannot hold anybody to, since what they look at is not there to be seen. A policy with one of these is not
+ * loaded, be it at the start or later.
+ */
+export function findUnenforceableRules(config: Config, policy: CompiledPolicy): readonly Problem[] {
+  const overTcp = new Set<string>();
+  const asRequests = new Set(config.authorization.flatMap((service) => componentsOf(service)));
+  for (const { mode, routes } of config.listeners) {
+    for (const { component } of routes) (mode === 'tcp' ? overTcp : asRequests).add(component);
+  }
+  return findRequestRules(policy, new Set([...overTcp].filter((component) => !asRequests.has(component))));
 }
 
 /** An agent may bring any. */

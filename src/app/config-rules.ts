@@ -8,6 +8,7 @@ import { findAuthorizationConflicts } from './config-authorization-rules.ts';
 import { type Conflict, type Path, type RuleSource, showPath } from './config-conflict.ts';
 import type { Sound } from './config-document.ts';
 import { findIdentityConflicts } from './config-identity-rules.ts';
+import { findModeConflicts } from './config-mode-rules.ts';
 import { findRevocationConflicts } from './config-revocation-rules.ts';
 import { LIMIT_DEFAULTS, type ConfigDocument } from './config-schema.ts';
 import { findLongSocketPath } from './config-socket-rules.ts';
@@ -23,6 +24,7 @@ export function findConflicts(document: Sound<ConfigDocument>, source: RuleSourc
     ...findTrustConflicts(document, source),
     ...findRevocationConflicts(document),
     ...findAdmissionConflicts(document),
+    ...findModeConflicts(document),
     ...findAuthorizationConflicts(document),
     ...findNothingServed(document),
     ...findRepeatedNames(document, source),

@@ -11,8 +11,8 @@ import {
   type UnixAddress,
 } from './config-values.ts';
 
-/** What is spoken there: HTTP/1.1 or HTTP/2 in plaintext, and both over mTLS. */
-const SCHEMES = ['http', 'h2c', 'https', 'h2'] as const;
+/** What is spoken there: HTTP/1.1 or HTTP/2 in plaintext, and both over mTLS; `tcp` is whatever the peer speaks, and `tls` the same over mTLS. */
+const SCHEMES = ['http', 'h2c', 'https', 'h2', 'tcp', 'tls'] as const;
 export type UpstreamScheme = (typeof SCHEMES)[number];
 
 export interface Upstream {
@@ -26,12 +26,15 @@ const UNIX_PREFIX: Readonly<Record<UpstreamScheme, string>> = {
   h2c: 'h2c+unix:',
   https: 'https+unix:',
   h2: 'h2+unix:',
+  // Parsed as one of HTTP: on a listener that carries whatever comes it makes no difference.
+  tcp: 'unix:',
+  tls: 'tls+unix:',
 };
 const FORMS = SCHEMES.map((scheme) => `\`${scheme}://host:port\``).join(', ');
 
 /** Whether it is reached by mTLS, so that its server has to prove who it is. */
 export function isEncrypted({ scheme }: Upstream): boolean {
-  return scheme === 'https' || scheme === 'h2';
+  return scheme === 'https' || scheme === 'h2' || scheme === 'tls';
 }
 
 /** A scheme, host and port, or one of UNIX_PREFIX and a path, and nothing else. */

@@ -81,14 +81,17 @@ function toRedisView(redis: RedisConfig): object {
   return { url: server.url, username, passwordFile: password, ca, key, startTimeoutMs, maxAgeMs };
 }
 
-function toListenerView({ name, bind, component, routes, authenticate, limits, leases }: ListenerConfig): object {
+function toListenerView(listener: ListenerConfig): object {
+  const { name, bind, mode, component, routes, authenticate, proxyProtocol, limits, leases } = listener;
   return {
     name,
     bind: formatAddress(bind),
+    mode,
     component,
     routes: routes.map(toRouteView),
     authenticate: [...(authenticate.x509 ? ['x509'] : []), ...(authenticate.jwt === null ? [] : ['jwt'])],
     jwt: authenticate.jwt === null ? null : toJwtView(authenticate.jwt),
+    proxyProtocol,
     limits: { ...limits },
     leases: toLeasesView(leases),
   };

@@ -61,14 +61,19 @@ export interface ListenerConfig {
   readonly bind: TcpAddress;
   /** Where the configuration gives the address. */
   readonly position: SourcePosition;
+  readonly mode: ListenerMode;
   /** The component served when there are no `routes:`; null when the routes name theirs. */
   readonly component: string | null;
   /** Never empty; the first one that matches wins, and every one can. Without `routes:` one route that matches everything. */
   readonly routes: readonly RouteConfig[];
   readonly authenticate: AuthenticateConfig;
+  /** Whether a TCP upstream is told who connects, by a header before anything else. */
+  readonly proxyProtocol: 'v2' | null;
   readonly limits: ListenerLimits;
   readonly leases: LeaseTerms;
 }
+
+export type ListenerMode = 'http' | 'tcp';
 
 export interface RouteConfig {
   /** Exact host in lower case without port, IPv6 without brackets; null for every host. */
@@ -163,9 +168,11 @@ function toConfig(document: ConfigDocument, origin: Origin): Config {
       name: listener.name,
       bind: listener.bind,
       position: positionAt(root, ['listeners', at, 'bind']),
+      mode: listener.mode,
       component: listener.component ?? null,
       routes: toRoutes(listener, ['listeners', at], origin),
       authenticate: toAuthenticateConfig(listener, origin),
+      proxyProtocol: listener.proxyProtocol ?? null,
       limits: toLimits({ ...document.limits, ...listener.limits }),
       leases: toLeaseTerms({ ...document.leases, ...listener.leases }),
     })),

@@ -3,6 +3,7 @@
 import type { AdmissionSources, Authentication } from '../proxy/context.ts';
 import { Listener } from '../proxy/listener.ts';
 import { RouteTable } from '../proxy/route.ts';
+import type { TcpTerms } from '../proxy/tcp-tunnel.ts';
 import { matchesIdPattern } from '../spiffe/id-pattern.ts';
 import { VerifiedTokens } from '../spiffe/verified-tokens.ts';
 import { RateLimit } from '../telemetry/rate-limit.ts';
@@ -53,7 +54,8 @@ export class DataPlane {
     this.#upstreams.close();
   }
 
-  #createListener({ name, bind, component, limits, leases, authenticate, routes }: ListenerConfig): Listener {
+  #createListener(listener: ListenerConfig): Listener {
+    const { name, bind, mode, component, limits, leases, authenticate, routes } = listener;
     const { materials, log, clock } = this.#parts;
     return new Listener({
       host: bind.host,
@@ -62,6 +64,7 @@ export class DataPlane {
       sources: this.#sources,
       authentication: toAuthentication(authenticate),
       policy: materials.policy,
+      tcp: mode === 'tcp' ? this.#tcpTermsOf(listener) : null,
       onAnonymous: (reason, detail, remoteAddress) => {
         if (!this.#anonymousLines.admits(reason, clock.monotonicMs())) return;
         log.info({ listener: name, reason, detail, remoteAddress }, 'peer not authenticated');
@@ -74,7 +77,7 @@ export class DataPlane {
         name,
         component,
         routes: new RouteTable(
-          routes.map((route) => ({
+          (mode === 'tcp' ? [] : routes).map((route) => ({
             host: route.host?.includes(':') === true ? `[${route.host}]` : route.host,
             pathPrefix: route.pathPrefix,
             component: route.component,
@@ -88,6 +91,15 @@ export class DataPlane {
         ...createDeciding(this.#parts),
       },
     });
+  }
+
+  #tcpTermsOf({ name, routes: [route], proxyProtocol }: ListenerConfig): TcpTerms {
+    if (route === undefined) throw new Error(`the TCP listener ${name} leads nowhere`);
+    return {
+      component: route.component,
+      upstream: this.#upstreams.overTcp(route),
+      sendsProxyHeader: proxyProtocol !== null,
+    };
   }
 }
 

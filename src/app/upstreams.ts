@@ -3,6 +3,7 @@
 import { isIP } from 'node:net';
 import type { AdmissionSources } from '../proxy/context.ts';
 import { Http2Pool } from '../proxy/http2-pool.ts';
+import { TcpUpstream } from '../proxy/tcp-upstream.ts';
 import { plainDial } from '../proxy/upstream-dial.ts';
 import { UpstreamPool } from '../proxy/upstream-pool.ts';
 import { type ServerFault, type ServerTerms, UpstreamTls } from '../proxy/upstream-tls.ts';
@@ -24,6 +25,7 @@ export class Upstreams {
   readonly #parts: Pick<DecisionParts, 'log' | 'clock'>;
   readonly #tls: UpstreamTls;
   readonly #pools = new Map<string, Upstream>();
+  readonly #overTcp = new Map<string, TcpUpstream>();
   readonly #faultLines: RateLimit;
 
   constructor(config: Config, sources: AdmissionSources, parts: Pick<DecisionParts, 'log' | 'clock'>) {
@@ -36,9 +38,7 @@ export class Upstreams {
 
   /** The same for all that any connection of it does for. */
   of(destination: Destination): Upstream {
-    const { upstream, serverIds } = destination;
-    const patterns = serverIds.map(({ text }) => text).toSorted();
-    const key = JSON.stringify([formatUpstream(upstream), serverNameOf(destination), patterns]);
+    const key = keyOf(destination);
     let pool = this.#pools.get(key);
     if (pool === undefined) {
       pool = this.#create(destination);
@@ -47,8 +47,23 @@ export class Upstreams {
     return pool;
   }
 
+  /** Likewise, where whatever comes is carried. */
+  overTcp(destination: Destination): TcpUpstream {
+    const key = keyOf(destination);
+    let upstream = this.#overTcp.get(key);
+    if (upstream === undefined) {
+      const { address } = destination.upstream;
+      const isPlain = !isEncrypted(destination.upstream);
+      const dial = isPlain ? plainDial(address) : this.#tls.dialTo(termsOf(destination, null));
+      upstream = new TcpUpstream(dial, this.#options);
+      this.#overTcp.set(key, upstream);
+    }
+    return upstream;
+  }
+
   close(): void {
     for (const pool of this.#pools.values()) pool.close();
+    for (const upstream of this.#overTcp.values()) upstream.close();
   }
 
   #create(destination: Destination): Upstream {
@@ -65,6 +80,9 @@ export class Upstreams {
         const dial = this.#tls.dialTo(termsOf(destination, 'h2'));
         return new Http2Pool({ dial, scheme: 'https' }, this.#options, clock);
       }
+      case 'tcp':
+      case 'tls':
+        throw new Error(`requests cannot be forwarded to ${formatUpstream(destination.upstream)}`);
     }
   }
 
@@ -75,6 +93,11 @@ export class Upstreams {
     const expectedIds = expected.map(({ text }) => text);
     this.#parts.log.warn({ upstream, reason, detail, serverId, expectedIds }, 'upstream server not trusted');
   }
+}
+
+function keyOf(destination: Destination): string {
+  const patterns = destination.serverIds.map(({ text }) => text).toSorted();
+  return JSON.stringify([formatUpstream(destination.upstream), serverNameOf(destination), patterns]);
 }
 
 function termsOf(destination: Destination, protocol: ServerTerms['protocol']): ServerTerms {

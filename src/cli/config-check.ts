@@ -1,6 +1,6 @@
 // What a configuration names, each thing held against what the sidecar would make of it at its start: everything wrong is told at once.
 
-import { findOwnSvidProblem, findPolicyConflicts } from '../app/agreement.ts';
+import { findOwnSvidProblem, findPolicyConflicts, findUnenforceableRules } from '../app/agreement.ts';
 import type { Config } from '../app/config.ts';
 import type { FileOrigin } from '../app/materials/file-material.ts';
 import {
@@ -60,7 +60,10 @@ export async function checkNamedFiles(config: Config, findings: Findings, nowMs:
   await check.files(redisPasswordOrigin(config));
   const revocations = await check.files(revocationOrigin(config));
   const found = { policy, identity, bundles, revocations };
-  if (policy !== null) findings.problems.push(...findPolicyConflicts(config, policy).map(formatProblem));
+  if (policy !== null) {
+    const problems = [...findUnenforceableRules(config, policy), ...findPolicyConflicts(config, policy)];
+    findings.problems.push(...problems.map(formatProblem));
+  }
   checkOwnSvid(check, found, nowMs);
   checkTokenKeys(check, bundles);
   checkAgentAddress(check);

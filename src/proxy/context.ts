@@ -27,7 +27,7 @@ export interface ListenerLimits {
   readonly maxFieldCount: number;
   readonly headTimeoutMs: number;
   readonly idleTimeoutMs: number;
-  /** How long nothing may move in either direction of a tunnel. */
+  /** How long nothing may move in either direction of a tunnel, be it one of HTTP or a TCP connection. */
   readonly tunnelIdleTimeoutMs: number;
   /** 0 is no minimum. */
   readonly minBodyBytesPerSecond: number;

@@ -12,9 +12,12 @@ import { refuseHttp2Peer } from './http2-refusal.ts';
 import type { AnonymousReason } from './peer.ts';
 import { refuseRequest } from './refused-request.ts';
 import type { Refusal } from './refusal.ts';
+import { refuseTunnel } from './refused-tunnel.ts';
 import { Session, type SessionHost } from './session.ts';
 import { admitPeer, type Admitted } from './svid-admission.ts';
-import { ALPN_PROTOCOLS, tlsSettings, useSettings } from './tls-settings.ts';
+import { TcpSession } from './tcp-session.ts';
+import type { TcpTerms } from './tcp-tunnel.ts';
+import { ALPN_PROTOCOLS, chooseTunnelled, tlsSettings, useSettings } from './tls-settings.ts';
 
 export interface ListenerOptions {
   readonly host: string;
@@ -26,6 +29,8 @@ export interface ListenerOptions {
   readonly sources: AdmissionSources;
   readonly authentication: Authentication;
   readonly policy: SnapshotView<CompiledPolicy>;
+  /** Null where HTTP is spoken; otherwise whatever it is goes to the upstream unread. */
+  readonly tcp: TcpTerms | null;
   /** Told of every connection whose peer could not be authenticated. */
   readonly onAnonymous: (reason: AnonymousReason, detail: string, remoteAddress: string) => void;
   /** Told of every token that was not accepted. */
@@ -54,7 +59,7 @@ export class Listener implements SessionHost {
     this.authentication = options.authentication;
     this.#server = createServer({
       ...this.#tlsSettings(),
-      ALPNProtocols: ALPN_PROTOCOLS,
+      ...(options.tcp === null ? { ALPNProtocols: ALPN_PROTOCOLS } : { ALPNCallback: chooseTunnelled }),
       handshakeTimeout: this.context.limits.handshakeTimeoutMs,
       noDelay: true,
     });
@@ -121,7 +126,12 @@ export class Listener implements SessionHost {
     if (!this.#countIn(principal ?? socket.remoteAddress ?? '', socket)) {
       return this.#refuse(socket, { refusal: 'principal-connection-limit', principal });
     }
-    this.#connections.watch(new Session(socket, this, admission), socket);
+    const { tcp } = this.#options;
+    if (tcp === null) return this.#connections.watch(new Session(socket, this, admission), socket);
+    if (admission === null) return this.#refuse(socket, { refusal: 'no-identity', principal: null });
+    const session = new TcpSession(socket, this, { admission, terms: tcp });
+    this.#connections.watch(session, socket);
+    session.connection.start();
   }
 
   /** Null when the peer has no certificate and needs none. */
@@ -146,6 +156,7 @@ export class Listener implements SessionHost {
 
   /** Answers the peer with a refusal, whatever it asks, and closes; closes without a word if it asks nothing. */
   #refuse(socket: TLSSocket, why: { readonly refusal: Refusal; readonly principal: SpiffeId | null }): void {
+    if (this.#options.tcp !== null) return refuseTunnel(socket, this.context, why);
     this.#silent.add(socket);
     const silent = setTimeout(() => socket.destroy(), this.context.limits.headTimeoutMs);
     let linger: NodeJS.Timeout | null = null;

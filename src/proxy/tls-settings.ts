@@ -16,6 +16,14 @@ import type { Authentication } from './context.ts';
 export const ALPN_PROTOCOLS = ['h2', 'http/1.1'];
 
 /**
+ * What a TCP listener answers to ALPN: what the peer asks for, since it is the upstream that will speak it. HTTP/2 last: whoever offers it
+ * offers another as well, and which of the two the upstream speaks nobody knows.
+ */
+export function chooseTunnelled({ protocols }: { readonly protocols: readonly string[] }): string | undefined {
+  return protocols.find((protocol) => protocol !== 'h2') ?? protocols[0];
+}
+
+/**
  * What a TLS context is made of, of a server or a client; made again whenever our SVID or a bundle changes. Without an SVID that we may use
  * there is none to present.
  */

@@ -58,6 +58,7 @@ describe('parseConfig', () => {
           name: 'registry',
           bind: { kind: 'tcp', host: '127.0.0.1', port: 8443 },
           position: place(10, 11),
+          mode: 'http',
           component: 'registry',
           routes: [
             {
@@ -70,6 +71,7 @@ describe('parseConfig', () => {
             },
           ],
           authenticate: { x509: true, jwt: null },
+          proxyProtocol: null,
           limits: LIMITS,
           leases: LEASES,
         },

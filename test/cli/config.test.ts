@@ -150,6 +150,19 @@ describe('config check', () => {
     ]);
   });
 
+  it('reports rules about requests to what is served over TCP', async () => {
+    write('sallyport.yaml', CONFIG.replace('component:', 'mode: tcp\n    component:').replace('http://', 'tcp://'));
+    const { errors, exitCode } = await check(file);
+    expect(exitCode).toBe(1);
+    expect(errors).toEqual([
+      expect.stringMatching(
+        /^\.\/policies\/matrix\.yaml:8:13: `registry` is served over TCP, .* \[request-rule-on-tcp\]$/,
+      ),
+    ]);
+    write('policies/matrix.yaml', POLICY.replace('[registry]', '[{ registry: [connect] }]'));
+    expect((await check(file)).errors).toEqual([]);
+  });
+
   it('reports a component that the policy does not have, and a policy about strangers', async () => {
     write('policies/matrix.yaml', POLICY.replace('ai.example', 'other.example').replaceAll('registry', 'store'));
     const { errors, exitCode } = await check(file);

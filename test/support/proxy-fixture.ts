@@ -15,8 +15,10 @@ import { IdentityFieldFilter } from '../../src/proxy/identity-fields.ts';
 import type { LapseAction, LapseReason } from '../../src/proxy/lease.ts';
 import { Listener } from '../../src/proxy/listener.ts';
 import { RouteTable } from '../../src/proxy/route.ts';
+import type { TcpTerms } from '../../src/proxy/tcp-tunnel.ts';
+import { TcpUpstream, type TcpUpstreamOptions } from '../../src/proxy/tcp-upstream.ts';
 import { DecisionIds } from '../../src/proxy/trace-context.ts';
-import { plainDial, type UpstreamAddress } from '../../src/proxy/upstream-dial.ts';
+import { type Dial, plainDial, type UpstreamAddress } from '../../src/proxy/upstream-dial.ts';
 import { UpstreamPool, type UpstreamPoolOptions } from '../../src/proxy/upstream-pool.ts';
 import { type ServerFault, UpstreamTls } from '../../src/proxy/upstream-tls.ts';
 import type { Upstream } from '../../src/proxy/upstream.ts';
@@ -210,6 +212,8 @@ export interface ProxyOptions {
   readonly leases?: { readonly graceMs?: number; readonly onLapse?: Partial<Record<LapseReason, LapseAction>> };
   /** Default: X.509 alone. */
   readonly authentication?: { readonly x509: boolean; readonly tokens: TokenTerms | null };
+  /** In place of HTTP. */
+  readonly tcp?: Partial<Pick<TcpTerms, 'sendsProxyHeader'> & TcpUpstreamOptions & { readonly dial: Dial }>;
   readonly routes?: readonly { host: string | null; pathPrefix: string | null; component: string }[];
   /** The upstream is a TLS server that has to prove one of these IDs. */
   readonly server?: { readonly ids: readonly string[]; readonly name?: string };
@@ -290,13 +294,17 @@ export async function startProxy(
           address,
           serverName: server.name ?? null,
           serverIds: server.ids.map((id) => parseIdPattern(id, parseTrustDomain('ai.example'))),
-          protocol: options.speaks === 'http/2' ? 'h2' : 'http/1.1',
+          protocol: options.tcp !== undefined ? null : options.speaks === 'http/2' ? 'h2' : 'http/1.1',
         });
   const poolOptions = { ...POOL_OPTIONS, ...options.pool };
   const pool =
     options.speaks === 'http/2'
       ? new Http2Pool({ dial, scheme: server === undefined ? 'http' : 'https' }, poolOptions, clock)
       : new UpstreamPool(dial, poolOptions, clock);
+  const tcp =
+    options.tcp === undefined
+      ? null
+      : new TcpUpstream(options.tcp.dial ?? dial, { connectTimeoutMs: 2_000, maxConnections: 64, ...options.tcp });
   const routes = options.routes ?? [{ host: null, pathPrefix: null, component: 'registry' }];
   const anonymous: string[] = [];
   const refusedTokens: string[] = [];
@@ -308,6 +316,10 @@ export async function startProxy(
     sources,
     authentication: options.authentication ?? { x509: true, tokens: null },
     policy,
+    tcp:
+      tcp === null
+        ? null
+        : { component: 'registry', upstream: tcp, sendsProxyHeader: options.tcp?.sendsProxyHeader ?? false },
     onAnonymous: (reason) => anonymous.push(reason),
     onRefusedToken: (reason) => refusedTokens.push(reason),
     context: {
@@ -357,6 +369,7 @@ export async function startProxy(
       for (const peer of peers) peer.socket.destroy();
       listener.close();
       pool.close();
+      tcp?.close();
       await new Promise((resolve) => setImmediate(resolve));
     },
   };

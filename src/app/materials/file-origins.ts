@@ -23,6 +23,8 @@ import type { OwnIdentity } from '../../spiffe/own-identity.ts';
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts';
 import type { TrustBundles } from '../../spiffe/trust-bundle.ts';
 import { parseBundleFile } from '../../spiffe/trust-bundle-file.ts';
+import { DocumentError } from '../../yaml/located.ts';
+import { findUnenforceableRules } from '../agreement.ts';
 import type { FederationConfig } from '../config-trust.ts';
 import type { Config } from '../config.ts';
 import type { FileOrigin } from './file-material.ts';
@@ -57,13 +59,17 @@ export interface LoadedPolicy {
   readonly sources: readonly PolicySource[];
 }
 
-export function policyOrigin({ policy }: Config, builtinProtocols: string): FileOrigin<LoadedPolicy> {
+export function policyOrigin(config: Config, builtinProtocols: string): FileOrigin<LoadedPolicy> {
+  const { policy } = config;
   const location: PolicyLocation = { path: policy.path, builtinProtocols };
   return {
     group: policyGroup(location),
     parse: (reading) => {
       const sources = toPolicySources(reading, location);
-      return { value: { compiled: loadPolicy(sources, policy.mode), sources }, warnings: reading.warnings };
+      const compiled = loadPolicy(sources, policy.mode);
+      const problems = findUnenforceableRules(config, compiled);
+      if (problems.length > 0) throw new DocumentError(problems);
+      return { value: { compiled, sources }, warnings: reading.warnings };
     },
   };
 }
