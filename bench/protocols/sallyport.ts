@@ -23,6 +23,7 @@ access:
 const OURSELVES: Pick<Contender, 'name' | 'needs'> = { name: OWN, needs: null };
 
 export interface SallyportContenders {
+  readonly grpc: ProtocolContender;
   readonly http2: ProtocolContender;
   readonly checks: ProtocolContender;
 }
@@ -35,6 +36,7 @@ export function sallyportContenders(bundle: string): SallyportContenders {
     ],
   });
   return {
+    grpc: one(({ upstreamPort }, { port }) => formatInference(port, upstreamPort)),
     http2: one(({ upstreamPort }, { port }) => formatRegistry(port, upstreamPort)),
     checks: {
       ...OURSELVES,

@@ -64,7 +64,7 @@ export function workloadsOf(own: SallyportContenders): readonly Workload[] {
       upstream: 'grpc',
       ...GRPC_LOAD,
       ratePerSecond: RATE,
-      contenders: [NGINX_GRPC, HAPROXY_GRPC, ENVOY_GRPC],
+      contenders: [NGINX_GRPC, HAPROXY_GRPC, ENVOY_GRPC, own.grpc],
       floor: null,
     },
     {
