@@ -9,6 +9,7 @@ const SENTENCES = {
   'field-name-case': 'a field name is not in lower case (RFC 9113 §8.2.1)',
   'field-value-space': 'a field value begins or ends with whitespace (RFC 9113 §8.2.1)',
   'field-break': 'a field holds what would end its line in HTTP/1.1 (RFC 9113 §10.3)',
+  'ended-tunnel': 'a request to open a tunnel ends with its fields (RFC 8441 §4)',
   'connection-field': 'a field concerns the connection, which HTTP/2 has no fields for (RFC 9113 §8.2.2)',
 } as const;
 

@@ -23,10 +23,13 @@ interface PseudoFields {
   scheme: string | null;
   authority: string | null;
   path: string | null;
+  protocol: string | null;
 }
 
 /** What an HTTP/2 message may not have (RFC 9113 §8.2.2); `te` may be `trailers`. */
 const CONNECTION_FIELDS = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
+
+const HANDSHAKE_FIELDS = new Set(['sec-websocket-key', 'sec-websocket-accept']);
 
 const UPPER_CASE = /[A-Z]/;
 const OUTER_WHITESPACE = /^[ \t]|[ \t]$/;
@@ -72,9 +75,10 @@ export class RequestFieldsReader {
 
 /** The same request as HTTP/1.1 would have it: one line for each field, since nothing in any of them can end one. */
 function toHttp1Head(raw: RawFields, end: StreamEnd): string {
-  const pseudo: PseudoFields = { method: null, scheme: null, authority: null, path: null };
+  const pseudo: PseudoFields = { method: null, scheme: null, authority: null, path: null, protocol: null };
   const regularAt = readPseudoFields(raw, pseudo);
-  const { method, scheme, authority, path } = pseudo;
+  const { scheme, authority, path, protocol } = pseudo;
+  const method = protocol === null ? pseudo.method : readUpgradeMethod(pseudo, end);
   if (method === null || !isToken(method)) throw new Http2Error('pseudo-field');
   // CONNECT has neither path nor scheme, and is none of ours with or without.
   if (!isProxiedMethod(method)) throw new Http1Error('method-not-supported', 'request');
@@ -103,12 +107,27 @@ function toHttp1Head(raw: RawFields, end: StreamEnd): string {
       if (hosts > 1) throw new Http1Error('duplicate-field', 'request');
       continue;
     }
+    // RFC 8441 §5: of no meaning in HTTP/2, and ours to say to the upstream.
+    if (protocol !== null && HANDSHAKE_FIELDS.has(name)) continue;
     if (name === 'content-length') hasLength = true;
     lines += `${name}: ${value}\r\n`;
   }
   if (crumbs !== null) lines += `cookie: ${crumbs}\r\n`;
-  if (end === 'goes-on' && !hasLength) lines += 'transfer-encoding: chunked\r\n';
+  if (protocol !== null) lines += `connection: upgrade\r\nupgrade: ${protocol}\r\n`;
+  else if (end === 'goes-on' && !hasLength) lines += 'transfer-encoding: chunked\r\n';
   return `${method} ${path} HTTP/1.1\r\n${lines}\r\n`;
+}
+
+/**
+ * An extended CONNECT (RFC 8441 §4) asks what a GET with Upgrade asks in HTTP/1.1, and so policy is asked the same.
+ * @throws for every protocol but the one that has such a form in HTTP/1.1 that we know.
+ */
+function readUpgradeMethod({ method, protocol, authority }: PseudoFields, end: StreamEnd): string {
+  if (method !== 'CONNECT' || authority === null) throw new Http2Error('pseudo-field');
+  if (protocol !== 'websocket') throw new Http1Error('method-not-supported', 'request');
+  // The peer's half of the tunnel would be over before it begins.
+  if (end === 'ends') throw new Http2Error('ended-tunnel');
+  return 'GET';
 }
 
 /** @returns where the other fields begin. */
@@ -135,6 +154,8 @@ function pseudoKey(name: string): keyof PseudoFields | null {
       return 'authority';
     case ':path':
       return 'path';
+    case ':protocol':
+      return 'protocol';
     default:
       return null;
   }

@@ -14,6 +14,7 @@ import { forward } from './forward.ts';
 import type { LapseReason } from './lease.ts';
 import type { Loan } from './read-buffers.ts';
 import { type Refusal, refusalOfLapse, STATUS_PEER_ABORTED, statusOfRefusal, type Termination } from './refusal.ts';
+import { createWebSocketKey, readSwitching } from './switching.ts';
 import type { Upstream, UpstreamStream, UpstreamUser, UpstreamWaiter } from './upstream.ts';
 
 /** `expecting`: the peer holds its body back until it is told to go on. `congested`: the upstream takes no more at present. */
@@ -68,6 +69,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   #requestPhase: RequestPhase;
   #responsePhase: ResponsePhase = 'awaited';
   #retried = false;
+  readonly #webSocketKey: string | null;
   /** Both sides have switched: what they send is neither request nor response. */
   #isTunnel = false;
   /** What it was admitted on has lapsed, and how long it may go on all the same. */
@@ -98,6 +100,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.path = head.path;
     this.authority = head.authority;
     this.upgrade = head.upgrade;
+    this.#webSocketKey = createWebSocketKey(head);
   }
 
   /** Whether more of the request body may be handed over. */
@@ -242,14 +245,12 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   }
 
   upstreamHead(head: ResponseHead, lines: FieldLines): void {
-    const isSwitch = head.status === 101;
-    // RFC 9110 §7.8: only where it was asked to, and only to that protocol.
-    if (isSwitch && (head.upgrade === null || head.upgrade !== this.upgrade)) {
-      return this.#fail('upstream-invalid-response', 'upstream-failed');
-    }
+    const isPlain = this.upgrade === null && head.status !== 101;
+    const switching = isPlain ? 'response' : readSwitching(head, { upgrade: this.upgrade, key: this.#webSocketKey });
+    if (switching === 'invalid') return this.#fail('upstream-invalid-response', 'upstream-failed');
     const headMs = this.#context.clock.monotonicMs();
     this.#lastProgressMs = headMs;
-    if (head.status < 200 && !isSwitch) {
+    if (head.status < 200 && switching === 'response') {
       if (head.status === 100) {
         if (!this.#head.expectsContinue) return;
         if (this.#requestPhase === 'expecting') this.#requestPhase = 'arriving';
@@ -262,7 +263,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.status = head.status;
     this.#downstream.sendHead(head, lines);
     this.#answeredMs = headMs;
-    if (isSwitch) this.#tunnel();
+    if (switching === 'switch') this.#tunnel();
   }
 
   upstreamData(bytes: Buffer, loan: Loan): void {
@@ -334,6 +335,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
         decisionId: this.decisionId,
         connectionLines: this.#peer.connectionLines,
         consumesAuthorization: this.#peer.consumesAuthorization,
+        webSocketKey: this.#webSocketKey,
         identityFields,
       },
       { stream, user: this },

@@ -5,6 +5,7 @@ import type { RequestHead } from '../http1/request-head.ts';
 import { AUTHORIZATION } from './bearer-token.ts';
 import type { Permit } from './enforce.ts';
 import type { IdentityFieldFilter } from './identity-fields.ts';
+import { WEBSOCKET_KEY } from './switching.ts';
 import { continueTrace, TRACEPARENT, TRACESTATE } from './trace-context.ts';
 import type { UpstreamStream, UpstreamUser } from './upstream.ts';
 
@@ -16,6 +17,8 @@ export interface ForwardedRequest {
   /** Of connectionFields(), encoded once a connection. */
   readonly connectionLines: FieldLines;
   readonly consumesAuthorization: boolean;
+  /** Where it is not the peer's. */
+  readonly webSocketKey: string | null;
   readonly identityFields: IdentityFieldFilter;
 }
 
@@ -47,6 +50,7 @@ export function forward(
   lines = addField(lines, 'x-forwarded-host', head.authority);
   lines = addField(lines, 'x-sallyport-component', permit.component ?? 'unknown');
   lines = addField(lines, 'x-sallyport-decision-id', decisionId);
+  if (request.webSocketKey !== null) lines = addField(lines, WEBSOCKET_KEY, request.webSocketKey);
   lines = joinLines(lines, request.connectionLines);
   const target = head.query === null ? head.path : `${head.path}?${head.query}`;
   const { method, authority, body, expectsContinue, upgrade } = head;

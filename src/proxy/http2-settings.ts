@@ -27,6 +27,8 @@ export function http2Options({ maxHeadBytes, maxFieldCount, maxConcurrentStreams
     // Twice the same field is for the upstream to answer for: nothing of it frames anything here.
     strictSingleValueFields: false,
     settings: {
+      // RFC 8441 §3: whether a WebSocket may be opened, policy says.
+      enableConnectProtocol: true,
       maxConcurrentStreams,
       maxHeaderListSize: HEAD_ALLOWANCE * maxHeadBytes + FIELD_OVERHEAD * maxHeaderListPairs,
       initialWindowSize: STREAM_WINDOW_BYTES,

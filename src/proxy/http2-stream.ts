@@ -15,6 +15,7 @@ import type { Loan } from './read-buffers.ts';
 import type { Refusal, Termination } from './refusal.ts';
 import { requestRefusal } from './refused-request.ts';
 import { describeGrpcRefusal, describeRefusal } from './respond.ts';
+import { WEBSOCKET_ACCEPT } from './switching.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } =
   constants;
@@ -132,8 +133,11 @@ export class Http2Stream implements Downstream {
 
   sendHead(head: ResponseHead, lines: FieldLines): void {
     if (!this.#isOpen) return;
-    const { status, body, declaredLength } = head;
-    const fields = fieldsOf(lines);
+    const { body, declaredLength } = head;
+    const isSwitch = head.status === 101;
+    // RFC 8441 §5: a stream that has become a WebSocket says so by 200, and has no handshake besides.
+    const status = isSwitch ? 200 : head.status;
+    const fields = isSwitch ? withoutAccept(fieldsOf(lines)) : fieldsOf(lines);
     fields.unshift(':status', String(status));
     const hasBody = this.#method !== 'HEAD' && body.kind !== 'none' && !BODILESS_STATUSES.has(status);
     if (hasBody && body.kind === 'length') fields.push('content-length', String(body.bytes));
@@ -195,8 +199,9 @@ export class Http2Stream implements Downstream {
     return !this.#stream.closed && !this.#stream.destroyed;
   }
 
-  #readHead({ method, body }: RequestHead): void {
+  #readHead({ method, body, upgrade }: RequestHead): void {
     this.#method = method;
+    if (upgrade !== null) return;
     if (body.kind === 'length') this.#announcedBytes = body.bytes;
     else if (body.kind === 'none') this.#announcedBytes = 0;
   }
@@ -295,6 +300,10 @@ export class Http2Stream implements Downstream {
     this.#onGone();
     this.#owner.streamClosed(this, this.#outcome);
   }
+}
+
+function withoutAccept(fields: readonly string[]): string[] {
+  return fields.filter((_, at) => fields[at - (at % 2)] !== WEBSOCKET_ACCEPT);
 }
 
 function isGrpcRequest(raw: RawFields): boolean {
