@@ -15,6 +15,8 @@ function replaced(name: string, value: string): Fields {
   return GET.map(([other, before]) => [other, other === name ? value : before]);
 }
 
+const WEBSOCKET: Fields = [...replaced(':method', 'CONNECT'), [':protocol', 'websocket']];
+
 async function openFrames(): Promise<ProxySetting & { readonly frames: FramePeer }> {
   const setting = await openSetting((_head, socket) => socket.write(OK));
   const frames = await connectFrames(setting.proxy);
@@ -57,10 +59,9 @@ describe('a malformed request over HTTP/2 is reset, and the next on its connecti
     ['H2-87 a space in :path', replaced(':path', '/x y')],
     ['H2-88 content-length and no DATA', [...GET, ['content-length', '5']]],
     ['H2-88 content-length twice', [...GET, ['content-length', '0'], ['content-length', '0']]],
-    [
-      'H2-89 CONNECT with a :protocol that nobody offered',
-      [...replaced(':method', 'CONNECT'), [':protocol', 'websocket']],
-    ],
+    ['H2-89 :protocol without CONNECT', [...GET, [':protocol', 'websocket']]],
+    ['H2-89 :protocol twice', [...WEBSOCKET, [':protocol', 'websocket']]],
+    ['H2-89 :protocol and no :path', WEBSOCKET.filter(([name]) => name !== ':path')],
   ])('%s', async (_name, fields) => {
     const setting = await openFrames();
     setting.frames.headers(1, fields);
@@ -108,6 +109,13 @@ describe('an ambiguous request over HTTP/2 is answered as in HTTP/1.1', () => {
         [':method', 'CONNECT'],
         [':authority', 'registry'],
       ],
+      501,
+      'method-not-implemented',
+    ],
+    ['H2-89 a WebSocket that ends with its fields', WEBSOCKET, 400, 'ambiguous-request'],
+    [
+      'H2-89 another protocol',
+      [...replaced(':method', 'CONNECT'), [':protocol', 'connect-udp']],
       501,
       'method-not-implemented',
     ],
