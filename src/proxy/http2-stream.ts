@@ -28,8 +28,8 @@ export interface Http2StreamOwner {
   streamClosed(stream: Http2Stream, outcome: StreamOutcome): void;
 }
 
-/** `awaited`: nothing has been sent. `open`: the head has. `ending`: all was handed over and is being delivered. */
-type AnswerPhase = 'awaited' | 'open' | 'ending';
+/** `awaited`: there is none yet. `held`: its head is, with what came with it. `open`: its head is sent. `ending`: all is being delivered. */
+type AnswerPhase = 'awaited' | 'held' | 'open' | 'ending';
 
 // Small pieces are copied, so that the buffer they were read into can be read into again at once; larger ones are lent as they are.
 const COPIED_BYTES = 16 * 1024;
@@ -50,7 +50,11 @@ export class Http2Stream implements Downstream {
   #receivedBytes = 0;
   #isRequestWhole: boolean;
   #answer: AnswerPhase = 'awaited';
-  #hasTrailers = false;
+  /** While held. */
+  #heldHead: readonly string[] = [];
+  #heldBody: Buffer | null = null;
+  /** Whether the end of the answer waits for our word. */
+  #waitsForEnd = false;
   #trailers: readonly string[] = [];
   #outcome: StreamOutcome = 'served';
   /** While ending: until when at the latest something has to get on. */
@@ -137,34 +141,52 @@ export class Http2Stream implements Downstream {
     const isSwitch = head.status === 101;
     // RFC 8441 §5: a stream that has become a WebSocket says so by 200, and has no handshake besides.
     const status = isSwitch ? 200 : head.status;
-    const fields = isSwitch ? withoutAccept(fieldsOf(lines)) : fieldsOf(lines);
-    fields.unshift(':status', String(status));
+    const passedOn = isSwitch ? withoutAccept(fieldsOf(lines)) : fieldsOf(lines);
+    const fields = [':status', String(status), ...passedOn];
     const hasBody = this.#method !== 'HEAD' && body.kind !== 'none' && !BODILESS_STATUSES.has(status);
     if (hasBody && body.kind === 'length') fields.push('content-length', String(body.bytes));
     // As in HTTP/1.1: the answer to HEAD and a 304 say how long the body would be.
-    else if (!hasBody && declaredLength !== null && status !== 204) {
+    else if (!hasBody && declaredLength !== null && status !== 204 && status !== 205) {
       fields.push('content-length', String(declaredLength));
     }
-    // Only such a body is followed by trailers, in HTTP/1.1 as in a call of gRPC.
-    this.#hasTrailers = hasBody && body.kind === 'chunked';
-    this.#respond(fields, { endStream: !hasBody, waitForTrailers: this.#hasTrailers });
-    if (hasBody) this.#answer = 'open';
-    else this.#startDelivery(this.#context.deadlines.bodyIdleTimeoutMs);
+    if (hasBody) {
+      this.#heldHead = fields;
+      this.#answer = 'held';
+      return;
+    }
+    this.#respond(fields, { endStream: true, waitForTrailers: false });
+    this.#startDelivery(this.#context.deadlines.bodyIdleTimeoutMs);
   }
 
   sendData(bytes: Buffer, loan: Loan): void {
+    const isSmall = bytes.length <= COPIED_BYTES;
+    if (this.#answer === 'held') {
+      if (isSmall && this.#heldBody === null) {
+        this.#heldBody = Buffer.from(bytes);
+        return;
+      }
+      this.#open();
+    }
     if (this.#answer !== 'open' || !this.#isOpen) return;
-    if (bytes.length <= COPIED_BYTES) this.#stream.write(Buffer.from(bytes));
+    if (isSmall) this.#stream.write(Buffer.from(bytes));
     else this.#stream.write(bytes, loan.hold());
   }
 
-  /** Node gathers the frames of one turn of the event loop by itself. */
-  flush(): void {}
+  flush(): void {
+    if (this.#answer === 'held') this.#open();
+  }
 
   sendEnd(trailers: FieldLines): void {
-    if (this.#answer !== 'open' || !this.#isOpen) return;
-    this.#trailers = fieldsOf(trailers);
-    this.#stream.end();
+    if ((this.#answer !== 'held' && this.#answer !== 'open') || !this.#isOpen) return;
+    if (this.#answer === 'held' && trailers === NO_LINES) {
+      this.#respond(this.#heldHead, { endStream: false, waitForTrailers: false });
+      if (this.#heldBody === null) this.#stream.end();
+      else this.#stream.end(this.#heldBody);
+    } else {
+      this.#open();
+      this.#trailers = fieldsOf(trailers);
+      this.#stream.end();
+    }
     this.#startDelivery(this.#context.deadlines.bodyIdleTimeoutMs);
   }
 
@@ -184,7 +206,8 @@ export class Http2Stream implements Downstream {
     const decisionId = this.#exchange?.decisionId ?? '';
     this.#exchange = null;
     // A client of gRPC takes a reset for a fault, and tries again; a status it believes.
-    if (this.#isGrpc && this.#hasTrailers && this.#answer === 'open' && this.#isOpen) {
+    if (this.#isGrpc && (this.#answer === 'held' || this.#answer === 'open') && this.#isOpen) {
+      this.#open();
       const status = String(grpcStatusOfTermination(termination));
       this.#trailers = ['grpc-status', status, 'grpc-message', termination, 'x-sallyport-decision-id', decisionId];
       this.#stream.end();
@@ -246,6 +269,19 @@ export class Http2Stream implements Downstream {
     this.#startDelivery(this.#context.deadlines.bodyIdleTimeoutMs);
   }
 
+  /**
+   * Sends what is held. From here on the stream ends by our word alone: for one that does not wait for it, Node puts an end to the answer
+   * before it resets the stream, and half of it would look whole.
+   */
+  #open(): void {
+    if (this.#answer !== 'held' || !this.#isOpen) return;
+    this.#answer = 'open';
+    this.#waitsForEnd = true;
+    this.#respond(this.#heldHead, { endStream: false, waitForTrailers: true });
+    if (this.#heldBody !== null) this.#stream.write(this.#heldBody);
+    this.#heldBody = null;
+  }
+
   /** Without a date of ours: an HTTP/1.1 peer gets none either. */
   #respond(
     fields: readonly string[],
@@ -273,7 +309,7 @@ export class Http2Stream implements Downstream {
   }
 
   #onFinish(): void {
-    if (!this.#hasTrailers) this.#stopReading();
+    if (!this.#waitsForEnd) this.#stopReading();
   }
 
   /** The answer has been sent: what is still to come of the request is not wanted (RFC 9113 §8.1). */
