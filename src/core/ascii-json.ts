@@ -9,3 +9,11 @@
 export function escapeJson(json: string): string {
   return json.replace(/[^\n -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
+
+/** What stands in JSON as it is. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
+/** `text` as a string of JSON in printable ASCII. */
+export function quoteJson(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : escapeJson(JSON.stringify(text));
+}

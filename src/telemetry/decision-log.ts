@@ -1,9 +1,9 @@
 // The decision log: who asked for what and what was decided, gathered for a moment, then written and never waited for.
 
 import type { Clock, Schedule } from '../core/clock.ts';
-import { escapeJson } from '../core/ascii-json.ts';
-import { decisionLine } from './decision-fields.ts';
+import { DecisionLines } from './decision-fields.ts';
 import { FirstAllows } from './first-allows.ts';
+import { type LineBatch, LineGatherer } from './line-batch.ts';
 import type { LineSink } from './log-destination.ts';
 import { RateLimit } from './rate-limit.ts';
 import { PEER_ABORTED, type RequestRecord } from './recorder.ts';
@@ -26,7 +26,7 @@ export interface DecisionLogOptions {
 }
 
 const MAX_PRINCIPALS = 50_000;
-/** Escaped and handed over in one turn of the event loop: well below a millisecond. */
+/** Handed over in one turn of the event loop: well below a millisecond. */
 const MAX_BATCH = 256;
 /** Lines are gathered for this long: to hand one over, and wake the thread that writes it, costs more than to make it. */
 const GATHER_MS = 20;
@@ -36,7 +36,12 @@ export class DecisionLog {
   readonly #options: DecisionLogOptions;
   readonly #firstAllows = new FirstAllows(MAX_PRINCIPALS);
   readonly #rate: RateLimit;
-  #queue: string[] = [];
+  readonly #lines = new DecisionLines();
+  readonly #gathered = new LineGatherer();
+  /** Those before what is gathered, each as large as a batch may be. */
+  readonly #batches: LineBatch[] = [];
+  /** Records in both. */
+  #queued = 0;
   #cancelWrite: (() => void) | null = null;
   /** The last time a record was made, and how it is written. */
   #timeMs = Number.NaN;
@@ -60,13 +65,18 @@ export class DecisionLog {
   request(record: RequestRecord): void {
     if (!this.#isDue(record)) return;
     const { clock, queueEntries } = this.#options;
-    if (this.#queue.length >= queueEntries || !this.#rate.admits(record.principal ?? '', clock.monotonicMs())) {
+    if (this.#queued >= queueEntries || !this.#rate.admits(record.principal ?? '', clock.monotonicMs())) {
       this.#drop(1);
       return;
     }
-    this.#queue.push(decisionLine(record, this.#timeOf(clock.wallMs())));
-    if (this.#queue.length === 1) this.#writeIn(GATHER_MS);
-    else if (this.#queue.length === Math.min(MAX_BATCH, queueEntries >> 1)) this.#writeIn(0);
+    const line = this.#lines.line(record, this.#timeOf(clock.wallMs()));
+    if (this.#gathered.lines === MAX_BATCH || !this.#gathered.add(line)) {
+      this.#batches.push(this.#gathered.take());
+      this.#gathered.add(line);
+    }
+    this.#queued += 1;
+    if (this.#queued === 1) this.#writeIn(GATHER_MS);
+    else if (this.#queued === Math.min(MAX_BATCH, queueEntries >> 1)) this.#writeIn(0);
   }
 
   /** A policy took the place of another: the first allows count afresh. */
@@ -76,7 +86,7 @@ export class DecisionLog {
 
   /** Hands everything that waits to the destination, for a process about to end. */
   flush(): void {
-    while (this.#queue.length > 0) this.#writeBatch();
+    while (this.#queued > 0) this.#writeBatch();
     this.#writeNotice();
   }
 
@@ -102,13 +112,14 @@ export class DecisionLog {
     this.#cancelWrite?.();
     this.#cancelWrite = this.#options.schedule(delayMs, () => {
       this.#writeBatch();
-      if (this.#queue.length > 0) this.#writeIn(0);
+      if (this.#queued > 0) this.#writeIn(0);
     });
   }
 
   #writeBatch(): void {
-    const batch = this.#queue.splice(0, MAX_BATCH);
-    this.#write(batch, () => this.#drop(batch.length));
+    const { bytes, lines } = this.#batches.shift() ?? this.#gathered.take();
+    this.#queued -= lines;
+    this.#options.destination.write(bytes, () => this.#drop(lines));
   }
 
   #drop(records: number): void {
@@ -125,13 +136,9 @@ export class DecisionLog {
     this.#untold = 0;
     const time = new Date(this.#options.clock.wallMs()).toISOString();
     const line = JSON.stringify({ level: 'warn', log: 'decision', time, dropped, msg: 'decision log dropped records' });
-    this.#write([line], () => {
+    this.#options.destination.write(`${line}\n`, () => {
       this.#untold += dropped;
       this.#drop(0);
     });
-  }
-
-  #write(lines: readonly string[], onLost: () => void): void {
-    if (lines.length > 0) this.#options.destination.write(escapeJson(`${lines.join('\n')}\n`), onLost);
   }
 }

@@ -6,8 +6,10 @@ const SYNC_RETRY_MS = 5;
 const NEWLINE = 0x0a;
 
 export interface LineSink {
-  /** Takes whole lines; `onLost` is called, now or later, if they are not written. Never throws, never waits. */
-  write(lines: string, onLost: () => void): void;
+  /**
+   * Takes whole lines of ASCII, and bytes for good; `onLost` is called, now or later, if they are not written. Never throws, never waits.
+   */
+  write(lines: string | Buffer, onLost: () => void): void;
 }
 
 interface Chunk {
@@ -47,8 +49,8 @@ export class LogDestination implements LineSink {
     return this.#pendingBytes;
   }
 
-  write(lines: string, onLost: () => void): void {
-    const chunk = { bytes: Buffer.from(lines), onLost };
+  write(lines: string | Buffer, onLost: () => void): void {
+    const chunk = { bytes: typeof lines === 'string' ? Buffer.from(lines, 'latin1') : lines, onLost };
     if (this.#pendingBytes + chunk.bytes.length > this.#maxPendingBytes) {
       this.#failures += 1;
       onLost();

@@ -289,6 +289,20 @@ describe('when it is written', () => {
     expect(log.dropped).toBe(0);
   });
 
+  it('hands long lines over in several pieces, in order, and loses none', () => {
+    const { log, lines } = decisionLog({ queueEntries: 10_000 });
+    // Of which a piece holds some fifty.
+    const principal = 'p'.repeat(5_000);
+    const ids = Array.from({ length: 300 }, (_, index) => `${index}`);
+    for (const decisionId of ids) log.request(record({ decision: denied(), decisionId, principal }));
+    // More than any piece has room for.
+    log.request(record({ decision: denied(), decisionId: 'long', principal: 'p'.repeat(600_000) }));
+    log.request(record({ decision: denied(), decisionId: 'last' }));
+    log.flush();
+    expect(lines.parsed.map(({ decisionId }) => decisionId)).toEqual([...ids, 'long', 'last']);
+    expect(log.dropped).toBe(0);
+  });
+
   it('does not wait when half of what may wait is there', () => {
     const delays: number[] = [];
     const schedule: DecisionLogOptions['schedule'] = (delayMs) => {

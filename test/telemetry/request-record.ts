@@ -63,9 +63,9 @@ export class KeptLines implements LineSink {
   readonly chunks: string[] = [];
   fails = false;
 
-  write(lines: string, onLost: () => void): void {
+  write(lines: string | Buffer, onLost: () => void): void {
     if (this.fails) onLost();
-    else this.chunks.push(lines);
+    else this.chunks.push(String(lines));
   }
 
   get parsed(): readonly Record<string, unknown>[] {

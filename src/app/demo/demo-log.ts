@@ -32,7 +32,8 @@ export class DemoLog implements LineSink {
     };
   }
 
-  write(lines: string, onLost: () => void): void {
+  write(written: string | Buffer, onLost: () => void): void {
+    const lines = String(written);
     for (const [message, listeners] of this.#listeners) {
       if (listeners.size > 0 && lines.includes(JSON.stringify(message))) readAlong(lines, message, listeners);
     }

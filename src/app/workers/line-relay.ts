@@ -24,8 +24,7 @@ export function relayLines(from: Readable, destination: Destination): void {
   };
   from.on('data', (bytes: Buffer) => {
     const end = bytes.lastIndexOf(NEWLINE) + 1;
-    // Every line is ASCII.
-    if (end > 0) destination.write(Buffer.concat([unfinished, bytes.subarray(0, end)]).toString('latin1'), () => {});
+    if (end > 0) destination.write(Buffer.concat([unfinished, bytes.subarray(0, end)]), () => {});
     unfinished = Buffer.concat([end > 0 ? Buffer.alloc(0) : unfinished, bytes.subarray(end)]);
     if (bytes.length < FEW_BYTES || destination.pendingBytes > MAX_PENDING_BYTES) void pause();
   });

@@ -310,7 +310,7 @@ describe('log lines of a worker', () => {
       asyncProperty(array(stringMatching(/^[ -~]{0,40}\n?$/), { maxLength: 30 }), async (pieces) => {
         const written: string[] = [];
         const from = new PassThrough();
-        relayLines(from, { pendingBytes: 0, write: (lines) => void written.push(lines) });
+        relayLines(from, { pendingBytes: 0, write: (lines) => void written.push(String(lines)) });
         for (const piece of pieces) from.write(piece);
         from.end();
         await new Promise((done) => from.once('close', done));
@@ -330,7 +330,7 @@ describe('log lines of a worker', () => {
       get pendingBytes() {
         return pendingBytes;
       },
-      write: (lines) => void written.push(lines),
+      write: (lines) => void written.push(String(lines)),
     });
     from.write('first\n');
     await delay(0);
