@@ -6,6 +6,7 @@ import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { EveryNth } from '../../src/core/every-nth.ts';
 import { SnapshotCell } from '../../src/core/snapshot.ts';
+import type { AuthzRequest } from '../../src/policy/decide.ts';
 import type { CompiledPolicy } from '../../src/policy/matrix.ts';
 import { DecisionCache } from '../../src/policy/decision-cache.ts';
 import { loadPolicy } from '../../src/policy/load.ts';
@@ -229,6 +230,8 @@ export interface ProxyFixture {
   readonly revocations: SnapshotCell<Revocations>;
   readonly identity: SnapshotCell<OwnIdentity | null>;
   readonly pool: Upstream;
+  /** Every question put to the policy. */
+  readonly asked: AuthzRequest[];
   readonly anonymous: string[];
   /** Why tokens were not accepted. */
   readonly refusedTokens: string[];
@@ -309,6 +312,7 @@ export async function startProxy(
   const anonymous: string[] = [];
   const refusedTokens: string[] = [];
   const decided = new Gauge();
+  const asked: AuthzRequest[] = [];
   const listener = new Listener({
     host: '127.0.0.1',
     port: 0,
@@ -335,6 +339,7 @@ export async function startProxy(
         admit: (svid, trustEpoch) => cache.admit(svid, trustEpoch),
         decide: (partition, request) => {
           decided.add(1);
+          asked.push(request);
           return cache.decide(partition, policy.current, request, clock.wallMs());
         },
       },
@@ -355,6 +360,7 @@ export async function startProxy(
     revocations,
     identity,
     pool,
+    asked,
     anonymous,
     refusedTokens,
     faults,
