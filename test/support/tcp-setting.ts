@@ -2,6 +2,7 @@
 
 import { createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
+import type { UpstreamAddress } from '../../src/proxy/upstream-dial.ts';
 import { type ProxyFixture, type ProxyOptions, startProxy } from './proxy-fixture.ts';
 import type { TestSvid } from './svid-fixtures.ts';
 
@@ -145,8 +146,8 @@ export async function openTcp(
   return { server, proxy, connect, open };
 }
 
-export async function startTcp(port: number, options: ProxyOptions = {}): Promise<ProxyFixture> {
-  const proxy = await startProxy(port, { policy: CONNECT_POLICY, tcp: {}, ...options });
+export async function startTcp(upstream: number | UpstreamAddress, options: ProxyOptions = {}): Promise<ProxyFixture> {
+  const proxy = await startProxy(upstream, { policy: CONNECT_POLICY, tcp: {}, ...options });
   onTestFinished(() => proxy.close());
   return proxy;
 }
