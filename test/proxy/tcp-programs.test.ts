@@ -9,10 +9,12 @@ import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { hasRedis, RedisServer } from '../store/redis-server.ts';
 import { compilePolicy, type ProxyFixture } from '../support/proxy-fixture.ts';
-import { connectEnd, CONNECT_POLICY, type End, startTcp } from '../support/tcp-setting.ts';
+import { connectEnd, CONNECT_POLICY, type End, startTcp, TcpServer } from '../support/tcp-setting.ts';
 
 const run = promisify(execFile);
 const isInstalled = (program: string): boolean => spawnSync(program, ['-v']).status === 0;
+
+const POLICY_WITHOUT = CONNECT_POLICY.replace('[{ registry: [connect] }]', '[]');
 
 function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-tcp-'));
@@ -65,7 +67,7 @@ describe.skipIf(!hasRedis)('redis behind a TCP listener (skipped where there is 
     expect(redis.cli('publish', 'events', 'two')).toBe('1');
     await subscriber.has('two');
     const start = performance.now();
-    proxy.policy.swap(compilePolicy(CONNECT_POLICY.replace('[{ registry: [connect] }]', '[]')));
+    proxy.policy.swap(compilePolicy(POLICY_WITHOUT));
     await subscriber.ended();
     expect(performance.now() - start).toBeLessThan(1_000);
     expect(redis.cli('publish', 'events', 'three')).toBe('0');
@@ -82,6 +84,39 @@ describe.skipIf(!hasRedis)('redis behind a TCP listener (skipped where there is 
     await peer.ended();
     const expected = Array.from({ length: count }, (_, at) => `$${`m${at}`.length}\r\nm${at}\r\n`).join('');
     expect(peer.text).toBe(`${expected}+OK\r\n`);
+  });
+});
+
+describe.skipIf(spawnSync('openssl', ['version']).status !== 0)('openssl as peer (skipped without)', () => {
+  /** What it says of the end of a connection of `path`, which it keeps open until it is ended. */
+  async function endOf(path: string, onOpen: (proxy: ProxyFixture) => void): Promise<string> {
+    const server = await TcpServer.start((socket) => socket.write('hello'));
+    const proxy = await startTcp(server.port);
+    const directory = temporaryDirectory();
+    const { certificatePem, privateKeyPem } = proxy.authority.issue(path);
+    writeFileSync(join(directory, 'peer.pem'), certificatePem + privateKeyPem, { mode: 0o600 });
+    writeFileSync(join(directory, 'bundle.pem'), proxy.authority.certificatePem);
+    const credentials = ['-cert', 'peer.pem', '-key', 'peer.pem', '-CAfile', 'bundle.pem'];
+    const child = spawn('openssl', ['s_client', '-connect', `127.0.0.1:${proxy.port}`, '-quiet', ...credentials], {
+      cwd: directory,
+    });
+    onTestFinished(() => {
+      child.kill('SIGKILL');
+    });
+    let said = '';
+    child.stderr.on('data', (bytes: Buffer) => (said += String(bytes)));
+    child.stdout.once('data', () => onOpen(proxy));
+    await new Promise((resolve) => child.once('exit', resolve));
+    return said;
+  }
+
+  it('can tell a connection that was cut from a whole one', async () => {
+    const cut = await endOf('/training/job', ({ policy }) => policy.swap(compilePolicy(POLICY_WITHOUT)));
+    expect(cut).toContain('unexpected eof while reading');
+  });
+
+  it('is told of a refusal in good order', async () => {
+    expect(await endOf('/inference/server', () => undefined)).not.toContain('unexpected eof');
   });
 });
 
