@@ -69,6 +69,23 @@ describe('when policy changes', () => {
     expect(await inference.until((text) => text.endsWith('0\r\n\r\n'))).toContain('second');
   });
 
+  it('keeps server-sent events coming through a change for others, and cuts them when it is for their peer', async () => {
+    const events =
+      'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\nd\r\ndata: first\n\n\r\n';
+    const { proxy, upstream, training } = await setUp((_head, socket) => socket.write(events));
+    training.request('GET', '/events', 'accept: text/event-stream\r\n');
+    await training.until((text) => text.includes('data: first\n\n'));
+    proxy.policy.swap(compilePolicy(ARTICLE_POLICY.replace('registry: [read]', 'registry: [read, write]')));
+    upstream.sockets[0]?.write('e\r\ndata: second\n\n\r\n');
+    await training.until((text) => text.includes('data: second\n\n'));
+    const cut = training.closed();
+    proxy.policy.swap(compilePolicy(NO_TRAINING));
+    expect(await withinOneSecond(cut)).toBeLessThan(1000);
+    // The peer can tell that this is not the end of it.
+    expect(training.received).not.toContain('\r\n0\r\n');
+    expect(proxy.recorder.requests).toEqual([expect.objectContaining({ status: 200, refusal: 'policy-changed' })]);
+  });
+
   it('answers 403 to a request still waiting for its response', async () => {
     const { proxy, upstream, training } = await setUp(() => undefined);
     training.request('GET', '/slow');
