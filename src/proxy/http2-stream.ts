@@ -43,6 +43,8 @@ export class Http2Stream implements Downstream {
   readonly #context: ListenerContext;
   readonly #owner: Http2StreamOwner;
   readonly #isGrpc: boolean;
+  /** Whether the answer is one of gRPC too, so that its trailers say how the call ended. */
+  #answersGrpc = false;
   #exchange: Exchange | null = null;
   #method = '';
   /** What Content-Length announced, or null. */
@@ -150,6 +152,7 @@ export class Http2Stream implements Downstream {
       fields.push('content-length', String(declaredLength));
     }
     if (hasBody) {
+      this.#answersGrpc = this.#isGrpc && hasGrpcContentType(fields);
       this.#heldHead = fields;
       this.#answer = 'held';
       return;
@@ -205,8 +208,8 @@ export class Http2Stream implements Downstream {
   cut(termination: Termination): void {
     const decisionId = this.#exchange?.decisionId ?? '';
     this.#exchange = null;
-    // A client of gRPC takes a reset for a fault, and tries again; a status it believes.
-    if (this.#isGrpc && (this.#answer === 'held' || this.#answer === 'open') && this.#isOpen) {
+    // A client of gRPC takes a reset for a fault, and tries again; a status it believes. Any other would take the half for the whole.
+    if (this.#answersGrpc && (this.#answer === 'held' || this.#answer === 'open') && this.#isOpen) {
       this.#open();
       const status = String(grpcStatusOfTermination(termination));
       this.#trailers = ['grpc-status', status, 'grpc-message', termination, 'x-sallyport-decision-id', decisionId];
@@ -342,11 +345,20 @@ function withoutAccept(fields: readonly string[]): string[] {
   return fields.filter((_, at) => fields[at - (at % 2)] !== WEBSOCKET_ACCEPT);
 }
 
+/** PROTOCOL-HTTP2.md: a call is a POST. To anything else a refusal in a 200 would look like a success. */
 function isGrpcRequest(raw: RawFields): boolean {
-  for (let at = 0; at < raw.length; at += 2) {
-    if (raw[at] === 'content-type' && isGrpcContentType(raw[at + 1] ?? '')) return true;
+  for (let at = 0; at < raw.length; at += 2) if (raw[at] === ':method' && raw[at + 1] !== 'POST') return false;
+  return hasGrpcContentType(raw);
+}
+
+function hasGrpcContentType(fields: RawFields): boolean {
+  let isGrpc = false;
+  for (let at = 0; at < fields.length; at += 2) {
+    if (fields[at] !== 'content-type') continue;
+    if (!isGrpcContentType(fields[at + 1] ?? '')) return false;
+    isGrpc = true;
   }
-  return false;
+  return isGrpc;
 }
 
 /** Fields that occur several times have their values in a list. */

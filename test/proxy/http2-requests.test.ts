@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ARTICLE_POLICY, compilePolicy, OK } from '../support/proxy-fixture.ts';
 import { openSetting } from '../support/proxy-setting.ts';
-import { connectHttp2, request } from '../support/http2-peer.ts';
+import { CODE, connectFrames, FRAME, POST } from '../support/http2-frames.ts';
+import { answerOf, connectHttp2, request } from '../support/http2-peer.ts';
 
 const READ_ONLY = ARTICLE_POLICY.replace('    allow: [registry, feature-store]', '    allow: [{ registry: [read] }]');
 
@@ -65,6 +66,42 @@ describe('a request over HTTP/2', () => {
     expect(trailers).toMatchObject({ 'grpc-status': '7' });
     await new Promise((resolve) => call.once('close', resolve));
     expect(proxy.recorder.requests).toMatchObject([{ refusal: 'policy-changed', status: 200 }]);
+  });
+
+  it.each(['application/json', 'application/grpc-web'])(
+    'H2-92 is reset when policy turns against its answer of %s, which would look whole',
+    async (type) => {
+      const head = `HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n`;
+      const { proxy } = await openSetting((_head, socket) => socket.write(head));
+      const session = await connectHttp2(proxy);
+      const call = session.request({ ':method': 'POST', ':path': '/S/M', 'content-type': 'application/grpc' });
+      const answer = answerOf(call);
+      await new Promise((resolve) => call.once('data', resolve));
+      proxy.policy.swap(compilePolicy(READ_ONLY));
+      expect(await answer).toMatchObject({ body: 'first', rstCode: CODE.cancel, trailers: {} });
+    },
+  );
+
+  it.each(['GET', 'HEAD', 'PUT', 'DELETE'])(
+    'H2-92 with the type of gRPC is no call when its method is %s, and its denial no 200',
+    async (method) => {
+      const { proxy } = await openSetting((_head, socket) => socket.write(OK));
+      const session = await connectHttp2(proxy);
+      proxy.policy.swap(compilePolicy(ARTICLE_POLICY.replace('[registry, feature-store]', '[feature-store]')));
+      const answer = await request(session, { ':method': method, 'content-type': 'application/grpc' });
+      expect(answer).toMatchObject({ status: 403, rstCode: 0 });
+      expect(answer.headers['grpc-status']).toBeUndefined();
+    },
+  );
+
+  it('H2-92 of two types is told in HTTP that it makes no sense', async () => {
+    const { proxy } = await openSetting((_head, socket) => socket.write(OK));
+    const peer = await connectFrames(proxy);
+    await peer.greet();
+    peer.headers(1, [...POST, ['content-type', 'application/grpc'], ['content-type', 'application/json']]);
+    const answer = await peer.until(({ type, streamId }) => type === FRAME.headers && streamId === 1);
+    expect(answer?.payload.toString('latin1')).not.toContain('grpc');
+    expect(proxy.recorder.requests).toMatchObject([{ status: 400, refusal: 'ambiguous-request' }]);
   });
 });
 
