@@ -3,6 +3,7 @@
 
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Clock, Schedule } from '../core/clock.ts';
+import { GRPC_TIMEOUT, parseGrpcTimeout } from '../proxy/grpc-timeout.ts';
 import { GRPC_STATUS, type GrpcStatus } from './grpc-status.ts';
 
 export interface GrpcMethod {
@@ -26,20 +27,12 @@ const PREFIX_BYTES = 5;
 /** For a message to come whole, whatever longer time the caller has. */
 const MAX_READ_MS = 10_000;
 const CONTENT_TYPE = 'application/grpc';
-const MS_PER_UNIT: ReadonlyMap<string, number> = new Map([
-  ['H', 3_600_000],
-  ['M', 60_000],
-  ['S', 1_000],
-  ['m', 1],
-  ['u', 1 / 1_000],
-  ['n', 1 / 1_000_000],
-]);
 
 export function serveCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, parts: CallParts): void {
   const { method, clock, schedule } = parts;
   // What matters about an error is that 'close' follows it.
   stream.on('error', () => undefined);
-  const timeoutMs = readTimeout(headers['grpc-timeout']);
+  const timeoutMs = readTimeout(headers[GRPC_TIMEOUT]);
   const refusal = findRefusal(headers, method, timeoutMs);
   const deadlineMs = clock.monotonicMs() + (timeoutMs ?? 0);
   const chunks: Buffer[] = [];
@@ -95,9 +88,7 @@ function findRefusal(
 /** In milliseconds; infinite when there is none, null when it is malformed. */
 function readTimeout(text: string | string[] | undefined): number | null {
   if (text === undefined) return Number.POSITIVE_INFINITY;
-  const match = typeof text === 'string' ? /^(\d{1,8})([HMSmun])$/.exec(text) : null;
-  const msPerUnit = MS_PER_UNIT.get(match?.[2] ?? '');
-  return msPerUnit === undefined ? null : Number(match?.[1]) * msPerUnit;
+  return typeof text === 'string' ? parseGrpcTimeout(text) : null;
 }
 
 function sendMessage(stream: ServerHttp2Stream, message: Buffer): void {

@@ -11,6 +11,7 @@ import type { ListenerContext, ListenerLimits } from './context.ts';
 import type { Downstream, ExchangePeer } from './downstream.ts';
 import { enforce, type Permit } from './enforce.ts';
 import { forward } from './forward.ts';
+import { findGrpcCall, type GrpcCall } from './grpc-call.ts';
 import type { LapseReason } from './lease.ts';
 import type { Loan } from './read-buffers.ts';
 import { type Refusal, refusalOfLapse, STATUS_PEER_ABORTED, statusOfRefusal, type Termination } from './refusal.ts';
@@ -62,6 +63,8 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   readonly #head: RequestHead;
   readonly #lines: FieldLines;
   readonly #startedMs: number;
+  /** Null for what is no call of gRPC. */
+  readonly #call: GrpcCall | null;
   #request: AuthzRequest | null = null;
   #permit: Permit | null = null;
   #upstream: Upstream | null = null;
@@ -89,6 +92,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.#head = head;
     this.#lines = lines;
     this.#startedMs = startedMs;
+    this.#call = findGrpcCall(head);
     this.#lastProgressMs = startedMs;
     this.#requestPhase = hasBody(head.body) ? (head.expectsContinue ? 'expecting' : 'arriving') : 'complete';
     this.listener = context.name;
@@ -126,6 +130,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.#request = toAuthzRequest(this.#peer.id, head, route);
     const ruling = enforce(this.#decide(this.#request));
     if (ruling.effect === 'deny') return this.#refuse('denied');
+    if (this.#call?.timeoutMs === null) return this.#refuse('invalid-grpc-timeout');
     this.#permit = ruling;
     this.#upstream = route.upstream;
     const stream = route.upstream.takeIdle();
@@ -203,7 +208,9 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   /** Enforces the deadlines of a request under way; `elapsedMs` since the last call. The pool watches over one that waits. */
   sweep(nowMs: number, elapsedMs: number): void {
     if (this.#grace !== null && nowMs >= this.#grace.endsMs) return this.#endLapsed(this.#grace.reason);
-    if (this.#stream === null) return;
+    if (nowMs - this.#startedMs >= (this.#call?.timeoutMs ?? Number.POSITIVE_INFINITY))
+      return this.#fail('deadline-exceeded', 'deadline-exceeded');
+    if (this.#stream === null || this.#mayBeQuiet) return;
     const { limits, deadlines } = this.#context;
     const stillMs = nowMs - this.#lastProgressMs;
     if (this.#responsePhase === 'started') {
@@ -344,6 +351,14 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.overheadSeconds += (this.#forwardedMs - sinceMs) / 1000;
     this.#lastProgressMs = this.#forwardedMs;
     if (this.#requestPhase !== 'complete') this.#downstream.resumeRequestBody();
+  }
+
+  /** The messages of a call come when they come, in both directions, and only what is sent has to be taken. */
+  get #mayBeQuiet(): boolean {
+    if (this.#call === null || this.#downstream.isCongested) return false;
+    return (
+      this.#requestPhase === 'arriving' || (this.#requestPhase === 'complete' && this.#responsePhase === 'started')
+    );
   }
 
   #isBodyTooSlow(limits: ListenerLimits): boolean {

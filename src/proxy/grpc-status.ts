@@ -53,6 +53,7 @@ const GRPC_OF_TERMINATION: Readonly<Record<Termination, number>> = {
   'upstream-failed': GRPC.unavailable,
   'upstream-untrusted': GRPC.unavailable,
   'peer-stalled': GRPC.deadlineExceeded,
+  'deadline-exceeded': GRPC.deadlineExceeded,
   limit: GRPC.resourceExhausted,
 };
 

@@ -6,6 +6,7 @@ import { Http1Error } from '../http1/http1-error.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import { Http2Error } from '../http2/http2-error.ts';
 import { type RawFields, RequestFieldsReader } from '../http2/request-fields.ts';
+import { TrailerFieldsReader } from '../http2/trailer-fields.ts';
 import type { ListenerContext } from './context.ts';
 import type { ConnectionOwner, DownstreamConnection } from './downstream-connection.ts';
 import { http2Options, terminationOfSessionError } from './http2-settings.ts';
@@ -37,6 +38,7 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner {
   readonly #owner: ConnectionOwner;
   readonly #session: ServerHttp2Session;
   readonly #reader: RequestFieldsReader;
+  readonly #trailerReader: TrailerFieldsReader;
   readonly #streams = new Set<Http2Stream>();
   readonly #brokenStreams: TokenBucket;
   readonly #controlFrames: TokenBucket;
@@ -59,6 +61,7 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner {
     this.#owner = owner;
     this.#hasProven = owner.principal !== null;
     this.#reader = new RequestFieldsReader(context.limits, context.identityFields.isForwarded);
+    this.#trailerReader = new TrailerFieldsReader('request', context.limits, context.identityFields.isForwarded);
     this.#openedMs = context.clock.monotonicMs();
     this.#phaseSinceMs = this.#openedMs;
     this.#quietSinceMs = this.#openedMs;
@@ -146,7 +149,11 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner {
     // Broken off before it was looked at.
     if (stream.closed || stream.destroyed) return this.#onBrokenStreams(1);
     const startedMs = this.#context.clock.monotonicMs();
-    const downstream = new Http2Stream(stream, raw, { context: this.#context, owner: this });
+    const downstream = new Http2Stream(stream, raw, {
+      context: this.#context,
+      owner: this,
+      readTrailers: (fields) => this.#trailerReader.read(fields),
+    });
     this.#streams.add(downstream);
     const head = this.#readHead(raw, stream.endAfterHeaders ? 'ends' : 'goes-on');
     const { principal } = this.#owner;

@@ -3,6 +3,7 @@
 
 import { constants, performServerHandshake } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
+import { NO_LINES } from '../http1/field-lines.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import type { ListenerContext } from './context.ts';
 import { http2Options } from './http2-settings.ts';
@@ -36,7 +37,11 @@ export function refuseHttp2Peer(
       return;
     }
     if (stream.closed || stream.destroyed) return;
-    const downstream = new Http2Stream(stream, raw, { context, owner: { streamClosed: () => undefined } });
+    const downstream = new Http2Stream(stream, raw, {
+      context,
+      owner: { streamClosed: () => undefined },
+      readTrailers: () => NO_LINES,
+    });
     downstream.refuseUnrouted(refusal, principal, null);
     if (answers === 1) onAnswered();
     session.close();

@@ -2,6 +2,7 @@
 
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { type FieldLines, fieldsOf, NO_LINES } from '../http1/field-lines.ts';
+import { Http1Error } from '../http1/http1-error.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { RawFields } from '../http2/request-fields.ts';
@@ -28,6 +29,13 @@ export interface Http2StreamOwner {
   streamClosed(stream: Http2Stream, outcome: StreamOutcome): void;
 }
 
+export interface Http2StreamParts {
+  readonly context: ListenerContext;
+  readonly owner: Http2StreamOwner;
+  /** @throws {Http1Error} for what may not be in trailers. */
+  readonly readTrailers: (raw: RawFields) => FieldLines;
+}
+
 /** `awaited`: there is none yet. `held`: its head is, with what came with it. `open`: its head is sent. `ending`: all is being delivered. */
 type AnswerPhase = 'awaited' | 'held' | 'open' | 'ending';
 
@@ -51,6 +59,8 @@ export class Http2Stream implements Downstream {
   #announcedBytes: number | null = null;
   #receivedBytes = 0;
   #isRequestWhole: boolean;
+  readonly #readTrailers: Http2StreamParts['readTrailers'];
+  #requestTrailers: FieldLines = NO_LINES;
   #answer: AnswerPhase = 'awaited';
   /** While held. */
   #heldHead: readonly string[] = [];
@@ -64,11 +74,8 @@ export class Http2Stream implements Downstream {
   #stillMs = 0;
   #unsentBytes = 0;
 
-  constructor(
-    stream: ServerHttp2Stream,
-    raw: RawFields,
-    { context, owner }: { readonly context: ListenerContext; readonly owner: Http2StreamOwner },
-  ) {
+  constructor(stream: ServerHttp2Stream, raw: RawFields, { context, owner, readTrailers }: Http2StreamParts) {
+    this.#readTrailers = readTrailers;
     this.#stream = stream;
     this.#context = context;
     this.#owner = owner;
@@ -77,6 +84,7 @@ export class Http2Stream implements Downstream {
     // Nothing is read before there is somewhere to put it.
     stream.pause();
     stream.on('data', (bytes: Buffer) => this.#onData(bytes));
+    stream.on('trailers', (_fields: unknown, _flags: number, raw: RawFields) => this.#onTrailers(raw));
     stream.on('end', () => this.#onEnd());
     stream.on('drain', () => this.#exchange?.downstreamDrained());
     stream.on('wantTrailers', () => this.#onWantTrailers());
@@ -242,6 +250,15 @@ export class Http2Stream implements Downstream {
     if (!exchange.wantsRequestBody) this.#stream.pause();
   }
 
+  #onTrailers(raw: RawFields): void {
+    try {
+      this.#requestTrailers = this.#readTrailers(raw);
+    } catch (error) {
+      if (!(error instanceof Http1Error)) throw error;
+      if (this.#exchange !== null) this.#refuseBody(this.#exchange);
+    }
+  }
+
   #onEnd(): void {
     const exchange = this.#exchange;
     // The other half is open as long as there is an exchange: a closed stream has been reset, and this is not the end of a body.
@@ -249,7 +266,7 @@ export class Http2Stream implements Downstream {
     this.#isRequestWhole = true;
     if (exchange === null) return;
     if (this.#announcedBytes !== null && this.#receivedBytes < this.#announcedBytes) return this.#refuseBody(exchange);
-    exchange.requestEnd(NO_LINES);
+    exchange.requestEnd(this.#requestTrailers);
   }
 
   #refuseBody(exchange: Exchange): void {
@@ -399,6 +416,7 @@ function codeOfTermination(termination: Termination): number {
     case 'no-identity':
     case 'refused-with-body':
     case 'peer-stalled':
+    case 'deadline-exceeded':
       return NGHTTP2_CANCEL;
   }
 }

@@ -19,6 +19,8 @@ const STATUS_OF_REFUSAL = {
   'no-route': 404,
   misdirected: 421,
   'ambiguous-request': 400,
+  /** A `grpc-timeout` that says nothing: to guess one would give the call more time, or less, than its client does. */
+  'invalid-grpc-timeout': 400,
   'head-too-large': 431,
   'target-too-long': 414,
   'body-too-large': 413,
@@ -40,6 +42,8 @@ const STATUS_OF_REFUSAL = {
   'upstream-invalid-response': 502,
   'upstream-connect-timeout': 504,
   'upstream-timeout': 504,
+  /** The time is over that the client of a gRPC call gave it. */
+  'deadline-exceeded': 504,
   /** Whoever asked for a decision does not wait for it any longer. */
   'decision-late': 504,
   'internal-error': 500,
@@ -61,6 +65,7 @@ export type Termination =
   | 'upstream-failed'
   | 'upstream-untrusted'
   | 'peer-stalled'
+  | 'deadline-exceeded'
   | 'limit';
 
 /** What a request is answered that is not admitted, or no longer, for `reason`, or whose server does not prove itself any longer. */

@@ -1,0 +1,28 @@
+// What makes an exchange a call of gRPC, and how long its client gives it.
+
+import type { RequestHead } from '../http1/request-head.ts';
+import { isGrpcContentType } from './grpc-status.ts';
+import { GRPC_TIMEOUT, parseGrpcTimeout } from './grpc-timeout.ts';
+
+/** `timeoutMs`: infinite where the client gives no limit, null where what it gives is none. */
+export interface GrpcCall {
+  readonly timeoutMs: number | null;
+}
+
+/** Null for any other request: gRPC is a use of HTTP/2. */
+export function findGrpcCall({ version, fields }: Pick<RequestHead, 'version' | 'fields'>): GrpcCall | null {
+  if (version !== '2') return null;
+  let isCall = false;
+  let timeoutMs: number | null = Number.POSITIVE_INFINITY;
+  let timeouts = 0;
+  for (let at = 0; at < fields.length; at += 2) {
+    const [name, value = ''] = [fields[at], fields[at + 1]];
+    if (name === 'content-type') isCall = isGrpcContentType(value);
+    else if (name === GRPC_TIMEOUT) {
+      timeouts += 1;
+      // Of two, the server might take the other one.
+      timeoutMs = timeouts === 1 ? parseGrpcTimeout(value) : null;
+    }
+  }
+  return isCall ? { timeoutMs } : null;
+}
