@@ -3,7 +3,7 @@
 import type { IdentityFieldFilter } from '../proxy/identity-fields.ts';
 import { describeRefusal } from '../proxy/respond.ts';
 import { TRACEPARENT, TRACESTATE } from '../proxy/trace-context.ts';
-import { GRPC_STATUS, type GrpcStatus } from './grpc-status.ts';
+import { GRPC_STATUS, type GrpcStatus } from '../proxy/grpc-status.ts';
 import type { Ruling } from './judge.ts';
 import { CHECK_RESPONSE, type HeaderOption, OVERWRITE_IF_EXISTS_OR_ADD } from './messages.ts';
 import { permittedFields } from './permitted-fields.ts';

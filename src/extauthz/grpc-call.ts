@@ -4,7 +4,7 @@
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Clock, Schedule } from '../core/clock.ts';
 import { GRPC_TIMEOUT, parseGrpcTimeout } from '../proxy/grpc-timeout.ts';
-import { GRPC_STATUS, type GrpcStatus } from './grpc-status.ts';
+import { GRPC_STATUS, type GrpcStatus } from '../proxy/grpc-status.ts';
 
 export interface GrpcMethod {
   readonly path: string;

@@ -15,9 +15,6 @@ const SENTENCES = {
 
 export type Http2ErrorCode = keyof typeof SENTENCES;
 
-/** Every code there is, for tests that must be complete. */
-export const HTTP2_ERROR_CODES: readonly Http2ErrorCode[] = Object.keys(SENTENCES) as Http2ErrorCode[];
-
 /** A malformed request (RFC 9113 §8.1.1); the connection it came on can go on. */
 export class Http2Error extends SallyportError<Http2ErrorCode> {
   constructor(code: Http2ErrorCode) {

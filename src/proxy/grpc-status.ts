@@ -3,9 +3,12 @@
 
 import { type Refusal, type RefusalStatus, statusOfRefusal, type Termination } from './refusal.ts';
 
-const GRPC = {
+/** Those that we answer with. */
+export const GRPC_STATUS = {
+  ok: 0,
   invalidArgument: 3,
   deadlineExceeded: 4,
+  notFound: 5,
   permissionDenied: 7,
   resourceExhausted: 8,
   unimplemented: 12,
@@ -14,47 +17,49 @@ const GRPC = {
   unauthenticated: 16,
 } as const;
 
+export type GrpcStatus = (typeof GRPC_STATUS)[keyof typeof GRPC_STATUS];
+
 /** By the HTTP status of the refusal; clients map what is not listed to UNKNOWN, so all are. */
-const GRPC_OF_STATUS: Readonly<Record<RefusalStatus, number>> = {
-  400: GRPC.invalidArgument,
-  401: GRPC.unauthenticated,
-  403: GRPC.permissionDenied,
-  404: GRPC.unimplemented,
-  408: GRPC.deadlineExceeded,
-  413: GRPC.resourceExhausted,
-  414: GRPC.invalidArgument,
-  417: GRPC.invalidArgument,
-  421: GRPC.unimplemented,
-  431: GRPC.resourceExhausted,
-  500: GRPC.internal,
-  501: GRPC.unimplemented,
-  502: GRPC.unavailable,
-  503: GRPC.unavailable,
-  504: GRPC.deadlineExceeded,
-  505: GRPC.unimplemented,
+const GRPC_OF_STATUS: Readonly<Record<RefusalStatus, GrpcStatus>> = {
+  400: GRPC_STATUS.invalidArgument,
+  401: GRPC_STATUS.unauthenticated,
+  403: GRPC_STATUS.permissionDenied,
+  404: GRPC_STATUS.unimplemented,
+  408: GRPC_STATUS.deadlineExceeded,
+  413: GRPC_STATUS.resourceExhausted,
+  414: GRPC_STATUS.invalidArgument,
+  417: GRPC_STATUS.invalidArgument,
+  421: GRPC_STATUS.unimplemented,
+  431: GRPC_STATUS.resourceExhausted,
+  500: GRPC_STATUS.internal,
+  501: GRPC_STATUS.unimplemented,
+  502: GRPC_STATUS.unavailable,
+  503: GRPC_STATUS.unavailable,
+  504: GRPC_STATUS.deadlineExceeded,
+  505: GRPC_STATUS.unimplemented,
 };
 
 /** Of a call whose answer had begun. */
-const GRPC_OF_TERMINATION: Readonly<Record<Termination, number>> = {
-  'svid-expired': GRPC.permissionDenied,
-  'token-expired': GRPC.permissionDenied,
-  'trust-changed': GRPC.permissionDenied,
-  revoked: GRPC.permissionDenied,
-  'policy-changed': GRPC.permissionDenied,
-  'no-identity': GRPC.unauthenticated,
-  'maximum-age': GRPC.unavailable,
-  'own-svid-withdrawn': GRPC.unavailable,
-  'idle-timeout': GRPC.unavailable,
-  'head-timeout': GRPC.unavailable,
-  drain: GRPC.unavailable,
-  'drain-deadline': GRPC.unavailable,
-  'protocol-error': GRPC.internal,
-  'refused-with-body': GRPC.internal,
-  'upstream-failed': GRPC.unavailable,
-  'upstream-untrusted': GRPC.unavailable,
-  'peer-stalled': GRPC.deadlineExceeded,
-  'deadline-exceeded': GRPC.deadlineExceeded,
-  limit: GRPC.resourceExhausted,
+const GRPC_OF_TERMINATION: Readonly<Record<Termination, GrpcStatus>> = {
+  'svid-expired': GRPC_STATUS.permissionDenied,
+  'token-expired': GRPC_STATUS.permissionDenied,
+  'trust-changed': GRPC_STATUS.permissionDenied,
+  revoked: GRPC_STATUS.permissionDenied,
+  'policy-changed': GRPC_STATUS.permissionDenied,
+  'no-identity': GRPC_STATUS.unauthenticated,
+  'maximum-age': GRPC_STATUS.unavailable,
+  'own-svid-withdrawn': GRPC_STATUS.unavailable,
+  'idle-timeout': GRPC_STATUS.unavailable,
+  'head-timeout': GRPC_STATUS.unavailable,
+  drain: GRPC_STATUS.unavailable,
+  'drain-deadline': GRPC_STATUS.unavailable,
+  'protocol-error': GRPC_STATUS.internal,
+  'refused-with-body': GRPC_STATUS.internal,
+  'upstream-failed': GRPC_STATUS.unavailable,
+  'upstream-untrusted': GRPC_STATUS.unavailable,
+  'peer-stalled': GRPC_STATUS.deadlineExceeded,
+  'deadline-exceeded': GRPC_STATUS.deadlineExceeded,
+  limit: GRPC_STATUS.resourceExhausted,
 };
 
 /** PROTOCOL-HTTP2.md: `application/grpc`, then nothing, a message format or a parameter. gRPC-Web is another protocol. */
@@ -64,10 +69,10 @@ export function isGrpcContentType(value: string): boolean {
   return GRPC_CONTENT_TYPE.test(value);
 }
 
-export function grpcStatusOfRefusal(refusal: Refusal): number {
+export function grpcStatusOfRefusal(refusal: Refusal): GrpcStatus {
   return GRPC_OF_STATUS[statusOfRefusal(refusal)];
 }
 
-export function grpcStatusOfTermination(termination: Termination): number {
+export function grpcStatusOfTermination(termination: Termination): GrpcStatus {
   return GRPC_OF_TERMINATION[termination];
 }

@@ -2,8 +2,8 @@
 
 import type { TLSSocket } from 'node:tls';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
-import type { RequestRecord } from '../telemetry/recorder.ts';
 import type { ListenerContext } from './context.ts';
+import { requestRefusal } from './refused-request.ts';
 import type { Refusal } from './refusal.ts';
 
 const LINGER_MS = 2_000;
@@ -14,34 +14,11 @@ export function refuseTunnel(
   context: ListenerContext,
   { refusal, principal }: { readonly refusal: Refusal; readonly principal: SpiffeId | null },
 ): void {
-  context.recorder.request(recordOf(context, refusal, principal));
+  // No status goes with it on the wire.
+  context.recorder.request({ ...requestRefusal(context, { refusal, principal, head: null }), status: 0 });
   context.recorder.connectionTerminated(principal === null ? 'no-identity' : 'limit');
   socket.end();
   socket.resume();
   const linger = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.on('close', () => clearTimeout(linger));
-}
-
-function recordOf(context: ListenerContext, refusal: Refusal, principal: SpiffeId | null): RequestRecord {
-  return {
-    listener: context.name,
-    decision: null,
-    target: context.component,
-    refusal,
-    decisionId: context.decisionIds.next(),
-    principal,
-    actor: null,
-    method: '',
-    path: '',
-    authority: '',
-    upgrade: null,
-    status: 0,
-    traceparent: '',
-    decisionSeconds: Number.NaN,
-    overheadSeconds: Number.NaN,
-    durationSeconds: 0,
-    upstreamSeconds: Number.NaN,
-    requestBytes: 0,
-    responseBytes: 0,
-  };
 }
