@@ -28,8 +28,8 @@ async function start(policy = CONNECT_POLICY): Promise<Running> {
   const lines: Record<string, unknown>[] = [];
   const waiters: (() => void)[] = [];
   const destination = {
-    write: (text: string): void => {
-      for (const line of text.trimEnd().split('\n')) lines.push(JSON.parse(line));
+    write: (text: string | Buffer): void => {
+      for (const line of String(text).trimEnd().split('\n')) lines.push(JSON.parse(line));
       for (const waiter of waiters.splice(0)) waiter();
     },
   };
