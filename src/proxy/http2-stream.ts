@@ -114,6 +114,7 @@ export class Http2Stream implements Downstream {
     if (head !== null) this.#readHead(head);
     const record = requestRefusal(this.#context, { refusal, principal, head });
     this.#sendRefusal(refusal, record.decisionId);
+    this.#discardRequest();
     this.#context.recorder.request(record);
   }
 
@@ -211,6 +212,7 @@ export class Http2Stream implements Downstream {
 
   exchangeEnded(): void {
     this.#exchange = null;
+    this.#discardRequest();
   }
 
   cut(termination: Termination): void {
@@ -330,6 +332,11 @@ export class Http2Stream implements Downstream {
 
   #onFinish(): void {
     if (!this.#waitsForEnd) this.#stopReading();
+  }
+
+  /** A peer that does not read its answer would have us hold a window of each request for as long. */
+  #discardRequest(): void {
+    if (!this.#isRequestWhole && this.#isOpen) this.#stream.resume();
   }
 
   /** The answer has been sent: what is still to come of the request is not wanted (RFC 9113 §8.1). */

@@ -11,9 +11,10 @@ import {
   POST,
   uint32,
 } from '../support/http2-frames.ts';
-import { OK } from '../support/proxy-fixture.ts';
+import { ARTICLE_POLICY, OK } from '../support/proxy-fixture.ts';
 import { openSetting } from '../support/proxy-setting.ts';
 
+const NO_TRAINING = ARTICLE_POLICY.replace('    allow: [registry, feature-store]', '    allow: [feature-store]');
 const A_ROUND = 20;
 const ENDED = FLAG.endHeaders | FLAG.endStream;
 
@@ -159,5 +160,31 @@ describe('H2-90 a flood', () => {
     expect(await peer.goaway()).toBe(CODE.internalError);
     await peer.closed();
     expect(proxy.recorder.terminations).toEqual(['protocol-error']);
+  });
+});
+
+describe('H2-90 a peer that does not read what it is answered', () => {
+  it.each([
+    ['denied', NO_TRAINING, POST],
+    ['answered by the upstream', ARTICLE_POLICY, POST],
+    ['not understood', ARTICLE_POLICY, [...POST, ['host', 'other'] as const]],
+  ])('has nothing kept for it of a request that was %s', async (_name, policy, fields) => {
+    const { proxy } = await openSetting((_head, socket) => socket.write(OK), { policy });
+    const peer = await connectFrames(proxy);
+    // SETTINGS_INITIAL_WINDOW_SIZE 0: not an octet of any body may be sent.
+    await peer.greet(Buffer.from([0, 4, 0, 0, 0, 0]));
+    peer.headers(1, fields, 0);
+    await peer.until(({ type, streamId }) => type === FRAME.headers && streamId === 1);
+    const given = (streamId: number): number =>
+      peer.frames
+        .filter((each) => each.type === FRAME.windowUpdate && each.streamId === streamId)
+        .reduce((sum, { payload }) => sum + payload.readUInt32BE(0), 0);
+    // Half of the window of a stream and more, as fast as that of the connection is given back.
+    for (let sent = 0; sent < 192 * 1024; sent += 32 * 1024) {
+      peer.send(frame(FRAME.data, 0, 1, Buffer.alloc(16 * 1024)), frame(FRAME.data, 0, 1, Buffer.alloc(16 * 1024)));
+      await peer.until(() => given(0) >= sent);
+    }
+    await peer.until(() => given(1) > 0);
+    expect(given(1)).toBeGreaterThan(0);
   });
 });
