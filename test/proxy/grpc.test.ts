@@ -256,6 +256,32 @@ describe('gRPC from one end to the other', () => {
     expect(proxy.recorder.requests).toMatchObject([{ refusal: 'policy-changed' }]);
   });
 
+  it('goes on with a stream that a change of policy does not concern', async () => {
+    const { proxy, client } = await openGrpc(echo);
+    const stream = openChat(client);
+    stream.write(Buffer.from('one'));
+    await nextMessage(stream);
+    proxy.policy.swap(compilePolicy(ARTICLE_POLICY.replace('- registry: [read]', '- registry: [read, write]')));
+    stream.write(Buffer.from('two'));
+    expect(await nextMessage(stream)).toBe('re: two');
+    stream.end();
+    expect((await statusOf(stream)).code).toBe(status.OK);
+  });
+
+  it('TL-54 tells a client without an identity UNAUTHENTICATED', async () => {
+    const { proxy } = await openGrpc(echo);
+    const { error } = await call(connectEcho(proxy, {}, null), Buffer.from('x'));
+    expect(error?.code).toBe(status.UNAUTHENTICATED);
+    expect(proxy.recorder.requests).toMatchObject([{ refusal: 'no-identity', path: '' }]);
+  });
+
+  it('tells UNIMPLEMENTED where no route leads', async () => {
+    const { client } = await openGrpc(echo, {
+      routes: [{ host: 'elsewhere', pathPrefix: null, component: 'registry' }],
+    });
+    expect((await call(client, Buffer.from('x'))).error?.code).toBe(status.UNIMPLEMENTED);
+  });
+
   it('tells UNAVAILABLE when the server is not there', async () => {
     const proxy = await startProxy(1, { speaks: 'http/2' });
     onTestFinished(() => proxy.close());

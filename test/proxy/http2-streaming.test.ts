@@ -3,6 +3,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { ClientHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { H2cUpstream } from '../support/h2c-upstream.ts';
 import { CODE, connectFrames, FLAG, FRAME, frame, GET, POST } from '../support/http2-frames.ts';
 import { answerOf, connectHttp2, request } from '../support/http2-peer.ts';
 import {
@@ -73,6 +74,28 @@ describe('flow control over HTTP/2', () => {
     await new Promise((resolve) => stream.once('close', resolve));
     expect(received).toBe(total * MIB);
     expect(isSame).toBe(true);
+  });
+
+  it('stalls an upstream of HTTP/2 whose peer does not read', async () => {
+    let written = 0;
+    const upstream = await H2cUpstream.start((stream) => {
+      stream.respond({ ':status': 200 });
+      const write = (): void => {
+        for (let isTaken = true; isTaken && written < 64; written += 1) isTaken = stream.write(Buffer.alloc(MIB));
+        if (written < 64) stream.once('drain', write);
+        else stream.end();
+      };
+      write();
+    });
+    onTestFinished(() => upstream.close());
+    const proxy = await startProxy(upstream.port, { speaks: 'http/2' });
+    onTestFinished(() => proxy.close());
+    const session = await connectHttp2(proxy);
+    const stream = session.request({ ...REGISTRY, ':path': '/' });
+    await new Promise((resolve) => stream.once('response', resolve));
+    await untilStill(() => written);
+    expect(written * MIB).toBeLessThan(HELD_BYTES);
+    expect((await answerOf(stream)).body).toHaveLength(64 * MIB);
   });
 
   it('stalls a peer whose upstream does not read, and loses nothing', async () => {
@@ -217,6 +240,34 @@ describe('an answer over HTTP/2', () => {
     });
     stream.once('continue', () => stream.end('body'));
     expect(await answerOf(stream)).toMatchObject({ status: 200, body: 'thanks' });
+  });
+
+  it('has the trailers of its upstream, and the upstream those of the request', async () => {
+    let requestTrailers: readonly string[] = [];
+    const upstream = await H2cUpstream.start((stream) => {
+      stream.on('trailers', (_fields, _flags, raw) => {
+        requestTrailers = raw;
+      });
+      stream.resume();
+      stream.on('end', () => {
+        stream.respond({ ':status': 200 }, { waitForTrailers: true });
+        stream.on('wantTrailers', () => stream.sendTrailers({ 'x-sum': 'abc', 'x-sallyport-decision-id': 'forged' }));
+        stream.end('body');
+      });
+    });
+    onTestFinished(() => upstream.close());
+    const proxy = await startProxy(upstream.port, { speaks: 'http/2' });
+    onTestFinished(() => proxy.close());
+    const session = await connectHttp2(proxy);
+    const stream = session.request({ ...REGISTRY, ':path': '/', ':method': 'POST' }, { waitForTrailers: true });
+    stream.on('wantTrailers', () =>
+      stream.sendTrailers({ 'x-checksum': '123', 'x-spiffe-id': 'spiffe://forged/id', authorization: 'Bearer forged' }),
+    );
+    stream.end('question');
+    const { body, trailers } = await answerOf(stream);
+    expect(body).toBe('body');
+    expect(Object.entries(trailers)).toEqual([['x-sum', 'abc']]);
+    expect(requestTrailers).toEqual(['x-checksum', '123']);
   });
 
   it.each<readonly [name: string, answer: string, method: string, expected: object]>([

@@ -13,6 +13,7 @@ import {
 } from '@grpc/grpc-js';
 import { onTestFinished } from 'vitest';
 import type { ProxyFixture } from './proxy-fixture.ts';
+import type { TestSvid } from './svid-fixtures.ts';
 
 function method(name: string, requestStream: boolean, responseStream: boolean): MethodDefinition<Buffer, Buffer> {
   const same = (bytes: Buffer): Buffer => bytes;
@@ -50,13 +51,16 @@ export async function startEcho(implementation: UntypedServiceImplementation): P
 
 const EchoClient = makeGenericClientConstructor(ECHO, 'Echo');
 
-/** As `spiffe://ai.example/training/job`, over mTLS. */
-export function connectEcho(proxy: ProxyFixture, options: ClientOptions = {}): Client {
-  const { certificatePem, privateKeyPem } = proxy.authority.issue('/training/job');
+/** As `spiffe://ai.example/training/job`, over mTLS; without a certificate when `svid` is null. */
+export function connectEcho(
+  proxy: ProxyFixture,
+  options: ClientOptions = {},
+  svid: TestSvid | null = proxy.authority.issue('/training/job'),
+): Client {
   const secure = credentials.createSsl(
     Buffer.from(proxy.authority.certificatePem),
-    Buffer.from(privateKeyPem),
-    Buffer.from(certificatePem),
+    svid === null ? null : Buffer.from(svid.privateKeyPem),
+    svid === null ? null : Buffer.from(svid.certificatePem),
     { checkServerIdentity: () => undefined },
   );
   const client = new EchoClient(`127.0.0.1:${proxy.port}`, secure, {
