@@ -1,9 +1,8 @@
-// From a server to a listening one: free ports, sockets only their owner may open, and what a crash left behind.
+// From a server to a listening one: free ports, sockets only their owner may open, and what to say when that fails.
 
-import { lstatSync, unlinkSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { SallyportError } from '../core/error.ts';
-import { isSocketAbandoned, startListening, startListeningAtPath } from '../files/unix-socket.ts';
+import { listenAtPath, startListening } from '../files/unix-socket.ts';
 import { type BindAddress, formatBindAddress } from './bind-address.ts';
 
 export class ListenError extends SallyportError<'cannot-listen'> {}
@@ -14,7 +13,7 @@ export const OWNER_ONLY = 0o600;
 /** Listens, and gives the address with the port that was found free; `mode` is that of a Unix socket. Throws ListenError. */
 export async function listen(server: Server, bind: BindAddress, mode: number): Promise<BindAddress> {
   try {
-    if (bind.kind === 'unix') await listenUnix(server, bind.path, mode);
+    if (bind.kind === 'unix') await listenAtPath(server, bind.path, mode);
     else await startListening(server, () => server.listen({ host: bind.host, port: bind.port }));
   } catch (error) {
     throw toListenError(error, bind);
@@ -39,14 +38,3 @@ const EXPLANATIONS: ReadonlyMap<string, string> = new Map([
   ['EACCES', 'this process may not listen there'],
   ['ENOENT', 'there is no such directory'],
 ]);
-
-async function listenUnix(server: Server, path: string, mode: number): Promise<void> {
-  await removeStaleSocket(path);
-  await startListeningAtPath(server, path, mode);
-}
-
-/** Removes a socket nobody listens on; leaves every other thing, which then keeps us from listening. */
-async function removeStaleSocket(path: string): Promise<void> {
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return;
-  if (await isSocketAbandoned(path)) unlinkSync(path);
-}

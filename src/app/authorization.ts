@@ -14,9 +14,7 @@ import {
   type DecisionParts,
   MAX_ANONYMOUS_LINES_PER_SECOND,
 } from './decision-parts.ts';
-import { listenAt } from './listen-at.ts';
-
-const SOCKET_MODES = { owner: 0o600, group: 0o660 } as const;
+import { listenAt, SOCKET_MODES } from './listen-at.ts';
 
 export class Authorization {
   readonly #config: Config;

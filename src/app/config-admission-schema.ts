@@ -7,6 +7,9 @@ import { parseDuration } from './config-values.ts';
 
 const MAX_AUDIENCES = 16;
 
+/** Of a listener that says nothing; an egress listener cannot say anything. */
+export const DEFAULT_AUTHENTICATION = ['x509'] as const;
+
 export const authenticate = list(choice('x509', 'jwt'), 'a list of `x509`, `jwt` or both');
 
 // Read by the rules, since `/path` means a path of the own trust domain.

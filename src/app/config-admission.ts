@@ -2,7 +2,7 @@
 
 import type { LeaseTerms } from '../proxy/lease.ts';
 import { type IdPattern, parseIdPattern } from '../spiffe/id-pattern.ts';
-import { LEASE_DEFAULTS, type LeasesDocument } from './config-admission-schema.ts';
+import { DEFAULT_AUTHENTICATION, LEASE_DEFAULTS, type LeasesDocument } from './config-admission-schema.ts';
 import type { Origin } from './config-origin.ts';
 import type { ConfigDocument } from './config-schema.ts';
 
@@ -31,9 +31,10 @@ export interface DelegationConfig {
 type ListenerDocument = ConfigDocument['listeners'][number];
 
 export function toAuthenticateConfig({ authenticate, jwt }: ListenerDocument, origin: Origin): AuthenticateConfig {
+  const methods: readonly string[] = authenticate ?? DEFAULT_AUTHENTICATION;
   const pattern = (text: string): IdPattern => parseIdPattern(text, origin.trustDomain);
   return {
-    x509: authenticate.includes('x509'),
+    x509: methods.includes('x509'),
     jwt:
       jwt === undefined
         ? null

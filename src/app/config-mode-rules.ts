@@ -14,6 +14,7 @@ export function* findModeConflicts({ listeners }: Sound<ConfigDocument>): Iterab
     const path = ['listeners', at];
     switch (listener.mode) {
       case 'http':
+      case 'egress':
         yield* findHttpConflicts(listener, path);
         break;
       case 'tcp':

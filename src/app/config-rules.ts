@@ -7,6 +7,7 @@ import { findAdmissionConflicts } from './config-admission-rules.ts';
 import { findAuthorizationConflicts } from './config-authorization-rules.ts';
 import { type Conflict, type Path, type RuleSource, showPath } from './config-conflict.ts';
 import type { Sound } from './config-document.ts';
+import { findEgressConflicts } from './config-egress-rules.ts';
 import { findIdentityConflicts } from './config-identity-rules.ts';
 import { findModeConflicts } from './config-mode-rules.ts';
 import { findRevocationConflicts } from './config-revocation-rules.ts';
@@ -32,6 +33,7 @@ export function findConflicts(document: Sound<ConfigDocument>, source: RuleSourc
     ...findAdminConflicts(document, source),
     ...findLongServiceSockets(document, source),
     ...findUpstreamConflicts(document, source),
+    ...findEgressConflicts(document, source),
     ...findUnreachableRoutes(document, source),
     ...findOversizedParts(document),
     ...findUnsharableBounds(document),
@@ -146,9 +148,10 @@ function* findUnreachableRoutes({ listeners }: Sound<ConfigDocument>, source: Ru
 type SoundRoute = Sound<NonNullable<ConfigDocument['listeners'][number]['routes']>[number]> | undefined;
 
 function covers(earlier: SoundRoute, later: SoundRoute): boolean {
-  if (earlier?.host === undefined || earlier.pathPrefix === undefined) return false;
-  if (later?.host === undefined || later.pathPrefix === undefined) return false;
+  if (earlier?.host === undefined || earlier.port === undefined || earlier.pathPrefix === undefined) return false;
+  if (later?.host === undefined || later.port === undefined || later.pathPrefix === undefined) return false;
   if (earlier.host !== null && earlier.host !== later.host) return false;
+  if (earlier.port !== null && earlier.port !== later.port) return false;
   return earlier.pathPrefix === null || `${later.pathPrefix ?? ''}/`.startsWith(`${earlier.pathPrefix}/`);
 }
 

@@ -1,7 +1,7 @@
 // The configuration file's shape: every key, its notation, its bounds and its default, and nothing about how keys fit together.
 
 import { z } from 'zod';
-import { authenticate, jwt, leases } from './config-admission-schema.ts';
+import { authenticate, DEFAULT_AUTHENTICATION, jwt, leases } from './config-admission-schema.ts';
 import { authorizationService } from './config-authorization-schema.ts';
 import {
   choice,
@@ -29,6 +29,7 @@ import {
   parsePath,
   parsePathPrefix,
   parseRouteHost,
+  parseServiceBind,
   parseSize,
 } from './config-values.ts';
 
@@ -91,6 +92,9 @@ const route = mapping({
   host: text('a host name', parseRouteHost)
     .optional()
     .transform((host) => host ?? null),
+  port: count(1, 65_535)
+    .optional()
+    .transform((port) => port ?? null),
   pathPrefix: text('a path prefix such as `/api`', parsePathPrefix)
     .optional()
     .transform((prefix) => prefix ?? null),
@@ -102,15 +106,17 @@ const route = mapping({
 
 const listener = mapping({
   name: text('a name', parseName),
-  bind: text('an address such as `127.0.0.1:8443`', parseBind),
-  mode: choice('http', 'tcp').prefault('http'),
+  bind: text('an address such as `127.0.0.1:8443`', parseServiceBind),
+  mode: choice('http', 'egress', 'tcp').prefault('http'),
+  allowNonLoopback: flag().optional(),
+  openTo: choice('owner', 'group').optional(),
   component: component.optional(),
   upstream: upstream.optional(),
   serverId: serverId.optional(),
   routes: list(route, 'a list of routes').optional(),
   allowPlaintextUpstream: flag().optional(),
   proxyProtocol: choice('v2').optional(),
-  authenticate: authenticate.prefault(['x509']),
+  authenticate: authenticate.optional(),
   jwt: jwt.optional(),
   limits: limits.prefault({}),
   leases: leases.prefault({}),
@@ -190,7 +196,7 @@ function checkWhatItServes(value: object, context: z.RefinementCtx): void {
 
 /** `jwt` says how tokens are read, so it stands exactly where tokens are. */
 function checkHowItAuthenticates(value: object, context: z.RefinementCtx): void {
-  const methods: unknown = 'authenticate' in value ? value.authenticate : null;
+  const methods: unknown = 'authenticate' in value ? value.authenticate : DEFAULT_AUTHENTICATION;
   if (!Array.isArray(methods)) return;
   const takesTokens = methods.includes('jwt');
   if (takesTokens === 'jwt' in value) return;

@@ -79,9 +79,7 @@ export function formatSize(bytes: number): string {
 export function parseBind(text: string): TcpAddress {
   const wrong = (help: string): never => refuse('invalid-bind', `${quote(text)} ${help}`);
   if (text.startsWith('unix:'))
-    return wrong(
-      'is a unix socket, which only `admin` and `authorization` can bind; write an address such as `127.0.0.1:8443`',
-    );
+    return wrong('is a unix socket, which cannot be bound here; write an address such as `127.0.0.1:8443`');
   if (/^:\d*$/.test(text)) {
     return wrong(
       `names no address; write \`127.0.0.1${text}\` for this machine alone or \`0.0.0.0${text}\` for every interface`,

@@ -82,14 +82,16 @@ function toRedisView(redis: RedisConfig): object {
 }
 
 function toListenerView(listener: ListenerConfig): object {
-  const { name, bind, mode, component, routes, authenticate, proxyProtocol, limits, leases } = listener;
+  const { name, bind, mode, openTo, component, routes, authenticate, proxyProtocol, limits, leases } = listener;
+  const methods = [...(authenticate.x509 ? ['x509'] : []), ...(authenticate.jwt === null ? [] : ['jwt'])];
   return {
     name,
     bind: formatAddress(bind),
     mode,
+    openTo: bind.kind === 'unix' ? openTo : null,
     component,
     routes: routes.map(toRouteView),
-    authenticate: [...(authenticate.x509 ? ['x509'] : []), ...(authenticate.jwt === null ? [] : ['jwt'])],
+    authenticate: mode === 'egress' ? [] : methods,
     jwt: authenticate.jwt === null ? null : toJwtView(authenticate.jwt),
     proxyProtocol,
     limits: { ...limits },
@@ -129,7 +131,7 @@ function toObject(entries: Iterable<readonly [string, unknown]>): object {
   return Object.fromEntries(entries);
 }
 
-function toRouteView({ host, pathPrefix, component, upstream, serverIds }: RouteConfig): object {
+function toRouteView({ host, port, pathPrefix, component, upstream, serverIds }: RouteConfig): object {
   const serverId = serverIds.length === 0 ? null : serverIds.map(({ text }) => text);
-  return { host, pathPrefix, component, upstream: formatUpstream(upstream), serverId };
+  return { host, port, pathPrefix, component, upstream: formatUpstream(upstream), serverId };
 }

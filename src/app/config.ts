@@ -58,10 +58,13 @@ interface PolicyConfig {
 
 export interface ListenerConfig {
   readonly name: string;
-  readonly bind: TcpAddress;
+  /** A Unix socket only of `egress`. */
+  readonly bind: TcpAddress | UnixAddress;
   /** Where the configuration gives the address. */
   readonly position: SourcePosition;
   readonly mode: ListenerMode;
+  /** Who may open a Unix socket. */
+  readonly openTo: 'owner' | 'group';
   /** The component served when there are no `routes:`; null when the routes name theirs. */
   readonly component: string | null;
   /** Never empty; the first one that matches wins, and every one can. Without `routes:` one route that matches everything. */
@@ -73,11 +76,14 @@ export interface ListenerConfig {
   readonly leases: LeaseTerms;
 }
 
-export type ListenerMode = 'http' | 'tcp';
+/** `http` and `tcp` let peers in, `egress` the own program out. */
+export type ListenerMode = 'http' | 'egress' | 'tcp';
 
 export interface RouteConfig {
   /** Exact host in lower case without port, IPv6 without brackets; null for every host. */
   readonly host: string | null;
+  /** Of the authority asked for; null for every port. */
+  readonly port: number | null;
   /** `/a/b` matches itself and what is below it; unreserved characters and `/` only, no trailing slash; null for every path. */
   readonly pathPrefix: string | null;
   readonly component: string;
@@ -166,9 +172,10 @@ function toConfig(document: ConfigDocument, origin: Origin): Config {
     workers,
     listeners: document.listeners.map((listener, at) => ({
       name: listener.name,
-      bind: listener.bind,
+      bind: resolveAddress(origin, listener.bind),
       position: positionAt(root, ['listeners', at, 'bind']),
       mode: listener.mode,
+      openTo: listener.openTo ?? 'owner',
       component: listener.component ?? null,
       routes: toRoutes(listener, ['listeners', at], origin),
       authenticate: toAuthenticateConfig(listener, origin),
@@ -205,6 +212,7 @@ function toRoutes(listener: ListenerDocument, path: Path, origin: Origin): reado
   if (routes !== undefined) {
     return routes.map((route, at) => ({
       host: route.host,
+      port: route.port,
       pathPrefix: route.pathPrefix,
       component: route.component,
       upstream: resolveUpstream(origin, route.upstream),
@@ -218,6 +226,7 @@ function toRoutes(listener: ListenerDocument, path: Path, origin: Origin): reado
   return [
     {
       host: null,
+      port: null,
       pathPrefix: null,
       component,
       upstream: resolveUpstream(origin, upstream),

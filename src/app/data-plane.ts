@@ -1,6 +1,8 @@
 // The listeners of a configuration, each with its routes.
 
-import type { AdmissionSources, Authentication } from '../proxy/context.ts';
+import type { BindAddress } from '../admin/bind-address.ts';
+import type { AdmissionSources, Authentication, ListenerContext } from '../proxy/context.ts';
+import { EgressListener } from '../proxy/egress-listener.ts';
 import { Listener } from '../proxy/listener.ts';
 import { RouteTable } from '../proxy/route.ts';
 import type { TcpTerms } from '../proxy/tcp-tunnel.ts';
@@ -8,20 +10,31 @@ import { matchesIdPattern } from '../spiffe/id-pattern.ts';
 import { VerifiedTokens } from '../spiffe/verified-tokens.ts';
 import { RateLimit } from '../telemetry/rate-limit.ts';
 import type { AuthenticateConfig } from './config-admission.ts';
-import type { Config, ListenerConfig } from './config.ts';
+import type { Config, ListenerConfig, RouteConfig } from './config.ts';
 import {
   createAdmissionSources,
   createDeciding,
   type DecisionParts,
   MAX_ANONYMOUS_LINES_PER_SECOND,
 } from './decision-parts.ts';
+import { SOCKET_MODES } from './listen-at.ts';
+import { NewDestinations } from './new-destinations.ts';
 import { Upstreams } from './upstreams.ts';
 
 const VERIFIED_TOKENS = 10_000;
 
+/** One listener of whatever mode. */
+interface RunningListener {
+  /** @returns the address it listens on. @throws {Error} with the system's code when the address cannot be had. */
+  listen(): Promise<BindAddress>;
+  drain(deadlineMs: number): Promise<void>;
+  reverify(): void;
+  close(): void;
+}
+
 export class DataPlane {
   /** In the order of the configuration. */
-  readonly listeners: readonly { readonly config: ListenerConfig; readonly listener: Listener }[];
+  readonly listeners: readonly { readonly config: ListenerConfig; readonly listener: RunningListener }[];
   readonly #config: Config;
   readonly #parts: DecisionParts;
   readonly #sources: AdmissionSources;
@@ -54,10 +67,15 @@ export class DataPlane {
     this.#upstreams.close();
   }
 
-  #createListener(listener: ListenerConfig): Listener {
-    const { name, bind, mode, component, limits, leases, authenticate, routes } = listener;
+  #createListener(config: ListenerConfig): RunningListener {
+    return config.mode === 'egress' ? this.#createEgress(config) : this.#createIngress(config);
+  }
+
+  #createIngress(listener: ListenerConfig): RunningListener {
+    const { name, bind, mode, authenticate } = listener;
     const { materials, log, clock } = this.#parts;
-    return new Listener({
+    if (bind.kind === 'unix') throw new Error(`peers do not come to the unix socket of ${name}`);
+    const created = new Listener({
       host: bind.host,
       port: bind.port,
       sharesPort: this.#config.workers > 1,
@@ -73,24 +91,56 @@ export class DataPlane {
         if (!this.#anonymousLines.admits(reason, clock.monotonicMs())) return;
         log.info({ listener: name, reason, detail }, 'token not accepted');
       },
+      context: { ...this.#contextOf(listener, mode === 'tcp' ? [] : listener.routes), egress: null },
+    });
+    return {
+      listen: async () => {
+        const { address, port } = await created.listen();
+        return { kind: 'tcp', host: address, port };
+      },
+      drain: (deadlineMs) => created.drain(deadlineMs),
+      reverify: () => created.reverify(),
+      close: () => created.close(),
+    };
+  }
+
+  #createEgress(listener: ListenerConfig): RunningListener {
+    const { name, bind, openTo } = listener;
+    const { materials, recorder, log, clock } = this.#parts;
+    const { workers } = this.#config;
+    return new EgressListener({
+      bind: bind.kind === 'tcp' ? { ...bind, sharesPort: workers > 1 } : { ...bind, mode: SOCKET_MODES[openTo] },
+      sources: this.#sources,
+      policy: materials.policy,
       context: {
-        name,
-        component,
-        routes: new RouteTable(
-          (mode === 'tcp' ? [] : routes).map((route) => ({
-            host: route.host?.includes(':') === true ? `[${route.host}]` : route.host,
-            pathPrefix: route.pathPrefix,
-            component: route.component,
-            upstream: this.#upstreams.of(route),
-          })),
-        ),
-        limits,
-        deadlines: this.#config.upstream,
-        leases,
-        clock,
-        ...createDeciding(this.#parts),
+        ...this.#contextOf(listener, listener.routes),
+        egress: new NewDestinations({ listener: name, log, recorder, clock, workers }),
       },
     });
+  }
+
+  #contextOf(
+    { name, component, limits, leases }: ListenerConfig,
+    routes: readonly RouteConfig[],
+  ): Omit<ListenerContext, 'egress'> {
+    return {
+      name,
+      component,
+      routes: new RouteTable(
+        routes.map((route) => ({
+          host: route.host?.includes(':') === true ? `[${route.host}]` : route.host,
+          port: route.port,
+          pathPrefix: route.pathPrefix,
+          component: route.component,
+          upstream: this.#upstreams.of(route),
+        })),
+      ),
+      limits,
+      deadlines: this.#config.upstream,
+      leases,
+      clock: this.#parts.clock,
+      ...createDeciding(this.#parts),
+    };
   }
 
   #tcpTermsOf({ name, routes: [route], proxyProtocol }: ListenerConfig): TcpTerms {

@@ -5,6 +5,9 @@ import { toListenError } from '../admin/listen.ts';
 import { formatProblem, type SourcePosition } from '../core/source-position.ts';
 import { StartError, toProblem } from './start-error.ts';
 
+/** Permissions of a Unix socket, by who may open it. */
+export const SOCKET_MODES = { owner: 0o600, group: 0o660 } as const;
+
 /** @throws {StartError} with the place where the configuration gives the address. */
 export async function listenAt<Address>(
   { bind, position }: { readonly bind: BindAddress; readonly position: SourcePosition },

@@ -1,6 +1,6 @@
 // Where peers are served: in this process, or in several under it.
 
-import type { AddressInfo } from 'node:net';
+import type { BindAddress } from '../admin/bind-address.ts';
 import type { ReadinessCheck } from '../admin/readiness.ts';
 import type { Clock } from '../core/clock.ts';
 import type { DecisionCache } from '../policy/decision-cache.ts';
@@ -26,7 +26,7 @@ export interface Plane {
   /** What it adds to what a sidecar is ready by. */
   readonly readiness: readonly ReadinessCheck[];
   /** Resolves when every listener accepts, each of which is told. @throws {StartError} */
-  listen(onListening: (listener: ListenerConfig, address: AddressInfo) => void): Promise<void>;
+  listen(onListening: (listener: ListenerConfig, address: BindAddress) => void): Promise<void>;
   /** Of every process. */
   scrape: Telemetry['scrape'];
   /** Asks of every open connection whether it still may be. */

@@ -1,6 +1,5 @@
 // The sidecar put together: materials, telemetry, admin, and where peers are served; brought up and taken down in order.
 
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type BindAddress, formatBindAddress } from '../admin/bind-address.ts';
 import { createAdminServer, createProbeServer, type ProbeServerOptions } from '../admin/admin-server.ts';
@@ -43,7 +42,7 @@ export interface SidecarOptions extends InstrumentOptions {
 
 export interface Sidecar {
   /** By listener name. */
-  readonly listeners: ReadonlyMap<string, AddressInfo>;
+  readonly listeners: ReadonlyMap<string, BindAddress>;
   /** By name of the authorization service. */
   readonly services: ReadonlyMap<string, BindAddress>;
   readonly admin: BindAddress | null;
@@ -87,7 +86,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 }
 
 class RunningSidecar implements Sidecar {
-  readonly listeners = new Map<string, AddressInfo>();
+  readonly listeners = new Map<string, BindAddress>();
   readonly services = new Map<string, BindAddress>();
   admin: BindAddress | null = null;
   probes: BindAddress | null = null;
@@ -243,7 +242,11 @@ class RunningSidecar implements Sidecar {
   async #startListeners(): Promise<void> {
     await this.#plane.listen(({ name }, address) => {
       this.listeners.set(name, address);
-      this.#options.log.info({ listener: name, address: address.address, port: address.port }, 'listening');
+      const at =
+        address.kind === 'tcp'
+          ? { address: address.host, port: address.port }
+          : { address: formatBindAddress(address) };
+      this.#options.log.info({ listener: name, ...at }, 'listening');
     });
     await this.#authorization.listen(({ name, protocol }, address) => {
       this.services.set(name, address);

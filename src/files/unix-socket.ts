@@ -1,5 +1,6 @@
 // From a server to a listening one, and Unix sockets that only those may open who should.
 
+import { lstatSync, unlinkSync } from 'node:fs';
 import { createConnection, type Server } from 'node:net';
 
 const CONNECT_TIMEOUT_MS = 1_000;
@@ -28,6 +29,13 @@ export function startListeningAtPath(server: Server, path: string, mode: number)
       process.umask(previous);
     }
   });
+}
+
+/** As `startListeningAtPath`, in place of a socket on which nobody listens any more; every other thing there keeps us from listening. */
+export async function listenAtPath(server: Server, path: string, mode: number): Promise<void> {
+  const isSocket = lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true;
+  if (isSocket && (await isSocketAbandoned(path))) unlinkSync(path);
+  await startListeningAtPath(server, path, mode);
 }
 
 /** Whether a socket was left behind: nobody listens on it any more. */

@@ -84,6 +84,12 @@ export interface TokenTerms {
   mayCarry(peer: SpiffeId, subject: SpiffeId): boolean;
 }
 
+/** Where our own program goes out. */
+export interface EgressTerms {
+  /** It asked for a destination that no route knows. */
+  unrouted(principal: SpiffeId, authority: string): void;
+}
+
 export interface ListenerContext {
   readonly name: string;
   /** The one component behind this listener, or null when the routes name several. */
@@ -99,4 +105,6 @@ export interface ListenerContext {
   readonly timedDecisions: EveryNth;
   readonly decisionIds: DecisionIds;
   readonly identityFields: IdentityFieldFilter;
+  /** Null where peers come in. */
+  readonly egress: EgressTerms | null;
 }

@@ -119,9 +119,12 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
   /** Steps 4 to 8: may end the exchange before it returns. */
   start(): void {
     const head = this.#head;
-    const { routes, limits } = this.#context;
-    const route = routes.find(head.host, head.path);
-    if (route === null) return this.#refuse('no-route');
+    const { routes, limits, egress } = this.#context;
+    const route = routes.find(head);
+    if (route === null) {
+      egress?.unrouted(this.#peer.id, head.authority);
+      return this.#refuse('no-route');
+    }
     this.target = route.component;
     if (routes.isMisdirected(this.#peer.serverName, head.host)) return this.#refuse('misdirected');
     const { maxBodyBytes } = limits;
@@ -332,7 +335,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
 
   /** `sinceMs`: what has passed from then on is overhead. */
   #forward(permit: Permit, stream: UpstreamStream, sinceMs: number): void {
-    const { clock, identityFields } = this.#context;
+    const { clock, identityFields, egress } = this.#context;
     this.#stream = stream;
     this.traceparent = forward(
       permit,
@@ -344,6 +347,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
         consumesAuthorization: this.#peer.consumesAuthorization,
         webSocketKey: this.#webSocketKey,
         identityFields,
+        towards: egress === null ? 'service' : 'outside',
       },
       { stream, user: this },
     );

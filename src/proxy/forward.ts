@@ -20,6 +20,8 @@ export interface ForwardedRequest {
   /** Where it is not the peer's. */
   readonly webSocketKey: string | null;
   readonly identityFields: IdentityFieldFilter;
+  /** Our own service has only our word for who asks; whoever is outside has our certificate. */
+  readonly towards: 'service' | 'outside';
 }
 
 /** @returns the `traceparent` the upstream was sent. */
@@ -47,8 +49,10 @@ export function forward(
   lines = addField(lines, TRACEPARENT, trace);
   // Trace Context §3.3.1.1: a tracestate without the traceparent it belongs to means nothing.
   if (tracestate !== null && trace === traceparent) lines = addField(lines, TRACESTATE, tracestate);
-  lines = addField(lines, 'x-forwarded-host', head.authority);
-  lines = addField(lines, 'x-sallyport-component', permit.component ?? 'unknown');
+  if (request.towards === 'service') {
+    lines = addField(lines, 'x-forwarded-host', head.authority);
+    lines = addField(lines, 'x-sallyport-component', permit.component ?? 'unknown');
+  }
   lines = addField(lines, 'x-sallyport-decision-id', decisionId);
   if (request.webSocketKey !== null) lines = addField(lines, WEBSOCKET_KEY, request.webSocketKey);
   lines = joinLines(lines, request.connectionLines);

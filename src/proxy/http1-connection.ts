@@ -1,6 +1,6 @@
 // One HTTP/1.1 connection: reads requests one after another, has its session say who asks, sends what their exchanges answer.
 
-import type { TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
 import { type FieldLines, NO_LINES } from '../http1/field-lines.ts';
 import { Http1Error } from '../http1/http1-error.ts';
 import { RequestDecoder } from '../http1/request-decoder.ts';
@@ -28,7 +28,7 @@ const LINGER_MS = 2_000;
 const DRAIN_IDLE_MS = 1_000;
 
 export class Http1Connection implements Downstream, DownstreamConnection {
-  readonly #socket: TLSSocket;
+  readonly #socket: Socket;
   readonly #context: ListenerContext;
   readonly #owner: ConnectionOwner;
   readonly #read: SharedRead;
@@ -51,7 +51,7 @@ export class Http1Connection implements Downstream, DownstreamConnection {
   /** While flushing: what was still to be delivered when the phase began or this was last looked at. */
   #unsentBytes = 0;
 
-  constructor(socket: TLSSocket, context: ListenerContext, owner: ConnectionOwner) {
+  constructor(socket: Socket, context: ListenerContext, owner: ConnectionOwner) {
     this.#socket = socket;
     this.#context = context;
     this.#owner = owner;

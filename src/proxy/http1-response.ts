@@ -1,6 +1,6 @@
 // Writes responses to one HTTP/1.1 peer, framed as its version allows, in as few TLS records as their pieces permit.
 
-import type { TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
 import { CHUNK_END, chunkPrefix, encodeResponseHead, LAST_CHUNK } from '../http1/encode.ts';
 import { addField, type FieldLines } from '../http1/field-lines.ts';
 import type { RequestHead } from '../http1/request-head.ts';
@@ -13,12 +13,12 @@ type Framing = 'none' | 'length' | 'chunked' | 'until-close';
 const COALESCED_BYTES = 16 * 1024;
 
 export class Http1Response {
-  readonly #socket: TLSSocket;
+  readonly #socket: Socket;
   #framing: Framing = 'none';
   /** Not written yet, so that it can share a record with what follows. */
   #pendingHead = '';
 
-  constructor(socket: TLSSocket) {
+  constructor(socket: Socket) {
     this.#socket = socket;
   }
 

@@ -98,8 +98,12 @@ export function connectionFields(
   }
   if (actor !== null) fields.push('x-sallyport-actor', actor);
   fields.push('x-spiffe-id', id, 'x-forwarded-for', address, 'x-forwarded-proto', 'https');
-  fields.push('via', `${protocol} sallyport`);
-  return fields;
+  return [...fields, ...passageFields(protocol)];
+}
+
+/** Those of a request that leaves in our own name: whoever gets it knows from our certificate who asks. */
+export function passageFields(protocol: '1.1' | '2'): readonly string[] {
+  return ['via', `${protocol} sallyport`];
 }
 
 /** A value with `,`, `;` or `=` is quoted and its quotes are escaped, so that it stays one value of one element. */

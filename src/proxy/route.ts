@@ -1,10 +1,13 @@
 // Which component and upstream a request is for.
 
+import type { RequestHead } from '../http1/request-head.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface Route {
   /** As RequestHead.host; null matches any host. */
   readonly host: string | null;
+  /** That of the authority, 80 where it has none; null matches any port. */
+  readonly port: number | null;
   /** `/a/b`, matches on segment boundaries; null matches any path. */
   readonly pathPrefix: string | null;
   readonly component: string;
@@ -23,9 +26,11 @@ export class RouteTable {
     this.upstreams = new Set(routes.map((route) => route.upstream));
   }
 
-  find(host: string, path: string): Route | null {
+  find(head: Pick<RequestHead, 'host' | 'authority' | 'path'>): Route | null {
     for (const route of this.#routes) {
-      if ((route.host === null || route.host === host) && coversPath(route.pathPrefix, path)) return route;
+      if (route.host !== null && route.host !== head.host) continue;
+      if (route.port !== null && route.port !== portOf(head)) continue;
+      if (coversPath(route.pathPrefix, head.path)) return route;
     }
     return null;
   }
@@ -37,6 +42,12 @@ export class RouteTable {
   isMisdirected(serverName: string | null, host: string): boolean {
     return this.#hasHosts && serverName !== null && serverName !== host;
   }
+}
+
+const HTTP_PORT = 80;
+
+function portOf({ host, authority }: Pick<RequestHead, 'host' | 'authority'>): number {
+  return authority.length === host.length ? HTTP_PORT : Number(authority.slice(host.length + 1));
 }
 
 function coversPath(prefix: string | null, path: string): boolean {

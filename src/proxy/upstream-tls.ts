@@ -16,6 +16,7 @@ import type { AdmissionSources } from './context.ts';
 import { type HandshakeFailure, handshakeFailure } from './handshake-failure.ts';
 import type { LapseReason } from './lease.ts';
 import type { AnonymousReason } from './peer.ts';
+import { usableIdentity } from './own-admission.ts';
 import { ServerAdmission } from './server-admission.ts';
 import { admitPeer, type SvidAdmission } from './svid-admission.ts';
 import { contextSettings } from './tls-settings.ts';
@@ -63,10 +64,8 @@ export class UpstreamTls {
   }
 
   #dial(terms: ServerTerms, user: DialUser, onread: OnReadOpts | null): Socket {
-    const { clock, identity } = this.#sources;
-    const own = identity.current.value;
-    // The server would refuse an expired one; it need not be asked to.
-    if (own === null || clock.wallMs() >= own.svid.notAfterMs) return refusedSocket(user);
+    const own = usableIdentity(this.#sources);
+    if (own === null) return refusedSocket(user);
     const { serverName, protocol } = terms;
     const socket = connect({
       ...endpointOf(terms.address),

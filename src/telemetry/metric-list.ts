@@ -75,6 +75,13 @@ function requestMetrics(metrics: Metrics): readonly (SampledMetric | HistogramMe
       read: () => metrics.bytes.all(),
     },
     {
+      type: 'counter',
+      name: 'sallyport_new_destinations_total',
+      help: 'Requests of the own program, on egress listeners, for a destination that no route knows; all were refused.',
+      labelNames: ['listener'],
+      read: () => metrics.newDestinations.all(),
+    },
+    {
       type: 'histogram',
       name: 'sallyport_decision_duration_seconds',
       help:

@@ -29,6 +29,7 @@ const RULES: Readonly<Record<string, MergeRule>> = {
   sallyport_request_overhead_seconds: 'sum',
   sallyport_request_duration_seconds: 'sum',
   sallyport_upstream_duration_seconds: 'sum',
+  sallyport_new_destinations_total: 'sum',
   sallyport_handshakes_total: 'sum',
   sallyport_connections_open: 'sum',
   sallyport_connections_terminated_total: 'sum',

@@ -30,6 +30,7 @@ export class Metrics implements Recorder {
   readonly handshakes = new SeriesTable(['result', 'reason'], MAX_SERIES);
   readonly terminations = new SeriesTable(['reason'], MAX_SERIES);
   readonly reloads = new SeriesTable(['what', 'result'], MAX_SERIES);
+  readonly newDestinations = new SeriesTable(['listener'], MAX_LISTENERS + 1);
   readonly clockJumps = new SeriesTable(['direction'], MAX_SERIES);
   readonly decisionDuration = new Histogram(decadeBounds(FINE_STEPS, 50e-9, 10e-3));
   readonly overhead = new Histogram(decadeBounds(FINE_STEPS, 10e-6, 1));
@@ -97,6 +98,10 @@ export class Metrics implements Recorder {
 
   cacheDisagreement(): void {
     this.#cacheDisagreements += 1;
+  }
+
+  newDestination(listener: string): void {
+    this.newDestinations.series(listener).value += 1;
   }
 
   #addListener(name: string): ListenerCounts {

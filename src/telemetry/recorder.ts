@@ -70,4 +70,6 @@ export interface Recorder {
   /** The wall clock was set, or time has passed while the machine was asleep. */
   clockJump(direction: 'forward' | 'backward'): void;
   cacheDisagreement(): void;
+  /** Our own program asked for a destination that no route knows, and was refused. */
+  newDestination(listener: string): void;
 }

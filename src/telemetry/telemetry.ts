@@ -42,6 +42,7 @@ export function createTelemetry({ sources, decisionLog: logOptions }: TelemetryO
       },
       clockJump: (direction) => metrics.clockJump(direction),
       cacheDisagreement: () => metrics.cacheDisagreement(),
+      newDestination: (listener) => metrics.newDestination(listener),
     },
     scrape: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
     report: () => toReport(registry),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { changed, EXAMPLE, parseText, problemsOf } from './config-example.ts';
+import { portOf } from '../support/port-of.ts';
 
 const PLAINTEXT =
   'is not on this machine, and what is forwarded there is neither encrypted nor tied to an identity; ' +
@@ -43,7 +44,7 @@ describe('listeners', () => {
 
   it('can both ask for any free port', () => {
     const text = second('b', '127.0.0.1:0').replace('127.0.0.1:8443', '127.0.0.1:0');
-    expect(parseText(text).listeners.map(({ bind }) => bind.port)).toEqual([0, 0]);
+    expect(parseText(text).listeners.map(({ bind }) => portOf(bind))).toEqual([0, 0]);
   });
 
   it('cannot take the address that admin has by default', () => {

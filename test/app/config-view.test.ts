@@ -22,6 +22,7 @@ describe('toConfigView', () => {
           routes: [
             {
               host: null,
+              port: null,
               pathPrefix: null,
               component: 'registry',
               upstream: 'http://127.0.0.1:5000',

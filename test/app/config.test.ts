@@ -59,10 +59,12 @@ describe('parseConfig', () => {
           bind: { kind: 'tcp', host: '127.0.0.1', port: 8443 },
           position: place(10, 11),
           mode: 'http',
+          openTo: 'owner',
           component: 'registry',
           routes: [
             {
               host: null,
+              port: null,
               pathPrefix: null,
               component: 'registry',
               upstream: { scheme: 'http', address: { kind: 'tcp', host: '127.0.0.1', port: 5000 } },
@@ -305,7 +307,7 @@ describe('parseConfig refuses, with the place', () => {
     [
       'bind: 127.0.0.1:8443',
       'bind: unix:/run/a.sock',
-      '10:11 invalid-bind: `unix:/run/a.sock` is a unix socket, which only `admin` and `authorization` can bind; write an address such as `127.0.0.1:8443`',
+      '10:11 invalid-bind: only `mode: egress`, `admin` and `authorization` can bind a unix socket; write an address such as `127.0.0.1:8443`',
     ],
     [
       'bind: 127.0.0.1:8443',

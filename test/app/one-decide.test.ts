@@ -17,6 +17,7 @@ import { parseSpiffeId } from '../../src/spiffe/spiffe-id.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { connectPeer, OK, type RawPeer, ScriptedUpstream } from '../support/proxy-fixture.ts';
 import { testAuthority } from '../support/svid-fixtures.ts';
+import { portOf } from '../support/port-of.ts';
 
 const SAMPLE = 10_000;
 const POLICIES = resolve(import.meta.dirname, '../../policies');
@@ -116,7 +117,7 @@ async function statusWithoutBody(peer: RawPeer): Promise<number> {
 }
 
 it(`decides ${SAMPLE} random requests as policy explain does`, async () => {
-  const port = sidecar.listeners.get('platform')?.port ?? 0;
+  const port = portOf(sidecar.listeners.get('platform'));
   const peers = new Map<string, RawPeer>();
   for (const path of PEERS)
     peers.set(path, await connectPeer(port, testAuthority().issue(path), { ca: testAuthority().certificatePem }));

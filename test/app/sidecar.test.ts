@@ -11,6 +11,7 @@ import { createLogger } from '../../src/telemetry/logger.ts';
 import { ARTICLE_POLICY, connectPeer, OK, type RawPeer, ScriptedUpstream } from '../support/proxy-fixture.ts';
 import { type SidecarFiles, writeSidecarFiles } from '../support/sidecar-process.ts';
 import { testAuthority } from '../support/svid-fixtures.ts';
+import { portOf } from '../support/port-of.ts';
 
 let upstream: ScriptedUpstream;
 let taken: Server;
@@ -87,7 +88,7 @@ async function askSlowly(sidecar: Sidecar, path: string): Promise<RawPeer> {
 }
 
 const connect = (sidecar: Sidecar): Promise<RawPeer> =>
-  connectPeer(sidecar.listeners.get('registry')?.port ?? 0, testAuthority().issue('/training/job'), {
+  connectPeer(portOf(sidecar.listeners.get('registry')), testAuthority().issue('/training/job'), {
     ca: testAuthority().certificatePem,
   });
 
@@ -173,7 +174,7 @@ describe('a sidecar that starts', () => {
 
   it('does not let whoever may not come in fill the log', async () => {
     const sidecar = await start(asWritten);
-    const port = sidecar.listeners.get('registry')?.port ?? 0;
+    const port = portOf(sidecar.listeners.get('registry'));
     const peers = Array.from({ length: 120 }, () => connectPeer(port, null, { rejectUnauthorized: false }));
     for (const { socket } of await Promise.all(peers)) socket.destroy();
     await sidecar.close();

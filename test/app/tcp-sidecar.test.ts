@@ -11,6 +11,7 @@ import { connectPeer } from '../support/proxy-fixture.ts';
 import { type SidecarFiles, writeSidecarFiles } from '../support/sidecar-process.ts';
 import { testAuthority } from '../support/svid-fixtures.ts';
 import { CONNECT_POLICY, End, TcpServer } from '../support/tcp-setting.ts';
+import { portOf } from '../support/port-of.ts';
 
 interface Running {
   readonly files: SidecarFiles;
@@ -53,7 +54,7 @@ async function start(policy = CONNECT_POLICY): Promise<Running> {
     server,
     sidecar,
     connect: async (path) => {
-      const port = sidecar.listeners.get('registry')?.port ?? 0;
+      const port = portOf(sidecar.listeners.get('registry'));
       const { socket } = await connectPeer(port, testAuthority().issue(path), { ca: testAuthority().certificatePem });
       onTestFinished(() => {
         socket.destroy();

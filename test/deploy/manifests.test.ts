@@ -19,6 +19,7 @@ import {
   readDocuments,
   readManifests,
 } from './manifests.ts';
+import { portOf } from '../support/port-of.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const manifests = readManifests();
@@ -216,7 +217,7 @@ describe('the network', () => {
     rulesOf(direction).map(({ ports }) => ports?.map(({ port }) => port));
 
   it('is open at the mTLS listener and the probes, and towards names and the data store', () => {
-    expect(portsOf('ingress')).toEqual([[config.listeners[0]?.bind.port], [config.probes?.bind.port]]);
+    expect(portsOf('ingress')).toEqual([[portOf(config.listeners[0]?.bind)], [config.probes?.bind.port]]);
     expect(portsOf('egress')).toEqual([[53, 53], [5432]]);
     for (const { spec } of networkPolicies) {
       const selected = spec.podSelector?.matchLabels ?? {};
@@ -240,7 +241,7 @@ describe('the network', () => {
     const service = find('Service', 'registry');
     expect(service.spec.type).toBe('ClusterIP');
     expect(service.spec.ports?.map(({ port, targetPort }) => [port, targetPort])).toEqual([
-      [8443, config.listeners[0]?.bind.port],
+      [8443, portOf(config.listeners[0]?.bind)],
     ]);
     expect(template.metadata.labels).toMatchObject(present(service.spec.selector));
   });

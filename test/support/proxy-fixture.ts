@@ -1,7 +1,7 @@
 // A real listener with real engines in front of a scripted upstream, and raw clients that say exactly the bytes a test wants.
 
 import { randomFillSync } from 'node:crypto';
-import { createServer, type Socket } from 'node:net';
+import { connect as connectPlain, createServer, type Socket } from 'node:net';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { EveryNth } from '../../src/core/every-nth.ts';
@@ -11,10 +11,11 @@ import type { CompiledPolicy } from '../../src/policy/matrix.ts';
 import { DecisionCache } from '../../src/policy/decision-cache.ts';
 import { loadPolicy } from '../../src/policy/load.ts';
 import type { ListenerLimits, TokenTerms, UpstreamDeadlines } from '../../src/proxy/context.ts';
+import { type EgressBind, EgressListener } from '../../src/proxy/egress-listener.ts';
 import { Http2Pool } from '../../src/proxy/http2-pool.ts';
 import { IdentityFieldFilter } from '../../src/proxy/identity-fields.ts';
 import type { LapseAction, LapseReason } from '../../src/proxy/lease.ts';
-import { Listener } from '../../src/proxy/listener.ts';
+import { Listener, type ListenerOptions } from '../../src/proxy/listener.ts';
 import { RouteTable } from '../../src/proxy/route.ts';
 import type { TcpTerms } from '../../src/proxy/tcp-tunnel.ts';
 import { TcpUpstream, type TcpUpstreamOptions } from '../../src/proxy/tcp-upstream.ts';
@@ -113,6 +114,7 @@ export class RecordingRecorder implements Recorder {
   readonly requests: RequestRecord[] = [];
   readonly handshakes: string[] = [];
   readonly terminations: string[] = [];
+  readonly newDestinations: string[] = [];
   readonly open = new Gauge();
 
   request(record: RequestRecord): void {
@@ -134,6 +136,9 @@ export class RecordingRecorder implements Recorder {
   reload(): void {}
   clockJump(): void {}
   cacheDisagreement(): void {}
+  newDestination(listener: string): void {
+    this.newDestinations.push(listener);
+  }
 }
 
 function pick(record: RequestRecord): RequestRecord {
@@ -215,14 +220,18 @@ export interface ProxyOptions {
   readonly authentication?: { readonly x509: boolean; readonly tokens: TokenTerms | null };
   /** In place of HTTP. */
   readonly tcp?: Partial<Pick<TcpTerms, 'sendsProxyHeader'> & TcpUpstreamOptions & { readonly dial: Dial }>;
-  readonly routes?: readonly { host: string | null; pathPrefix: string | null; component: string }[];
+  readonly routes?: readonly { host: string | null; port?: number; pathPrefix: string | null; component: string }[];
+  /** An egress listener instead, at an address of its own choice or at this one; its own ID is `/training/job`. */
+  readonly egress?: EgressBind | 'anywhere';
   /** The upstream is a TLS server that has to prove one of these IDs. */
   readonly server?: { readonly ids: readonly string[]; readonly name?: string };
 }
 
 export interface ProxyFixture {
   readonly port: number;
-  readonly listener: Listener;
+  readonly listener: Pick<Listener, 'drain' | 'reverify' | 'close'>;
+  /** `principal authority` of requests for destinations that no route knows. */
+  readonly unrouted: string[];
   readonly recorder: RecordingRecorder;
   readonly authority: TestAuthority;
   readonly policy: SnapshotCell<CompiledPolicy>;
@@ -242,6 +251,8 @@ export interface ProxyFixture {
   /** Waits until at most `left` authenticated or refused connections are open. */
   untilClosed(left?: number): Promise<void>;
   connect(svid: TestSvid | null, options?: ConnectionOptions): Promise<RawPeer>;
+  /** The own program, to an egress listener. */
+  connectProgram(): Promise<RawPeer<Socket>>;
   close(): Promise<void>;
 }
 
@@ -273,7 +284,10 @@ export async function startProxy(
 ): Promise<ProxyFixture> {
   const clock = options.clock ?? systemClock;
   const authority = options.authority ?? testAuthority();
-  const own = authority.issue('/registry/proxy', { dns: ['localhost'], ips: ['127.0.0.1'] });
+  const own = authority.issue(options.egress === undefined ? '/registry/proxy' : '/training/job', {
+    dns: ['localhost'],
+    ips: ['127.0.0.1'],
+  });
   const identity = new SnapshotCell<OwnIdentity | null>(identityOf(authority, own));
   const revocations = new SnapshotCell(NO_REVOCATIONS);
   const trust = new SnapshotCell(bundlesOf(options.bundles ?? [authority]));
@@ -313,23 +327,14 @@ export async function startProxy(
   const refusedTokens: string[] = [];
   const decided = new Gauge();
   const asked: AuthzRequest[] = [];
-  const listener = new Listener({
-    host: '127.0.0.1',
-    port: 0,
-    sharesPort: false,
+  const unrouted: string[] = [];
+  const shared: Pick<ListenerOptions, 'sources' | 'policy' | 'context'> = {
     sources,
-    authentication: options.authentication ?? { x509: true, tokens: null },
     policy,
-    tcp:
-      tcp === null
-        ? null
-        : { component: 'registry', upstream: tcp, sendsProxyHeader: options.tcp?.sendsProxyHeader ?? false },
-    onAnonymous: (reason) => anonymous.push(reason),
-    onRefusedToken: (reason) => refusedTokens.push(reason),
     context: {
       name: 'registry',
       component: 'registry',
-      routes: new RouteTable(routes.map((route) => ({ ...route, upstream: pool }))),
+      routes: new RouteTable(routes.map((route) => ({ port: null, ...route, upstream: pool }))),
       limits: { ...TEST_LIMITS, ...options.limits },
       deadlines: { responseHeadTimeoutMs: 10_000, bodyIdleTimeoutMs: 10_000, ...options.deadlines },
       leases: { graceMs: options.leases?.graceMs ?? 1_000, onLapse: { ...ON_LAPSE, ...options.leases?.onLapse } },
@@ -346,10 +351,35 @@ export async function startProxy(
       timedDecisions: new EveryNth(16),
       decisionIds: new DecisionIds(randomFillSync),
       identityFields: new IdentityFieldFilter(),
+      egress:
+        options.egress === undefined
+          ? null
+          : { unrouted: (principal: string, to: string) => void unrouted.push(`${principal} ${to}`) },
     },
-  });
-  const { port } = await listener.listen();
-  const peers: RawPeer[] = [];
+  };
+  const { egress } = options;
+  const listener =
+    egress === undefined
+      ? new Listener({
+          host: '127.0.0.1',
+          port: 0,
+          sharesPort: false,
+          ...shared,
+          authentication: options.authentication ?? { x509: true, tokens: null },
+          tcp:
+            tcp === null
+              ? null
+              : { component: 'registry', upstream: tcp, sendsProxyHeader: options.tcp?.sendsProxyHeader ?? false },
+          onAnonymous: (reason) => anonymous.push(reason),
+          onRefusedToken: (reason) => refusedTokens.push(reason),
+        })
+      : new EgressListener({
+          ...shared,
+          bind: egress === 'anywhere' ? { kind: 'tcp', host: '127.0.0.1', port: 0, sharesPort: false } : egress,
+        });
+  const at = await listener.listen();
+  const port = 'port' in at ? at.port : 0;
+  const peers: RawPeer<Socket>[] = [];
   return {
     port,
     listener,
@@ -364,12 +394,18 @@ export async function startProxy(
     anonymous,
     refusedTokens,
     faults,
+    unrouted,
     untilDecided: async (count) => decided.until((reached) => reached >= count),
     untilClosed: async (left = 0) => recorder.open.until((open) => open <= left),
     connect: async (svid, overrides = {}) => {
       const peer = await connectPeer(port, svid, { ca: authority.certificatePem, ...overrides });
       peers.push(peer);
       return peer;
+    },
+    connectProgram: async () => {
+      const program = await connectProgram('path' in at ? { path: at.path } : { host: '127.0.0.1', port });
+      peers.push(program);
+      return program;
     },
     close: async () => {
       for (const peer of peers) peer.socket.destroy();
@@ -381,14 +417,14 @@ export async function startProxy(
   };
 }
 
-/** A TLS client that speaks in bytes. */
-export class RawPeer {
-  readonly socket: TLSSocket;
+/** A client that speaks in bytes. */
+export class RawPeer<Held extends Socket = TLSSocket> {
+  readonly socket: Held;
   received = '';
   ended = false;
   #waiters: (() => void)[] = [];
 
-  constructor(socket: TLSSocket) {
+  constructor(socket: Held) {
     this.socket = socket;
     socket.on('data', (bytes: Buffer) => {
       this.received += bytes.toString('latin1');
@@ -462,6 +498,19 @@ export async function connectPeer(
     socket.once('secureConnect', resolve);
     socket.once('error', reject);
     socket.once('close', () => reject(new Error('closed during the handshake')));
+  });
+  return peer;
+}
+
+/** Our own program, which speaks plaintext. */
+export async function connectProgram(
+  to: { readonly path: string } | { readonly host: string; readonly port: number },
+): Promise<RawPeer<Socket>> {
+  const socket = connectPlain(to);
+  const peer = new RawPeer(socket);
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('error', reject);
   });
   return peer;
 }

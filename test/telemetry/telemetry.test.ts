@@ -35,6 +35,7 @@ const CONTRACT: readonly (readonly [name: string, type: string, labels: readonly
   ['sallyport_revocation_list_age_seconds', 'gauge', ['list']],
   ['sallyport_revocation_list_current', 'gauge', ['list']],
   ['sallyport_clock_jumps_total', 'counter', ['direction']],
+  ['sallyport_new_destinations_total', 'counter', ['listener']],
   ['sallyport_policy_epoch', 'gauge', []],
   ['sallyport_reload_total', 'counter', ['what', 'result']],
   ['sallyport_reload_failing', 'gauge', ['what']],
@@ -130,6 +131,7 @@ function reportAll(recorder: Recorder): void {
   recorder.reload('policy', 'failure');
   recorder.cacheDisagreement();
   recorder.clockJump('forward');
+  recorder.newDestination('out');
 }
 
 describe('a scrape', () => {

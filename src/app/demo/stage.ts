@@ -210,7 +210,10 @@ function isAddressInUse(error: unknown): boolean {
 }
 
 function originsOf({ listeners }: Sidecar): Stage['origins'] {
-  const originOf = (name: ListenerName): string => `https://${HOST_NAME}:${listeners.get(name)?.port}`;
+  const originOf = (name: ListenerName): string => {
+    const at = listeners.get(name);
+    return `https://${HOST_NAME}:${at?.kind === 'tcp' ? at.port : ''}`;
+  };
   return {
     registry: originOf('registry'),
     inference: originOf('inference'),

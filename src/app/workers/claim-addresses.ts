@@ -19,7 +19,9 @@ export async function claimAddresses({ listeners }: Config): Promise<ReadonlyMap
   }
 }
 
-async function listenAlone({ bind: { host, port } }: ListenerConfig): Promise<Server> {
+async function listenAlone({ name, bind }: ListenerConfig): Promise<Server> {
+  if (bind.kind === 'unix') throw new Error(`the unix socket of ${name} cannot be shared`);
+  const { host, port } = bind;
   const server = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

@@ -1,6 +1,6 @@
 // Several processes that serve as one would: told the same in the same order, counted together, drained together, replaced one by one.
 
-import type { AddressInfo } from 'node:net';
+import type { BindAddress } from '../../admin/bind-address.ts';
 import type { ReadinessCheck } from '../../admin/readiness.ts';
 import { systemSchedule } from '../../core/clock.ts';
 import type { LogDestination } from '../../telemetry/log-destination.ts';
@@ -68,7 +68,7 @@ class Fleet implements Plane {
     this.readiness = [{ name: 'workers', run: () => this.#assess() }];
   }
 
-  async listen(onListening: (listener: ListenerConfig, address: AddressInfo) => void): Promise<void> {
+  async listen(onListening: (listener: ListenerConfig, address: BindAddress) => void): Promise<void> {
     const { config } = this.#parts;
     const addresses = await claimAddresses(config);
     const portOf = new Map(Array.from(addresses, ([name, { port }]) => [name, port]));
@@ -78,7 +78,7 @@ class Fleet implements Plane {
     await Promise.all(this.#slots.map((slot) => slot.start(begin)));
     for (const listener of config.listeners) {
       const address = addresses.get(listener.name);
-      if (address !== undefined) onListening(listener, address);
+      if (address !== undefined) onListening(listener, { kind: 'tcp', host: address.address, port: address.port });
     }
   }
 

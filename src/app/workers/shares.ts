@@ -21,7 +21,10 @@ export function toWorkerConfig(config: Config, portOf: ReadonlyMap<string, numbe
     ...config,
     listeners: config.listeners.map((listener) => ({
       ...listener,
-      bind: { ...listener.bind, port: portOf.get(listener.name) ?? listener.bind.port },
+      bind:
+        listener.bind.kind === 'tcp'
+          ? { ...listener.bind, port: portOf.get(listener.name) ?? listener.bind.port }
+          : listener.bind,
       limits: shareLimits(listener.limits),
     })),
     limits: shareLimits(config.limits),

@@ -166,7 +166,7 @@ decisionLog: { queueEntries: 100 }
 `);
     const share = toWorkerConfig(config, new Map([['registry', 40_000]]));
     expect(share.listeners[0]?.limits).toMatchObject({ maxConnections: 3, maxConnectionsPerPrincipal: 1 });
-    expect(share.listeners[0]?.bind.port).toBe(40_000);
+    expect(share.listeners[0]?.bind).toMatchObject({ port: 40_000 });
     expect(share.upstream).toMatchObject({ maxConnections: 2, maxIdleConnections: 2, maxPending: 0 });
     expect(share.cache).toMatchObject({ maxEntries: 34, maxEntriesPerPrincipal: 1 });
     expect(share.decisionLog.queueEntries).toBe(34);
