@@ -61,6 +61,7 @@ describe('the credentials of the demo', () => {
     ['registry', 'spiffe://ai.example/registry/main'],
     ['feature-store', 'spiffe://ai.example/feature-store/online'],
     ['notebook', 'spiffe://ai.example/notebook/alice'],
+    ['gateway', 'spiffe://ai.example/gateway/edge'],
     ['expired', 'expired'],
     ['foreign', 'unknown-trust-domain'],
     ['forged', 'unknown-authority'],
@@ -71,7 +72,7 @@ describe('the credentials of the demo', () => {
   });
 
   it('covers every identity with a row above', () => {
-    expect(IDENTITY_NAMES).toHaveLength(10);
+    expect(IDENTITY_NAMES).toHaveLength(11);
   });
 
   it('keeps every private key to its owner, and writes nothing else than it says', async () => {

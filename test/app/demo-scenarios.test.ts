@@ -15,8 +15,11 @@ const write = find('inference', 'PUT');
 const stranger = find('no certificate', 'GET');
 const NEVER = new AbortController().signal;
 
-function find(who: string, method: string): Scenario {
-  const scenario = all.find((candidate) => candidate.who === who && candidate.method === method);
+function find(who: string, method: string, shown?: string): Scenario {
+  const scenario = all.find(
+    (candidate) =>
+      candidate.who === who && candidate.method === method && (shown ?? candidate.shown) === candidate.shown,
+  );
   if (scenario === undefined) throw new Error(`there is no ${who} ${method}`);
   return scenario;
 }
@@ -67,9 +70,9 @@ function play(script: Script) {
     },
     close: async () => undefined,
   };
-  const services = { registry: real, inference: real, 'feature-store': real };
+  const services = { registry: real, inference: real, 'inference-grpc': real, 'feature-store': real };
   const tokenOf = async (id: string): Promise<string> => `token of ${id}`;
-  return { tap, services, clientFor: () => client, tokenOf, requests };
+  return { tap, services, clientFor: () => client, callerFor: () => client, tokenOf, requests };
 }
 
 async function complaintOf(scenario: Scenario, script: Script): Promise<string | null | undefined> {
@@ -144,6 +147,21 @@ describe('the outcome of a scenario', () => {
     ],
   ])('is not as expected when the request %s', async (_name, scenario, script, complaint) => {
     expect(await complaintOf(scenario, script)).toBe(complaint);
+  });
+
+  it('has the status of gRPC where it is a call', async () => {
+    const call = find('training', 'POST', 'gRPC ModelInfer');
+    const toldSeven = {
+      ...DENIED,
+      answer: { status: 7, decisionId: 'd' },
+      record: { decision: denied(), status: 403 },
+    };
+    expect(await complaintOf(call, toldSeven)).toBeNull();
+    expect(await complaintOf(call, { ...toldSeven, answer: { status: 0, decisionId: 'd' } })).toBe(
+      'the status is 0, not 7',
+    );
+    const [group] = await runScenarios([{ title: '', scenarios: [call] }], play(toldSeven), NEVER);
+    expect(group?.outcomes[0]?.actual).toMatchObject({ effect: 'deny', status: 7 });
   });
 
   it('brings the token, and is then expected in the name of its subject', async () => {

@@ -122,7 +122,9 @@ describe('the demo', () => {
       expect(line.length, line).toBeLessThanOrEqual(100);
     }
     expect(isAsExpected).toBe(true);
-    expect(portsIn(output)).toHaveLength(3);
+    expect(output).toMatch(/✓ gateway → inference +gRPC ModelInfer +allow 0 +allow 0 +allowed-by-rule/);
+    expect(output).toMatch(/✓ training → inference +gRPC ModelInfer +deny 7 +deny 7 +denied-by-rule/);
+    expect(portsIn(output)).toHaveLength(4);
     for (const port of portsIn(output)) expect(await isListening(port)).toBe(false);
   });
 
@@ -137,8 +139,8 @@ describe('the demo', () => {
 
   it('does not start without a valid policy', async () => {
     const policyFile = join(directory, 'invalid.yaml');
-    writeFileSync(policyFile, 'version: 1\n');
-    await expect(runOnce({ policyFile })).rejects.toThrow(policyFile);
+    writeFileSync(policyFile, 'version: 0\n');
+    await expect(runOnce({ policyFile })).rejects.toThrow('certs-dev/demo/policy/invalid.yaml');
   });
 
   it('ends early, and not well, when it is told to stop', async () => {
@@ -193,6 +195,7 @@ describe('the demo', () => {
     expect(config.listeners.map(({ name, authenticate }) => [name, authenticate.jwt?.audiences ?? null])).toEqual([
       ['registry', null],
       ['inference', null],
+      ['inference-grpc', null],
       ['feature-store', ['spiffe://ai.example/feature-store']],
     ]);
     expect(parseRevocationDocument(readFileSync(revocations), revocations, TRUST_DOMAIN)).toEqual([]);
@@ -272,7 +275,13 @@ describe('ports that somebody has', () => {
 
   it('are left alone, and others taken', async () => {
     const taken = await takePort(0);
-    const preferredPorts: Ports = { registry: taken, inference: taken, 'feature-store': taken, admin: taken };
+    const preferredPorts: Ports = {
+      registry: taken,
+      inference: taken,
+      'inference-grpc': taken,
+      'feature-store': taken,
+      admin: taken,
+    };
     expect(await replaceTakenPorts(preferredPorts)).toEqual(ANY_PORTS);
     expect(await portsOfStage({ preferredPorts })).not.toContain(taken);
   });
@@ -353,7 +362,7 @@ describe('the demo as a process', () => {
     const demo = follow(child);
     await demo.until(LAST_WORD);
     const ports = portsIn(demo.output);
-    expect(ports, demo.output).toHaveLength(3);
+    expect(ports, demo.output).toHaveLength(4);
     for (const port of ports) expect(await isListening(port)).toBe(true);
     const metrics = /^metrics +(\S+)$/m.exec(demo.output)?.[1] ?? '';
     expect(await (await fetch(metrics)).text()).toContain('sallyport_request_overhead_seconds_count');
@@ -383,7 +392,7 @@ describe('the demo as a process', () => {
     expect(readdirSync(directory)).toEqual(['certs-dev']);
     expect(readdirSync(join(directory, 'certs-dev')).sort()).toEqual(['bundle.pem', 'ca.key', 'ca.pem', 'demo']);
     const left = readdirSync(join(directory, 'certs-dev/demo')).filter((name) => !/\.(?:key|pem)$/.test(name));
-    expect(left.sort()).toEqual(['demo.log', 'demo.yaml', 'revocations.yaml']);
+    expect(left.sort()).toEqual(['demo.log', 'demo.yaml', 'policy', 'revocations.yaml']);
   });
 
   it('invites to revoke a peer that is connected, shows that its stream is cut, and that it is let in again', async () => {
@@ -413,7 +422,7 @@ describe('the demo as a process', () => {
     child.kill('SIGTERM');
     expect(await demo.ended, demo.output).toBe(1);
     expect(demo.output).not.toContain('curl');
-    expect(portsIn(demo.output)).toHaveLength(3);
+    expect(portsIn(demo.output)).toHaveLength(4);
     for (const port of portsIn(demo.output)) expect(await isListening(port)).toBe(false);
   });
 

@@ -10,6 +10,8 @@ export interface DemoFiles {
   /** Emptied at every start: no key outlives the next demo. */
   readonly folder: string;
   readonly config: string;
+  /** A directory: all policies in it are one. */
+  readonly policy: string;
   readonly revocations: string;
   /** Of the agent, unless the path is longer than that of a socket may be. */
   readonly socket: string;
@@ -27,6 +29,7 @@ export function demoFilesIn(directory: string): DemoFiles {
     bundle: join(directory, 'bundle.pem'),
     folder,
     config: join(folder, 'demo.yaml'),
+    policy: join(folder, 'policy'),
     revocations: join(folder, 'revocations.yaml'),
     socket: join(folder, 'agent.sock'),
     log: join(folder, 'demo.log'),

@@ -31,6 +31,7 @@ export const IDENTITIES = {
   registry: workload('/registry/main'),
   'feature-store': workload('/feature-store/online'),
   notebook: workload('/notebook/alice'),
+  gateway: workload('/gateway/edge'),
   expired: { ...workload('/training/job-0'), expiresInMs: -SVID_TTL_MS },
   foreign: { ...workload('/training/job-1', OTHER_TRUST_DOMAIN), issuer: 'other' },
   forged: { ...workload('/training/job-1'), issuer: 'rogue' },

@@ -1,4 +1,4 @@
-// The three listeners of the demo: which service stands behind each, and at which port it is asked for.
+// The listeners of the demo: which service stands behind each, and at which port it is asked for.
 
 import { createServer } from 'node:net';
 import { TRUST_DOMAIN } from './identities.ts';
@@ -8,10 +8,17 @@ export const HOST = '127.0.0.1';
 export const HOST_NAME = 'localhost';
 const HOST_IPV6 = '::1';
 
-/** Names of listeners, and of the components in the policy that they serve. */
-export const LISTENER_NAMES = ['registry', 'inference', 'feature-store'] as const;
+export const LISTENER_NAMES = ['registry', 'inference', 'inference-grpc', 'feature-store'] as const;
 
 export type ListenerName = (typeof LISTENER_NAMES)[number];
+
+/** What asks there calls by gRPC. */
+export const GRPC_LISTENER: ListenerName = 'inference-grpc';
+
+/** Of the policy: what a listener serves. */
+export function componentOf(name: ListenerName): string {
+  return name === GRPC_LISTENER ? 'inference' : name;
+}
 
 /** The listener that takes JWT-SVIDs too, and whom they have to be for. */
 export const TOKEN_LISTENER: ListenerName = 'feature-store';
@@ -22,8 +29,14 @@ type PortName = ListenerName | 'admin';
 /** 0 is any free port. */
 export type Ports = Readonly<Record<PortName, number>>;
 
-export const PREFERRED_PORTS: Ports = { registry: 8443, inference: 8444, 'feature-store': 8445, admin: 9901 };
-export const ANY_PORTS: Ports = { registry: 0, inference: 0, 'feature-store': 0, admin: 0 };
+export const PREFERRED_PORTS: Ports = {
+  registry: 8443,
+  inference: 8444,
+  'inference-grpc': 8446,
+  'feature-store': 8445,
+  admin: 9901,
+};
+export const ANY_PORTS: Ports = { registry: 0, inference: 0, 'inference-grpc': 0, 'feature-store': 0, admin: 0 };
 
 /** `preferred` with 0 for each port that somebody has. */
 export async function replaceTakenPorts(preferred: Ports): Promise<Ports> {
@@ -31,6 +44,7 @@ export async function replaceTakenPorts(preferred: Ports): Promise<Ports> {
   return {
     registry: await freeOf('registry'),
     inference: await freeOf('inference'),
+    'inference-grpc': await freeOf('inference-grpc'),
     'feature-store': await freeOf('feature-store'),
     admin: await freeOf('admin'),
   };

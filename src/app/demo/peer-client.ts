@@ -108,7 +108,8 @@ function startAsking(origin: string, options: RequestOptions, body: Buffer | und
   });
 }
 
-function callerIn(field: (name: string) => string | null): Caller | null {
+/** What the service repeated of what it was told. */
+export function callerIn(field: (name: string) => string | null): Caller | null {
   const decisionId = field(CALLER_FIELDS.decisionId);
   if (decisionId === null) return null;
   return { spiffeId: field(CALLER_FIELDS.spiffeId), component: field(CALLER_FIELDS.component), decisionId };

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import type { SpiffeId } from '../../spiffe/spiffe-id.ts';
 import type { Observation } from './decision-tap.ts';
 import { IDENTITIES, type IdentityName, WORKLOADS } from './identities.ts';
+import { GRPC_LISTENER } from './listeners.ts';
 import type { PeerAnswer, PeerRequest } from './peer-client.ts';
 import type { Scenario, ScenarioGroup } from './scenarios.ts';
 import type { Stage } from './stage.ts';
@@ -20,7 +21,7 @@ export interface OutcomeGroup {
   readonly outcomes: readonly Outcome[];
 }
 
-type Scene = Pick<Stage, 'clientFor' | 'services' | 'tap' | 'tokenOf'>;
+type Scene = Pick<Stage, 'clientFor' | 'callerFor' | 'services' | 'tap' | 'tokenOf'>;
 
 /** One request after another, in order: later ones read what earlier ones wrote. Stops in between when told to. */
 export async function runScenarios(
@@ -41,13 +42,14 @@ export async function runScenarios(
 }
 
 async function runScenario(scenario: Scenario, scene: Scene): Promise<Outcome> {
-  const { clientFor, services, tap } = scene;
+  const { clientFor, callerFor, services, tap } = scene;
   const request = await withToken(scenario, scene);
   const service = services[scenario.to];
   const before = service.requests;
   let answer: PeerAnswer;
   try {
-    answer = await clientFor(scenario.as, scenario.to).ask(request);
+    const client = scenario.to === GRPC_LISTENER ? callerFor(scenario.as) : clientFor(scenario.as, scenario.to);
+    answer = await client.ask(request);
   } catch (error) {
     const why = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     return { scenario, actual: { effect: 'fail', reason: 'no-answer' }, complaint: `there was no answer: ${why}` };
@@ -58,7 +60,9 @@ async function runScenario(scenario: Scenario, scene: Scene): Promise<Outcome> {
     return { scenario, actual: { effect: 'fail', reason: 'no-record' }, complaint };
   }
   const reached = service.requests - before;
-  return { scenario, actual: observation, complaint: findComplaint(scenario, { answer, observation, reached }) };
+  // What is recorded of a denied call is what it would be in HTTP; its peer has the status of gRPC.
+  const actual = scenario.to === GRPC_LISTENER ? { ...observation, status: answer.status } : observation;
+  return { scenario, actual, complaint: findComplaint(scenario, { answer, observation, reached }) };
 }
 
 async function withToken(scenario: Scenario, { tokenOf }: Scene): Promise<PeerRequest> {

@@ -2,8 +2,15 @@
 
 import { createHash } from 'node:crypto';
 import type { IdentityName, WorkloadName } from './identities.ts';
-import { type ListenerName, TOKEN_LISTENER } from './listeners.ts';
+import { GRPC_LISTENER, type ListenerName, TOKEN_LISTENER } from './listeners.ts';
 import { INFER } from './services/inference-endpoint.ts';
+import {
+  frameMessage,
+  MODEL_INFER,
+  MODEL_INFER_REQUEST,
+  MODEL_INFER_RESPONSE,
+  toFloats,
+} from './services/model-infer.ts';
 import { FEATURES } from './services/feature-store.ts';
 import { ARTIFACTS, REGISTERED_MODELS } from './services/model-registry.ts';
 
@@ -12,6 +19,7 @@ type Effect = 'allow' | 'deny' | 'refuse';
 
 interface Expected {
   readonly effect: Effect;
+  /** Of HTTP; of a call of gRPC, its own. */
   readonly status: number;
   /** Of the decision; of a peer without identity, why it has none. */
   readonly reason: string;
@@ -48,6 +56,11 @@ export const MODEL_PATH = `${ARTIFACTS}/models/fraud/1/model.onnx`;
 const FORGED_ID = 'spiffe://ai.example/monitoring-admin/root';
 const FEATURES_PATH = `${FEATURES}/user-42`;
 
+/** Computed by hand: 0.8 × 1.5 + 1.7 × 2.25 − 0.4 × 0.5 − 2 through the logistic function. */
+const MODEL_INFER_ANSWER = frameMessage(
+  MODEL_INFER_RESPONSE.encode({ modelName: 'fraud', rawOutputContents: [toFloats([0.944])] }),
+);
+
 const ALLOW: Expected = { effect: 'allow', status: 200, reason: 'allowed-by-rule' };
 const DENY: Expected = { effect: 'deny', status: 403, reason: 'denied-by-rule' };
 const NOT_GRANTED: Expected = { ...DENY, reason: 'not-granted' };
@@ -61,6 +74,15 @@ const ASK_INFERENCE = {
   shown: 'POST …/infer',
   fields: { 'content-type': 'application/json' },
   body: Buffer.from('{"rows":[[1.5,2.25,0.5]]}'),
+} as const;
+const CALL_INFERENCE = {
+  to: GRPC_LISTENER,
+  method: 'POST',
+  path: MODEL_INFER,
+  shown: 'gRPC ModelInfer',
+  body: frameMessage(
+    MODEL_INFER_REQUEST.encode({ modelName: 'fraud', rawInputContents: [toFloats([1.5, 2.25, 0.5])] }),
+  ),
 } as const;
 const READ_FEATURES = {
   to: TOKEN_LISTENER,
@@ -92,6 +114,13 @@ export const SCENARIOS: readonly ScenarioGroup[] = [
       { ...by('registry'), ...ASK_INFERENCE, expected: DENY },
       { ...by('feature-store'), ...READ_MODEL, expected: NOT_GRANTED },
       { ...by('notebook'), ...READ_MODEL, expected: { ...DENY, reason: 'unknown-principal' } },
+    ],
+  },
+  {
+    title: 'what is asked by gRPC: the status of a call, 0 or why not',
+    scenarios: [
+      { ...by('gateway'), ...CALL_INFERENCE, expected: { ...ALLOW, status: 0, sha256: sha256Of(MODEL_INFER_ANSWER) } },
+      { ...by('training'), ...CALL_INFERENCE, expected: { ...DENY, status: 7 } },
     ],
   },
   {

@@ -1,7 +1,7 @@
 // Everything the demo needs, set up in order and taken down in the opposite one: certificates, services, agent, sidecar, peers.
 
-import { readdir, readFile, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { mkdir, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import type { Issuing } from '../../devca/sign.ts';
 import type { SpiffeId } from '../../spiffe/spiffe-id.ts';
 import { createLogger, type Logger } from '../../telemetry/logger.ts';
@@ -21,11 +21,21 @@ import {
 import { type AnonymousPeer, DecisionTap } from './decision-tap.ts';
 import type { DemoFiles } from './demo-files.ts';
 import { DemoLog, type LogEntry } from './demo-log.ts';
-import { BACKGROUND_PEERS, type IdentityName } from './identities.ts';
-import { ANY_PORTS, HOST_NAME, type ListenerName, type Ports, replaceTakenPorts, TOKEN_AUDIENCE } from './listeners.ts';
+import { BACKGROUND_PEERS, type IdentityName, TRUST_DOMAIN } from './identities.ts';
+import { createGrpcClient, type GrpcClient } from './grpc-client.ts';
+import {
+  ANY_PORTS,
+  GRPC_LISTENER,
+  HOST_NAME,
+  type ListenerName,
+  type Ports,
+  replaceTakenPorts,
+  TOKEN_AUDIENCE,
+} from './listeners.ts';
 import { createPeerClient, type PeerClient } from './peer-client.ts';
 import { writeRevocations } from './revocation-list.ts';
 import { startFeatureStore } from './services/feature-store.ts';
+import { startGrpcInferenceEndpoint } from './services/grpc-inference-endpoint.ts';
 import { startInferenceEndpoint } from './services/inference-endpoint.ts';
 import { startModelRegistry } from './services/model-registry.ts';
 import type { Service } from './services/service.ts';
@@ -59,6 +69,8 @@ export interface Stage {
   readonly agent: DemoAgent;
   /** The same one for the same peer and listener; null is a peer without a certificate. */
   readonly clientFor: (as: IdentityName | null, to: ListenerName) => PeerClient;
+  /** The same, for calls of gRPC. */
+  readonly callerFor: (as: IdentityName | null) => GrpcClient;
   /** Ends the connections of these peers; whoever asks again begins a new one. */
   readonly hangUp: () => Promise<void>;
   /** A JWT-SVID that is good at `TOKEN_LISTENER`. */
@@ -72,6 +84,16 @@ export interface Stage {
   /** Lets requests finish, then leaves no socket and no timer behind. */
   close(): Promise<void>;
 }
+
+// The article has nobody ask a model anything. Whoever has a gateway says so in a file beside the matrix.
+const GATEWAY_POLICY = `version: 1
+trustDomain: ${TRUST_DOMAIN}
+components:
+  gateway: {}
+access:
+  gateway:
+    allow: [inference]
+`;
 
 type Closer = () => void | Promise<void>;
 
@@ -95,6 +117,7 @@ async function setUp(options: StageOptions, closers: Closer[]): Promise<Omit<Sta
   const authorities = await openAuthorities(paths, writeFiles, issuing);
   await emptyFolder(paths);
   const credentials = await issueCredentials(paths, authorities, { writeFiles, issuing });
+  await writePolicy(options);
   const revoke = (patterns: readonly string[]): Promise<void> =>
     writeRevocations(paths.revocations, patterns, { writeFiles, nowMs: options.issuing().nowMs });
   await revoke([]);
@@ -154,6 +177,13 @@ async function emptyFolder({ folder, socket }: DemoFiles): Promise<void> {
   for (const { name } of stale) await rm(join(folder, name), { recursive: true, force: true });
 }
 
+// A link, so that what is changed in the policy while the demo is up is changed here.
+async function writePolicy({ paths, policyFile, writeFiles }: StageOptions): Promise<void> {
+  await mkdir(paths.policy);
+  await symlink(resolve(policyFile), join(paths.policy, basename(policyFile)));
+  await writeFiles([{ path: join(paths.policy, 'with-gateway.yaml'), contents: GATEWAY_POLICY, readers: 'everybody' }]);
+}
+
 function rememberAnonymous(log: DemoLog): () => AnonymousPeer {
   let last: AnonymousPeer = { reason: '', detail: '' };
   log.subscribe('peer not authenticated', ({ reason, detail }) => {
@@ -175,21 +205,23 @@ async function startServices(closers: Closer[]): Promise<Stage['services']> {
   return {
     registry: await started(startModelRegistry()),
     inference: await started(startInferenceEndpoint()),
+    'inference-grpc': await started(startGrpcInferenceEndpoint()),
     'feature-store': await started(startFeatureStore()),
   };
 }
 
 async function writeConfig(
-  { paths, policyFile, writeFiles }: StageOptions,
+  { paths, writeFiles }: StageOptions,
   { services, ...at }: Pick<ConfigFacts, 'agentEndpoint' | 'ports'> & { readonly services: Stage['services'] },
 ): Promise<ReturnType<typeof parseConfig>> {
   const upstreamPorts: ConfigFacts['upstreamPorts'] = {
     registry: services.registry.port,
     inference: services.inference.port,
+    'inference-grpc': services['inference-grpc'].port,
     'feature-store': services['feature-store'].port,
   };
   const path = paths.config;
-  const contents = formatConfig({ paths, policyFile, ...at, upstreamPorts });
+  const contents = formatConfig({ paths, ...at, upstreamPorts });
   await writeFiles([{ path, contents, readers: 'everybody' }]);
   return parseConfig(await readFile(path), path);
 }
@@ -217,6 +249,7 @@ function originsOf({ listeners }: Sidecar): Stage['origins'] {
   return {
     registry: originOf('registry'),
     inference: originOf('inference'),
+    'inference-grpc': originOf('inference-grpc'),
     'feature-store': originOf('feature-store'),
   };
 }
@@ -227,19 +260,32 @@ interface ClientFacts {
   readonly bundlePem: string;
 }
 
-function rememberClients({ origins, credentials, bundlePem }: ClientFacts): Pick<Stage, 'clientFor' | 'hangUp'> {
+function rememberClients({
+  origins,
+  credentials,
+  bundlePem,
+}: ClientFacts): Pick<Stage, 'clientFor' | 'callerFor' | 'hangUp'> {
   const clients = new Map<string, PeerClient>();
+  const callers = new Map<string, GrpcClient>();
+  const credentialOf = (as: IdentityName | null) => (as === null ? null : (credentials.get(as) ?? null));
   return {
+    callerFor: (as) => {
+      const known = callers.get(as ?? '');
+      if (known !== undefined) return known;
+      const client = createGrpcClient(origins[GRPC_LISTENER], { bundlePem }, credentialOf(as));
+      callers.set(as ?? '', client);
+      return client;
+    },
     clientFor: (as, to) => {
       const key = `${as ?? ''} ${to}`;
       const known = clients.get(key);
       if (known !== undefined) return known;
-      const client = createPeerClient(origins[to], { bundlePem }, as === null ? null : (credentials.get(as) ?? null));
+      const client = createPeerClient(origins[to], { bundlePem }, credentialOf(as));
       clients.set(key, client);
       return client;
     },
     hangUp: async () => {
-      for (const client of clients.values()) await client.close();
+      for (const client of [...clients.values(), ...callers.values()]) await client.close();
     },
   };
 }

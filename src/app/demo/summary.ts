@@ -14,7 +14,7 @@ export function formatOpening(
 ): string {
   const listeners = LISTENER_NAMES.map((name) => `  ${name.padEnd(14)} ${origins[name]}`);
   const lines = [
-    `${paint('bold', 'Sallyport demo')}: three services, a listener in front of each, one access matrix`,
+    `${paint('bold', 'Sallyport demo')}: services, a listener in front of each, one access matrix`,
     '',
     ...listeners,
     '',

@@ -1,6 +1,7 @@
 // The outcomes as a table for people: aligned, at most 100 columns, in colour where there is colour.
 
 import type { Outcome, OutcomeGroup } from './run-scenarios.ts';
+import { componentOf } from './listeners.ts';
 import type { Trial } from './trials.ts';
 
 type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow';
@@ -59,7 +60,7 @@ function cellsOf({ scenario, actual }: Outcome): readonly string[] {
   const { who, to, shown, expected } = scenario;
   const isAnswered = actual.effect !== 'fail';
   return [
-    `${who} → ${to}`,
+    `${who} → ${componentOf(to)}`,
     shown,
     `${expected.effect} ${expected.status}`,
     isAnswered ? `${actual.effect} ${actual.status}` : 'failed',

@@ -42,7 +42,8 @@ function isRow(row: unknown): row is readonly number[] {
   return Array.isArray(row) && row.length === WEIGHTS.length && row.every((feature) => typeof feature === 'number');
 }
 
-function score(row: readonly number[]): number {
+/** How likely it is fraud. */
+export function score(row: readonly number[]): number {
   const sum = row.reduce((total, feature, at) => total + feature * (WEIGHTS[at] ?? 0), BIAS);
   return Math.round(1e4 / (1 + Math.exp(-sum))) / 1e4;
 }
