@@ -52,6 +52,8 @@ const SESSION_OPTIONS = {
   // Fields that a peer may repeat have passed the policy, and are passed on.
   strictSingleValueFields: false,
 };
+/** Of streams that a client opens. */
+const LAST_STREAM_ID = 2 ** 31 - 1;
 /** node:http2 answers each; more between two sweeps, a quarter of a second, is a flood. */
 const MAX_CONTROL_FRAMES = 1_000;
 /**
@@ -160,7 +162,10 @@ export class Http2UpstreamSession implements DialUser {
   ): ClientHttp2Stream {
     if (this.#session === null) throw new TypeError('the session is not open');
     this.#streams.add(stream);
-    return this.#session.request(fields, options);
+    const opened = this.#session.request(fields, options);
+    // Another would have no number, and there is none that is used twice (RFC 9113 §5.1.1).
+    if ((opened.id ?? 0) >= LAST_STREAM_ID) this.drain();
+    return opened;
   }
 
   /** Something came back on one of its streams. */
