@@ -9,9 +9,13 @@ export interface GrpcCall {
   readonly timeoutMs: number | null;
 }
 
-/** Null for any other request: gRPC is a use of HTTP/2. */
-export function findGrpcCall({ version, fields }: Pick<RequestHead, 'version' | 'fields'>): GrpcCall | null {
-  if (version !== '2') return null;
+/** Null for any other request, which has the deadlines of any other: gRPC is a use of HTTP/2, and calls are POSTs. */
+export function findGrpcCall({
+  version,
+  method,
+  fields,
+}: Pick<RequestHead, 'version' | 'method' | 'fields'>): GrpcCall | null {
+  if (version !== '2' || method !== 'POST') return null;
   let isCall = false;
   let timeoutMs: number | null = Number.POSITIVE_INFINITY;
   let timeouts = 0;

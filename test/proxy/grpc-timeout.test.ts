@@ -39,8 +39,9 @@ it('reads eight digits at most and one unit, and nothing else', () => {
 
 it('belongs to a call of gRPC over HTTP/2 alone', () => {
   const fields = ['content-type', 'application/grpc+proto', 'grpc-timeout', 'x'] as readonly string[] as ParsedFields;
-  expect(findGrpcCall({ version: '2', fields })).toEqual({ timeoutMs: null });
-  expect(findGrpcCall({ version: '1.1', fields })).toBeNull();
+  expect(findGrpcCall({ version: '2', method: 'POST', fields })).toEqual({ timeoutMs: null });
+  expect(findGrpcCall({ version: '1.1', method: 'POST', fields })).toBeNull();
+  expect(findGrpcCall({ version: '2', method: 'GET', fields })).toBeNull();
   const web = ['content-type', 'application/grpc-web', 'grpc-timeout', 'x'] as readonly string[] as ParsedFields;
-  expect(findGrpcCall({ version: '2', fields: web })).toBeNull();
+  expect(findGrpcCall({ version: '2', method: 'POST', fields: web })).toBeNull();
 });
