@@ -32,8 +32,8 @@ async function run(files: SidecarFiles): Promise<RunningSidecar> {
   const lines: LogLine[] = [];
   const waiters: (() => void)[] = [];
   const destination = {
-    write: (text: string | Uint8Array): void => {
-      for (const line of Buffer.from(text).toString().trimEnd().split('\n')) lines.push(JSON.parse(line));
+    write: (text: string | Buffer): void => {
+      for (const line of String(text).split('\n')) if (line !== '') lines.push(JSON.parse(line));
       for (const waiter of waiters.splice(0)) waiter();
     },
   };

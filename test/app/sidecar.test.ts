@@ -44,8 +44,8 @@ function start(edit: (config: string) => string, policy = ARTICLE_POLICY): Promi
   });
   lines = [];
   const destination = {
-    write: (text: string): void => {
-      for (const line of text.trimEnd().split('\n')) lines.push(JSON.parse(line));
+    write: (text: string | Buffer): void => {
+      for (const line of String(text).split('\n')) if (line !== '') lines.push(JSON.parse(line));
     },
   };
   const file = files.path('sallyport.yaml');
