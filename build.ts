@@ -1,8 +1,9 @@
 // Bundles the program for the package's `bin` and the container image: one entry, and a file for each part that is loaded only when
 // asked for. What a configuration does not use is not even read.
 
-import { chmod, rm } from 'node:fs/promises';
-import { build, type Plugin } from 'esbuild';
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { build, type Metafile, type Plugin } from 'esbuild';
 
 /**
  * Importing node:http as an ES module reads all its exports, and reading WebSocket has Node compile its undici: 25 ms and several MB for
@@ -31,8 +32,14 @@ const onlyEnglish: Plugin = {
   },
 };
 
+// CommonJS dependencies call require() for Node's own modules; an ES module has to bring its own.
+const BANNER =
+  "import { createRequire as createRequireForBundle } from 'node:module';\nconst require = createRequireForBundle(import.meta.url);";
+
+const LIBRARY_BYTES = 50_000;
+
 await rm('dist', { recursive: true, force: true });
-await build({
+const { metafile } = await build({
   // The thread that reads files starts from a file of its own.
   entryPoints: { sallyport: 'src/main.ts', 'file-worker': 'src/artifact-files/file-worker.ts' },
   outdir: 'dist',
@@ -49,9 +56,99 @@ await build({
   plugins: [httpWithoutWebSocket, onlyEnglish],
   legalComments: 'linked',
   logLevel: 'warning',
-  // CommonJS dependencies call require() for Node's own modules; an ES module has to bring its own.
-  banner: {
-    js: "import { createRequire as createRequireForBundle } from 'node:module';\nconst require = createRequireForBundle(import.meta.url);",
-  },
+  metafile: true,
+  banner: { js: BANNER },
 });
+await bundleServing(metafile.outputs);
 await chmod('dist/sallyport.js', 0o755);
+
+/**
+ * What the sidecar always needs is in some sixty parts, since other commands need some of them too, and finding and linking each takes Node
+ * the better part of a millisecond. For the command `run` they are put together in one file, in a folder with whatever it may load besides.
+ */
+async function bundleServing(outputs: Metafile['outputs']): Promise<void> {
+  const run = Object.keys(outputs).find((file) => outputs[file]?.entryPoint?.endsWith('src/cli/run.ts') === true);
+  if (run === undefined) throw new Error('src/cli/run.ts is not a part of its own');
+  const started = reachable(outputs, 'dist/sallyport.js', ['import-statement']);
+  const isStarted = (file: string): boolean => started.has(file);
+  // Large libraries stay in files of their own: Node parses a file as a whole, and gives back nothing of what memory that took.
+  const isLibrary = (file: string): boolean =>
+    (outputs[file]?.bytes ?? 0) > LIBRARY_BYTES &&
+    (outputs[file]?.imports ?? []).every(({ path, external }) => external === true || isStarted(path));
+  const core = [...reachable(outputs, run, ['import-statement'])].filter(
+    (file) => !isStarted(file) && !isLibrary(file),
+  );
+  const all = [...reachable(outputs, run, ['import-statement', 'dynamic-import'])].filter((file) => !isStarted(file));
+  const exported = (file: string): readonly string[] => outputs[file]?.exports ?? [];
+  const nameIn = (file: string, name: string): string => `${name}_${core.indexOf(file)}`;
+  await mkdir('dist/serving');
+  await build({
+    stdin: {
+      contents: core
+        .map((file) => {
+          const names = exported(file).map((name) => `${name} as ${nameIn(file, name)}`);
+          return `export { ${names.join(', ')} } from './${basename(file)}';`;
+        })
+        .join('\n'),
+      resolveDir: 'dist/parts',
+    },
+    outfile: 'dist/serving/core.js',
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    sourcemap: true,
+    minifyWhitespace: true,
+    minifySyntax: true,
+    logLevel: 'warning',
+    banner: { js: BANNER },
+    plugins: [
+      {
+        name: 'parts',
+        setup({ onResolve, onLoad }) {
+          onResolve({ filter: /^\.\// }, ({ path, kind }) => {
+            if (kind === 'dynamic-import') return { path, external: true };
+            const file = `dist/parts/${basename(path)}`;
+            if (isStarted(file)) return { path: `../parts/${basename(path)}`, external: true };
+            return isLibrary(file) ? { path, external: true } : undefined;
+          });
+          // Of the same length in lines, for the source maps.
+          onLoad({ filter: /dist\/parts\/.*\.js$/ }, async ({ path }) => ({
+            contents: (await readFile(path, 'utf8')).replace(BANNER, '\n'),
+          }));
+        },
+      },
+    ],
+  });
+  for (const file of all) {
+    const to = `dist/serving/${basename(file)}`;
+    if (core.includes(file)) {
+      const names = exported(file).map((name) => `${nameIn(file, name)} as ${name}`);
+      await writeFile(to, `export { ${names.join(', ')} } from './core.js';\n`);
+    } else {
+      const text = await readFile(file, 'utf8');
+      const moved = [...started].reduce(
+        (all, each) => all.replaceAll(`"./${basename(each)}"`, `"../parts/${basename(each)}"`),
+        text,
+      );
+      await writeFile(to, moved.replace(/(\/\/# sourceMappingURL=)/, '$1../parts/'));
+    }
+  }
+  const program = await readFile('dist/sallyport.js', 'utf8');
+  const name = basename(run);
+  if (!program.includes(`"./parts/${name}"`)) throw new Error('the program does not load the command `run`');
+  await writeFile('dist/sallyport.js', program.replace(`"./parts/${name}"`, `"./serving/${name}"`));
+}
+
+/** `from` and whatever it imports, directly or by another. */
+function reachable(outputs: Metafile['outputs'], from: string, kinds: readonly string[]): ReadonlySet<string> {
+  const found = new Set<string>();
+  const visit = (file: string): void => {
+    if (found.has(file)) return;
+    found.add(file);
+    for (const { path, kind, external } of outputs[file]?.imports ?? [])
+      if (external !== true && kinds.includes(kind)) visit(path);
+  };
+  visit(from);
+  return found;
+}

@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=4
 // The program: gives the command line its terminal.
 
 import { isatty } from 'node:tty';

@@ -1,7 +1,7 @@
 // Several workers of the program as it is shipped: bundled, away from its sources, started from the bundle again.
 
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -34,6 +34,24 @@ describe.skipIf(!canBuild)(`the bundle with several workers${skipped}`, () => {
   afterAll(() => {
     upstream.close();
     rmSync(directory, { recursive: true, force: true });
+  });
+
+  it('has whatever the sidecar may load, and loads what it always needs from one file', () => {
+    const serving = join(directory, 'dist/serving');
+    const files = readdirSync(serving).filter((file) => file.endsWith('.js'));
+    const load = files.map((file) => `await import(${JSON.stringify(join(serving, file))});`).join('\n');
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      ['--input-type=module', '--eval', `${load}\nprocess.exit(0);`],
+      {
+        encoding: 'utf8',
+      },
+    );
+    expect(status, stderr).toBe(0);
+    expect(readFileSync(join(directory, 'dist/sallyport.js'), 'utf8')).toMatch(/import\("\.\/serving\/run-\w+\.js"\)/);
+    expect(readFileSync(join(serving, files.find((file) => file.startsWith('run-')) ?? ''), 'utf8')).toMatch(
+      /^export \{.*registerRunCommand \} from '\.\/core\.js';\n$/,
+    );
   });
 
   it('serves, takes a new policy in each, drains, and ends with 0', { timeout: 120_000 }, async ({

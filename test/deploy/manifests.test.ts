@@ -328,6 +328,10 @@ describe('the image', () => {
     expect(runtime.find((line) => line.startsWith('ENTRYPOINT '))).toMatch(
       /^ENTRYPOINT \["\/usr\/local\/bin\/node", .*"\/app\/dist\/sallyport\.js"\]$/,
     );
+    // As whoever runs the program by its name does.
+    const [firstLine = ''] = readFileSync(join(ROOT, 'src/main.ts'), 'utf8').split('\n');
+    const [, option] = /^#!\/usr\/bin\/env -S node (\S+)$/.exec(firstLine) ?? [];
+    expect(runtime.find((line) => line.startsWith('ENTRYPOINT '))).toContain(`/node", "${option}", "/app`);
     expect(runtime).toContain('HEALTHCHECK NONE');
   });
 
