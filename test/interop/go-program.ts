@@ -21,6 +21,7 @@ const execute = promisify(execFile);
 const PROGRAMS = {
   'go-spiffe': { module: 'go-spiffe', source: '.' },
   'go-spiffe peer': { module: 'go-spiffe', source: './peer' },
+  'grpc-go': { module: 'go-spiffe', source: './grpc' },
   h2spec: { module: 'h2spec', source: 'github.com/summerwind/h2spec/cmd/h2spec' },
 } as const;
 export type GoProgramName = keyof typeof PROGRAMS;
