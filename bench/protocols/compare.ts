@@ -77,7 +77,7 @@ export async function compareProtocols(choice: ProtocolChoice, progress: Progres
     const workloads = workloadsOf(own).filter(({ id }) => choice.parts.includes(id));
     const paired: Figure[] = [];
     for (const workload of workloads) paired.push(...(await comparison.compare(workload)));
-    const tcp = choice.parts.includes('tcp') ? await comparison.compareTcp() : [];
+    const tcp = choice.parts.includes('tcp') ? await comparison.compareTcp(own) : [];
     const checks = choice.parts.includes('checks') ? await comparison.measureChecks(own) : [];
     const sections: readonly Section[] = [
       { id: 'protocols', title: 'Protocols', reference: REFERENCE, figures: comparison.figures },
@@ -148,11 +148,11 @@ class Comparison {
     return [{ ...figure, id: `${workload.id}-paired`, title: `${workload.title}: ${figure.title}`, rows }];
   }
 
-  async compareTcp(): Promise<readonly Figure[]> {
+  async compareTcp(own: SallyportContenders): Promise<readonly Figure[]> {
     const { warmUpMs, streaming, connecting } = this.#choice.effort;
     const samples = new Samples();
     const bench = { directory: this.#directory, samples };
-    const serving = await this.#startAll([STUNNEL, HAPROXY_TCP], await this.#startUpstream('tcp'));
+    const serving = await this.#startAll([STUNNEL, HAPROXY_TCP, own.tcp], await this.#startUpstream('tcp'));
     const loadOf = ({ port }: Serving, direction: 'down' | 'up' | 'echo', title: string): Load => ({
       id: `tcp-${direction}`,
       title,

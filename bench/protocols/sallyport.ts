@@ -14,17 +14,20 @@ components:
   training: {}
   inference: { protocol: kserve-v2 }
   registry: { protocol: mlflow }
+  data-store: {}
 access:
   training:
     allow:
       - inference: [infer]
       - registry: [read]
+      - data-store: [connect]
 `;
 const OURSELVES: Pick<Contender, 'name' | 'needs'> = { name: OWN, needs: null };
 
 export interface SallyportContenders {
   readonly grpc: ProtocolContender;
   readonly http2: ProtocolContender;
+  readonly tcp: ProtocolContender;
   readonly checks: ProtocolContender;
 }
 
@@ -38,6 +41,10 @@ export function sallyportContenders(bundle: string): SallyportContenders {
   return {
     grpc: one(({ upstreamPort }, { port }) => formatInference(port, upstreamPort)),
     http2: one(({ upstreamPort }, { port }) => formatRegistry(port, upstreamPort)),
+    tcp: one(
+      ({ upstreamPort }, { port }) => `listeners:
+  - { name: bytes, mode: tcp, bind: "127.0.0.1:${port}", component: data-store, upstream: "tcp://127.0.0.1:${upstreamPort}" }`,
+    ),
     checks: {
       ...OURSELVES,
       start: async (site, at) => {
