@@ -3,7 +3,7 @@
 import { openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Contender, PROXY_CPU, type Site } from '../proxy/contender.ts';
-import { type Program, startProgram } from '../proxy/programs.ts';
+import { freePort, type Program, startProgram } from '../proxy/programs.ts';
 import { formatRegistry, formatSallyportConfig } from '../proxy/sallyport-config.ts';
 import { OWN } from '../report/comparison-table.ts';
 import type { Place, ProtocolContender } from './contender.ts';
@@ -27,6 +27,7 @@ const OURSELVES: Pick<Contender, 'name' | 'needs'> = { name: OWN, needs: null };
 export interface SallyportContenders {
   readonly grpc: ProtocolContender;
   readonly http2: ProtocolContender;
+  readonly pair: ProtocolContender;
   readonly tcp: ProtocolContender;
   readonly checks: ProtocolContender;
 }
@@ -41,6 +42,23 @@ export function sallyportContenders(bundle: string): SallyportContenders {
   return {
     grpc: one(({ upstreamPort }, { port }) => formatInference(port, upstreamPort)),
     http2: one(({ upstreamPort }, { port }) => formatRegistry(port, upstreamPort)),
+    pair: {
+      ...OURSELVES,
+      start: async (site, at) => {
+        const between = await freePort();
+        const ingress = formatRegistry(between, site.upstreamPort);
+        const egress = `listeners:
+  - name: out
+    mode: egress
+    bind: "127.0.0.1:${at.port}"
+    routes:
+      - { host: localhost, component: registry, upstream: "https://127.0.0.1:${between}", serverId: /registry/* }`;
+        return [
+          await start(bundle, site, { ...at, port: between, name: 'ingress', svid: 'server', serving: ingress }),
+          await start(bundle, site, { ...at, name: 'egress', svid: 'client-0', serving: egress }),
+        ];
+      },
+    },
     tcp: one(
       ({ upstreamPort }, { port }) => `listeners:
   - { name: bytes, mode: tcp, bind: "127.0.0.1:${port}", component: data-store, upstream: "tcp://127.0.0.1:${upstreamPort}" }`,

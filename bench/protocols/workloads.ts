@@ -87,7 +87,7 @@ export function workloadsOf(own: SallyportContenders): readonly Workload[] {
       connections: CONNECTIONS,
       asks: { protocol: 'http1', path: SMALL_PATH },
       ratePerSecond: RATE,
-      contenders: [NGINX_PAIR],
+      contenders: [NGINX_PAIR, own.pair],
       floor: null,
     },
   ];
