@@ -38,14 +38,16 @@ const FIRST_OCTETS = 1024;
 /** For the requests of one connection, whose streams all begin alike. */
 export class RequestFieldsReader {
   readonly #limits: HeadLimits;
+  readonly #scheme: 'http' | 'https';
   readonly #section: SectionReader;
   readonly #fields: FieldSection;
   readonly #parser: RequestHeadParser;
   #octets = Buffer.allocUnsafeSlow(FIRST_OCTETS);
 
-  /** `isPassedOn` says by name, in lower case, which fields `lines` is made of. */
-  constructor(limits: HeadLimits, isPassedOn: (name: string) => boolean) {
+  /** `isPassedOn` says by name, in lower case, which fields `lines` is made of; `scheme` is that of the connection. */
+  constructor(limits: HeadLimits, isPassedOn: (name: string) => boolean, scheme: 'http' | 'https') {
     this.#limits = limits;
+    this.#scheme = scheme;
     this.#section = new SectionReader('request', limits);
     this.#fields = new FieldSection(isPassedOn);
     this.#parser = new RequestHeadParser(this.#fields);
@@ -59,7 +61,7 @@ export class RequestFieldsReader {
   /** @throws {Http1Error | Http2Error} */
   read(raw: RawFields, end: StreamEnd): RequestHead {
     const section = this.#section;
-    const text = toHttp1Head(raw, end);
+    const text = toHttp1Head(raw, end, this.#scheme);
     if (text.length > this.#limits.maxHeadBytes) throw new Http1Error('head-too-large', 'request');
     if (this.#octets.length < text.length) this.#octets = Buffer.allocUnsafeSlow(this.#limits.maxHeadBytes);
     section.bytes = this.#octets;
@@ -74,7 +76,7 @@ export class RequestFieldsReader {
 }
 
 /** The same request as HTTP/1.1 would have it: one line for each field, since nothing in any of them can end one. */
-function toHttp1Head(raw: RawFields, end: StreamEnd): string {
+function toHttp1Head(raw: RawFields, end: StreamEnd, expectedScheme: 'http' | 'https'): string {
   const pseudo: PseudoFields = { method: null, scheme: null, authority: null, path: null, protocol: null };
   const regularAt = readPseudoFields(raw, pseudo);
   const { scheme, authority, path, protocol } = pseudo;
@@ -84,8 +86,7 @@ function toHttp1Head(raw: RawFields, end: StreamEnd): string {
   if (!isProxiedMethod(method)) throw new Http1Error('method-not-supported', 'request');
   if (path === null || path === '') throw new Http2Error('pseudo-field');
   if (path.includes(' ')) throw new Http1Error('path-octet', 'request');
-  // Every listener speaks TLS.
-  if (scheme !== 'https') throw new Http2Error('scheme-not-supported');
+  if (scheme !== expectedScheme) throw new Http2Error('scheme-not-supported');
   let lines = authority === null ? '' : `host: ${authority}\r\n`;
   let crumbs: string | null = null;
   let hasLength = false;

@@ -5,7 +5,9 @@ import { encodeFields, inOnePiece } from '../http1/field-lines.ts';
 import type { Watched } from './connections.ts';
 import type { AdmissionSources, ListenerContext } from './context.ts';
 import type { ConnectionOwner, DownstreamConnection, Identification } from './downstream-connection.ts';
+import { FirstBytes, type FirstBytesOwner } from './first-bytes.ts';
 import { Http1Connection } from './http1-connection.ts';
+import { Http2Connection } from './http2-connection.ts';
 import { passageFields } from './identity-fields.ts';
 import { OwnAdmission, usableIdentity } from './own-admission.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
@@ -23,16 +25,38 @@ interface Identified {
   readonly identification: Identification;
 }
 
-export class EgressSession implements ConnectionOwner, Watched {
-  readonly connection: DownstreamConnection;
+export class EgressSession implements ConnectionOwner, FirstBytesOwner, Watched {
   /** A connection outlives any SVID: it is let in on none. */
   readonly endsSoon = null;
+  readonly #socket: Socket;
   readonly #host: EgressHost;
+  #connection: DownstreamConnection;
+  #protocol: '1.1' | '2' = '1.1';
   #identified: Identified | null = null;
 
   constructor(socket: Socket, host: EgressHost) {
+    this.#socket = socket;
     this.#host = host;
-    this.connection = new Http1Connection(socket, host.context, this);
+    this.#connection = new FirstBytes(socket, host.context, this);
+  }
+
+  get connection(): DownstreamConnection {
+    return this.#connection;
+  }
+
+  begins(protocol: 'http/1.1' | 'h2c', bytes: Buffer): void {
+    const { context } = this.#host;
+    if (protocol === 'h2c') {
+      this.#protocol = '2';
+      // Its session takes what is there before it reads for itself.
+      this.#socket.pause();
+      this.#socket.unshift(bytes);
+      this.#connection = new Http2Connection(this.#socket, context, this);
+      return;
+    }
+    const connection = new Http1Connection(this.#socket, context, this);
+    this.#connection = connection;
+    connection.received(bytes);
   }
 
   get principal(): SpiffeId | null {
@@ -59,7 +83,7 @@ export class EgressSession implements ConnectionOwner, Watched {
         lease: new OwnAdmission(own, sources),
         partition: context.authorizer.admit(own.svid, trustEpoch),
         consumesAuthorization: false,
-        connectionLines: inOnePiece(encodeFields(passageFields('1.1'))),
+        connectionLines: inOnePiece(encodeFields(passageFields(this.#protocol))),
         serverName: null,
       },
     };

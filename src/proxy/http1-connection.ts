@@ -68,6 +68,11 @@ export class Http1Connection implements Downstream, DownstreamConnection {
     socket.on('close', () => this.#onClose());
   }
 
+  /** What was read of the peer before there was a connection to take it. */
+  received(bytes: Buffer): void {
+    this.#onRead(bytes);
+  }
+
   get hasExchange(): boolean {
     return this.#exchange !== null;
   }

@@ -1,7 +1,7 @@
 // One HTTP/2 connection: many requests at a time, each decided by itself, and bounds on what else a peer can make us do.
 
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
-import type { TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
 import { Http1Error } from '../http1/http1-error.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import { Http2Error } from '../http2/http2-error.ts';
@@ -33,7 +33,7 @@ const BROKEN_STREAMS = { burst: 200, perSecond: 20 };
 const CONTROL_FRAMES = { burst: 1_000, perSecond: 500 };
 
 export class Http2Connection implements DownstreamConnection, Http2StreamOwner {
-  readonly #socket: TLSSocket;
+  readonly #socket: Socket;
   readonly #context: ListenerContext;
   readonly #owner: ConnectionOwner;
   readonly #session: ServerHttp2Session;
@@ -55,12 +55,16 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner {
   #ending: Termination | null = null;
   #recorded = false;
 
-  constructor(socket: TLSSocket, context: ListenerContext, owner: ConnectionOwner) {
+  constructor(socket: Socket, context: ListenerContext, owner: ConnectionOwner) {
     this.#socket = socket;
     this.#context = context;
     this.#owner = owner;
     this.#hasProven = owner.principal !== null;
-    this.#reader = new RequestFieldsReader(context.limits, context.identityFields.isForwarded);
+    this.#reader = new RequestFieldsReader(
+      context.limits,
+      context.identityFields.isForwarded,
+      context.egress === null ? 'https' : 'http',
+    );
     this.#trailerReader = new TrailerFieldsReader('request', context.limits, context.identityFields.isForwarded);
     this.#openedMs = context.clock.monotonicMs();
     this.#phaseSinceMs = this.#openedMs;

@@ -1,6 +1,12 @@
 // Two sidecars, each with files of its own: the own program → egress → ingress → the service.
 
 import { readFileSync } from 'node:fs';
+import {
+  type ClientHttp2Stream,
+  connect as connectHttp2,
+  createServer as createHttp2Server,
+  type IncomingHttpHeaders,
+} from 'node:http2';
 import type { Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { parseConfig } from '../../src/app/config.ts';
@@ -249,6 +255,66 @@ describe('a stream through two sidecars', () => {
     await pair.program.closed();
     expect(performance.now() - startMs).toBeLessThan(1_000);
     await pair.egress.logged({ listener: 'out', refusal: 'own-svid-withdrawn' });
+  });
+});
+
+describe('a call of gRPC through two sidecars', () => {
+  const POLICY = ARTICLE_POLICY.replace('  registry: {}', '  registry: { protocol: generic }');
+
+  it('is HTTP/2 all the way, with its trailers, and ends with a status when policy turns', async () => {
+    const service = createHttp2Server();
+    const seen: IncomingHttpHeaders[] = [];
+    service.on('stream', (stream, headers) => {
+      seen.push(headers);
+      stream.on('error', () => undefined);
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.on('data', (bytes: Buffer) => void stream.write(bytes));
+      stream.on('end', () => stream.end());
+    });
+    await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void service.close());
+    const at = service.address();
+    const servicePort = typeof at === 'object' && at !== null ? at.port : 0;
+    const behind = writeIngress(servicePort, POLICY);
+    behind.write('sallyport.yaml', readFileSync(behind.path('sallyport.yaml'), 'utf8').replace('http://', 'h2c://'));
+    const ingress = await run(behind);
+    const before = writeEgress(portOf(ingress.sidecar.listeners.get('registry')), POLICY);
+    before.write('sallyport.yaml', readFileSync(before.path('sallyport.yaml'), 'utf8').replace('https://', 'h2://'));
+    const egress = await run(before);
+    const client = connectHttp2(`http://127.0.0.1:${portOf(egress.sidecar.listeners.get('out'))}`);
+    onTestFinished(() => client.destroy());
+    const call = (): ClientHttp2Stream =>
+      client.request({
+        ':method': 'POST',
+        ':path': '/registry.Models/Get',
+        ':authority': 'registry.ai.example',
+        'content-type': 'application/grpc',
+        te: 'trailers',
+      });
+    const statusOf = (stream: ClientHttp2Stream): Promise<unknown> =>
+      new Promise((resolve) => {
+        stream.on('error', () => undefined);
+        stream.once('trailers', (trailers) => resolve(trailers['grpc-status']));
+      });
+    const message = Buffer.from([0, 0, 0, 0, 2, 8, 1]);
+    const unary = call();
+    unary.end(message);
+    unary.resume();
+    expect(await statusOf(unary)).toBe('0');
+    expect(seen[0]?.['x-spiffe-id']).toBe('spiffe://ai.example/training/job');
+    const streaming = call();
+    const echoed = new Promise<Buffer>((resolve) => streaming.once('data', resolve));
+    streaming.write(message);
+    expect(await echoed).toEqual(message);
+    const status = statusOf(streaming);
+    const startMs = performance.now();
+    ingress.files.write(
+      'policy.yaml',
+      POLICY.replace('    allow: [registry, feature-store]', '    allow: [feature-store]'),
+    );
+    expect(await status).toBe('7');
+    expect(performance.now() - startMs).toBeLessThan(1_000);
   });
 });
 

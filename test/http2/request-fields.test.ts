@@ -9,7 +9,7 @@ const HEAD = [':method', 'GET', ':scheme', 'https', ':authority', 'a.example', '
 const CONNECT = [':method', 'CONNECT', ':protocol', 'websocket', ...HEAD.slice(2)];
 
 function reader(): RequestFieldsReader {
-  return new RequestFieldsReader(LIMITS, (name) => name !== 'x-spiffe-id');
+  return new RequestFieldsReader(LIMITS, (name) => name !== 'x-spiffe-id', 'https');
 }
 
 function codeOf(raw: RawFields, end: StreamEnd = 'ends'): string {

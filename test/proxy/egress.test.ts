@@ -1,4 +1,5 @@
 import { mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from 'node:http2';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -287,7 +288,100 @@ describe('a stream of the own program', () => {
   });
 });
 
+describe('HTTP/2 with prior knowledge', () => {
+  /** Ends with the test. */
+  async function openSession(proxy: ProxyFixture): Promise<ClientHttp2Session> {
+    const session = connectHttp2(`http://127.0.0.1:${proxy.port}`);
+    onTestFinished(() => session.destroy());
+    session.on('error', () => undefined);
+    await new Promise<void>((resolve) => session.once('connect', () => resolve()));
+    return session;
+  }
+
+  async function answerOf(stream: ClientHttp2Stream): Promise<{ status: number | undefined; body: string }> {
+    let body = '';
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      body += text;
+    });
+    const status = await new Promise<number | undefined>((resolve) => {
+      stream.once('response', (headers) => resolve(headers[':status']));
+    });
+    await new Promise<void>((resolve) => stream.once('close', () => resolve()));
+    return { status, body };
+  }
+
+  it('is taken from the program beside HTTP/1.1, each stream decided by itself', async () => {
+    const { proxy, program, upstream } = await openEgress((_head, socket) => socket.write(OK));
+    const session = await openSession(proxy);
+    const headers = { ':authority': 'registry', 'x-spiffe-id': 'spiffe://ai.example/admin' };
+    const [read, write] = await Promise.all([
+      answerOf(session.request({ ...headers, ':path': '/a' })),
+      answerOf(session.request({ ...headers, ':method': 'PUT', ':path': '/b' }, { endStream: true })),
+    ]);
+    expect(read).toEqual({ status: 200, body: 'ok' });
+    expect(write).toEqual({ status: 200, body: 'ok' });
+    program.request('GET', '/c');
+    expect((await program.response()).status).toBe(200);
+    expect(upstream.received).not.toContain('x-spiffe-id');
+    expect(upstream.received).toContain('via: 2 sallyport');
+    expect(proxy.recorder.requests.map(({ principal }) => principal)).toEqual(
+      Array.from({ length: 3 }, () => 'spiffe://ai.example/training/job'),
+    );
+  });
+
+  it('is denied, cut and told of new destinations like HTTP/1.1', async () => {
+    const { proxy } = await openEgress((_head, socket) => socket.write(CHUNKED_HEAD), {
+      routes: [{ host: 'registry', pathPrefix: null, component: 'registry' }],
+    });
+    const session = await openSession(proxy);
+    const unknown = await answerOf(session.request({ ':authority': 'evil.example:1', ':path': '/' }));
+    expect(unknown.status).toBe(404);
+    const misled = await answerOf(session.request({ ':scheme': 'https', ':authority': 'registry', ':path': '/' }));
+    expect(misled.status).toBe(400);
+    expect(proxy.unrouted).toEqual(['spiffe://ai.example/training/job evil.example:1']);
+    const stream = session.request({ ':authority': 'registry', ':path': '/stream' });
+    stream.on('error', () => undefined);
+    await new Promise<void>((resolve) => stream.once('data', () => resolve()));
+    const startMs = performance.now();
+    proxy.policy.swap(compilePolicy(NO_TRAINING));
+    await new Promise<void>((resolve) => stream.once('close', () => resolve()));
+    expect(performance.now() - startMs).toBeLessThan(1_000);
+    expect((await answerOf(session.request({ ':authority': 'registry', ':path': '/' }))).status).toBe(403);
+  });
+
+  it('is told from HTTP/1.1 however slowly it begins', async () => {
+    const { proxy, upstream } = await openEgress((_head, socket) => socket.write(OK));
+    for (const [text, answer] of [
+      ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', /^\0\0/],
+      ['PROPFIND /x HTTP/1.1\r\nhost: registry\r\n\r\n', /^HTTP\/1\.1 200 /],
+      ['PUT /x HTTP/1.1\r\nhost: registry\r\ncontent-length: 0\r\n\r\n', /^HTTP\/1\.1 200 /],
+    ] as const) {
+      const program = await proxy.connectProgram();
+      for (const octet of text) {
+        program.send(octet);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(await program.until((received) => answer.test(received))).toMatch(answer);
+    }
+    expect(upstream.received).toContain('PROPFIND /x HTTP/1.1');
+  });
+
+  it('has the time of a head to say what it is', async () => {
+    const { proxy, program } = await openEgress(() => undefined, { limits: { headTimeoutMs: 300 } });
+    program.send('PR');
+    await program.closed();
+    expect(proxy.recorder.terminations).toEqual(['head-timeout']);
+  });
+});
+
 describe('an egress listener', () => {
+  it('lets nobody who has said nothing hold up a drain', async () => {
+    const { proxy, program } = await openEgress(() => undefined);
+    await proxy.listener.drain(60_000);
+    await program.closed();
+    expect(proxy.recorder.terminations).toEqual(['drain']);
+  });
+
   it('waits for nobody: a connection on which nothing comes is closed', async () => {
     const { proxy, program } = await openEgress(() => undefined, { limits: { idleTimeoutMs: 300 } });
     await program.closed();

@@ -174,7 +174,7 @@ describe('H2-89 a WebSocket over HTTP/2', () => {
   ])('is refused with %s', (_, changed, code) => {
     const fields = { ...CONNECT, ':authority': 'registry', ...changed };
     const raw = Object.entries(fields).flatMap(([name, value]) => (value === '' ? [] : [name, value]));
-    const reader = new RequestFieldsReader({ maxHeadBytes: 1024, maxFieldCount: 10 }, () => true);
+    const reader = new RequestFieldsReader({ maxHeadBytes: 1024, maxFieldCount: 10 }, () => true, 'https');
     expect(() => reader.read(raw, 'goes-on')).toThrow(expect.objectContaining({ code }));
   });
 
@@ -188,7 +188,7 @@ describe('H2-89 a WebSocket over HTTP/2', () => {
       ),
     );
     decoder.next();
-    const overHttp2 = new RequestFieldsReader(limits, () => true).read(fields, 'goes-on');
+    const overHttp2 = new RequestFieldsReader(limits, () => true, 'https').read(fields, 'goes-on');
     expect(overHttp2).toEqual({ ...decoder.head, version: '2', persistent: true });
   });
 
