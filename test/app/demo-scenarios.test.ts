@@ -72,7 +72,15 @@ function play(script: Script) {
   };
   const services = { registry: real, inference: real, 'inference-grpc': real, 'feature-store': real };
   const tokenOf = async (id: string): Promise<string> => `token of ${id}`;
-  return { tap, services, clientFor: () => client, callerFor: () => client, tokenOf, requests };
+  return {
+    tap,
+    services,
+    clientFor: () => client,
+    callerFor: () => client,
+    egress: { client, tap, origin: '' },
+    tokenOf,
+    requests,
+  };
 }
 
 async function complaintOf(scenario: Scenario, script: Script): Promise<string | null | undefined> {

@@ -124,6 +124,9 @@ describe('the demo', () => {
     expect(isAsExpected).toBe(true);
     expect(output).toMatch(/✓ gateway → inference +gRPC ModelInfer +allow 0 +allow 0 +allowed-by-rule/);
     expect(output).toMatch(/✓ training → inference +gRPC ModelInfer +deny 7 +deny 7 +denied-by-rule/);
+    expect(output).toMatch(
+      /sidecar of its own.*\n +✓ inference → registry +GET .* allow 200 +allow 200 .*\n +✓ inference → registry +PUT .* deny 403 +deny 403 +not-granted/,
+    );
     expect(portsIn(output)).toHaveLength(4);
     for (const port of portsIn(output)) expect(await isListening(port)).toBe(false);
   });
@@ -134,7 +137,7 @@ describe('the demo', () => {
     expect(output).toMatch(
       /✗ inference → registry +PUT …\/model\.onnx +deny 403 +allow 200 +allowed-by-rule +\d+\n +└ the status is 200, not 403/,
     );
-    expect(output).toContain(`${OUTCOMES - 1} of ${OUTCOMES} outcomes as expected`);
+    expect(output).toContain(`${OUTCOMES - 2} of ${OUTCOMES} outcomes as expected`);
   });
 
   it('does not start without a valid policy', async () => {
@@ -392,7 +395,7 @@ describe('the demo as a process', () => {
     expect(readdirSync(directory)).toEqual(['certs-dev']);
     expect(readdirSync(join(directory, 'certs-dev')).sort()).toEqual(['bundle.pem', 'ca.key', 'ca.pem', 'demo']);
     const left = readdirSync(join(directory, 'certs-dev/demo')).filter((name) => !/\.(?:key|pem)$/.test(name));
-    expect(left.sort()).toEqual(['demo.log', 'demo.yaml', 'policy', 'revocations.yaml']);
+    expect(left.sort()).toEqual(['demo.log', 'demo.yaml', 'egress.yaml', 'policy', 'revocations.yaml']);
   });
 
   it('invites to revoke a peer that is connected, shows that its stream is cut, and that it is let in again', async () => {

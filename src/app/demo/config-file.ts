@@ -5,7 +5,10 @@ import { pathOf } from '../../spiffe/spiffe-id.ts';
 import type { DemoFiles } from './demo-files.ts';
 import { TRUST_DOMAIN, WORKLOADS } from './identities.ts';
 import {
+  CALLED_HOST,
   componentOf,
+  EGRESS_IDENTITY,
+  EGRESS_LISTENER,
   GRPC_LISTENER,
   HOST,
   LISTENER_NAMES,
@@ -43,6 +46,28 @@ revocation: { file: ${path(paths.revocations)} }
 policy: { path: ${path(paths.policy)}, mode: enforce }
 listeners:
 ${listeners.join('')}admin: { bind: "${HOST}:${ports.admin}" }
+drain: { timeout: 2s }
+`;
+}
+
+/** Of the sidecar of those who ask: what its program sends to `CALLED_HOST` goes on over mTLS, to the sidecar of the demo and nobody else. */
+export function formatEgressConfig({ paths, port }: { readonly paths: DemoFiles; readonly port: number }): string {
+  const path = (of: string): string => JSON.stringify(relative(dirname(paths.egressConfig), of));
+  return `# Written by the demo at every start.
+trustDomain: ${TRUST_DOMAIN}
+identity:
+  files:
+    certificate: ${path(paths.certificateOf(EGRESS_IDENTITY))}
+    privateKey: ${path(paths.privateKeyOf(EGRESS_IDENTITY))}
+    trustBundles: { ${TRUST_DOMAIN}: ${path(paths.bundle)} }
+policy: { path: ${path(paths.policy)}, mode: enforce }
+listeners:
+  - name: ${EGRESS_LISTENER}
+    mode: egress
+    bind: ${HOST}:0
+    routes:
+      - { host: ${CALLED_HOST}, component: registry, upstream: "https://${HOST}:${port}", serverId: ${pathOf(WORKLOADS.sidecar.id)} }
+admin: { bind: none }
 drain: { timeout: 2s }
 `;
 }

@@ -10,6 +10,8 @@ export interface DemoFiles {
   /** Emptied at every start: no key outlives the next demo. */
   readonly folder: string;
   readonly config: string;
+  /** Of the sidecar on the calling side. */
+  readonly egressConfig: string;
   /** A directory: all policies in it are one. */
   readonly policy: string;
   readonly revocations: string;
@@ -29,6 +31,7 @@ export function demoFilesIn(directory: string): DemoFiles {
     bundle: join(directory, 'bundle.pem'),
     folder,
     config: join(folder, 'demo.yaml'),
+    egressConfig: join(folder, 'egress.yaml'),
     policy: join(folder, 'policy'),
     revocations: join(folder, 'revocations.yaml'),
     socket: join(folder, 'agent.sock'),

@@ -1,7 +1,7 @@
 // The listeners of the demo: which service stands behind each, and at which port it is asked for.
 
 import { createServer } from 'node:net';
-import { TRUST_DOMAIN } from './identities.ts';
+import { type IdentityName, TRUST_DOMAIN } from './identities.ts';
 
 export const HOST = '127.0.0.1';
 /** The name that the sidecar's certificate has for those who do not know SPIFFE. */
@@ -23,6 +23,11 @@ export function componentOf(name: ListenerName): string {
 /** The listener that takes JWT-SVIDs too, and whom they have to be for. */
 export const TOKEN_LISTENER: ListenerName = 'feature-store';
 export const TOKEN_AUDIENCE = `spiffe://${TRUST_DOMAIN}/feature-store`;
+
+/** Where programs of inference send what is for the registry, and by which name they ask for it. */
+export const EGRESS_LISTENER = 'out';
+export const EGRESS_IDENTITY: IdentityName = 'inference';
+export const CALLED_HOST = 'registry.ai.example';
 
 type PortName = ListenerName | 'admin';
 

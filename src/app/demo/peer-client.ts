@@ -1,6 +1,11 @@
 // The peers of the demo: mutual TLS with one identity each, and requests that leave exactly as they are written.
 
-import { type IncomingMessage, type RequestOptions } from 'node:http';
+import {
+  Agent as PlainAgent,
+  type IncomingMessage,
+  request as startPlainRequest,
+  type RequestOptions,
+} from 'node:http';
 import { Agent, request as startRequest } from 'node:https';
 import { buffer } from 'node:stream/consumers';
 import { type Caller, CALLER_FIELDS } from './services/service.ts';
@@ -45,6 +50,7 @@ export interface PeerClient {
 /** Without progress, from connecting to the last byte of an answer. */
 const DEADLINE_MS = 5_000;
 const KEEP_ALIVE_MS = 4_000;
+const ONE_CONNECTION = { keepAlive: true, timeout: KEEP_ALIVE_MS, maxSockets: 1 };
 
 /** One keep-alive connection to `origin`; without `credential` the peer presents no certificate. */
 export function createPeerClient(
@@ -53,14 +59,15 @@ export function createPeerClient(
   credential: PeerCredential | null,
 ): PeerClient {
   const own = credential === null ? {} : { cert: credential.certificatePem, key: credential.privateKeyPem };
-  const agent = new Agent({
-    ca: trusting.bundlePem,
-    ...own,
-    keepAlive: true,
-    timeout: KEEP_ALIVE_MS,
-    maxSockets: 1,
-    maxCachedSessions: 0,
-  });
+  return clientOf(origin, new Agent({ ca: trusting.bundlePem, ...own, ...ONE_CONNECTION, maxCachedSessions: 0 }));
+}
+
+/** A program that has no certificate and knows nothing of TLS. */
+export function createPlainClient(origin: string): PeerClient {
+  return clientOf(origin, new PlainAgent(ONE_CONNECTION));
+}
+
+function clientOf(origin: string, agent: PlainAgent): PeerClient {
   const send = ({ method, path, fields, body }: PeerRequest): Promise<IncomingMessage> => {
     const length = body === undefined ? {} : { 'content-length': body.length };
     const headers = { ...fields, ...length };
@@ -99,7 +106,8 @@ export function createPeerClient(
 
 function startAsking(origin: string, options: RequestOptions, body: Buffer | undefined): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const outgoing = startRequest(origin, options, resolve);
+    const start = origin.startsWith('https:') ? startRequest : startPlainRequest;
+    const outgoing = start(origin, options, resolve);
     outgoing.on('timeout', () => {
       outgoing.destroy(Object.assign(new Error('there was no answer in time'), { code: 'ETIMEDOUT' }));
     });

@@ -5,7 +5,7 @@ import type { SpiffeId } from '../../spiffe/spiffe-id.ts';
 import type { Observation } from './decision-tap.ts';
 import { IDENTITIES, type IdentityName, WORKLOADS } from './identities.ts';
 import { GRPC_LISTENER } from './listeners.ts';
-import type { PeerAnswer, PeerRequest } from './peer-client.ts';
+import type { PeerAnswer, PeerClient, PeerRequest } from './peer-client.ts';
 import type { Scenario, ScenarioGroup } from './scenarios.ts';
 import type { Stage } from './stage.ts';
 
@@ -21,7 +21,7 @@ export interface OutcomeGroup {
   readonly outcomes: readonly Outcome[];
 }
 
-type Scene = Pick<Stage, 'clientFor' | 'callerFor' | 'services' | 'tap' | 'tokenOf'>;
+type Scene = Pick<Stage, 'clientFor' | 'callerFor' | 'egress' | 'services' | 'tap' | 'tokenOf'>;
 
 /** One request after another, in order: later ones read what earlier ones wrote. Stops in between when told to. */
 export async function runScenarios(
@@ -42,18 +42,19 @@ export async function runScenarios(
 }
 
 async function runScenario(scenario: Scenario, scene: Scene): Promise<Outcome> {
-  const { clientFor, callerFor, services, tap } = scene;
+  const { services, egress } = scene;
   const request = await withToken(scenario, scene);
   const service = services[scenario.to];
   const before = service.requests;
   let answer: PeerAnswer;
   try {
-    const client = scenario.to === GRPC_LISTENER ? callerFor(scenario.as) : clientFor(scenario.as, scenario.to);
-    answer = await client.ask(request);
+    answer = await askerFor(scenario, scene).ask(request);
   } catch (error) {
     const why = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     return { scenario, actual: { effect: 'fail', reason: 'no-answer' }, complaint: `there was no answer: ${why}` };
   }
+  // What a program's own sidecar denies goes no further; what it lets through is told by the other one.
+  const tap = scenario.through === 'egress' && answer.caller === null ? egress.tap : scene.tap;
   const observation = tap.find(answer.decisionId ?? answer.caller?.decisionId ?? '');
   if (observation === undefined) {
     const complaint = `the sidecar recorded no decision for the answer ${answer.status}`;
@@ -63,6 +64,11 @@ async function runScenario(scenario: Scenario, scene: Scene): Promise<Outcome> {
   // What is recorded of a denied call is what it would be in HTTP; its peer has the status of gRPC.
   const actual = scenario.to === GRPC_LISTENER ? { ...observation, status: answer.status } : observation;
   return { scenario, actual, complaint: findComplaint(scenario, { answer, observation, reached }) };
+}
+
+function askerFor({ as, to, through }: Scenario, { clientFor, callerFor, egress }: Scene): Pick<PeerClient, 'ask'> {
+  if (through === 'egress') return egress.client;
+  return to === GRPC_LISTENER ? callerFor(as) : clientFor(as, to);
 }
 
 async function withToken(scenario: Scenario, { tokenOf }: Scene): Promise<PeerRequest> {

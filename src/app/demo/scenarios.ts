@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import type { IdentityName, WorkloadName } from './identities.ts';
-import { GRPC_LISTENER, type ListenerName, TOKEN_LISTENER } from './listeners.ts';
+import { CALLED_HOST, EGRESS_IDENTITY, GRPC_LISTENER, type ListenerName, TOKEN_LISTENER } from './listeners.ts';
 import { INFER } from './services/inference-endpoint.ts';
 import {
   frameMessage,
@@ -35,6 +35,8 @@ export interface Scenario {
   /** Whose JWT-SVID it brings; null is none. */
   readonly token: WorkloadName | null;
   readonly to: ListenerName;
+  /** `egress`: in plaintext to its own sidecar, which asks in its place. */
+  readonly through: 'mtls' | 'egress';
   readonly method: string;
   /** Sent as it stands, with its query. */
   readonly path: string;
@@ -75,6 +77,7 @@ const ASK_INFERENCE = {
   fields: { 'content-type': 'application/json' },
   body: Buffer.from('{"rows":[[1.5,2.25,0.5]]}'),
 } as const;
+const CALLED = { host: CALLED_HOST };
 const CALL_INFERENCE = {
   to: GRPC_LISTENER,
   method: 'POST',
@@ -121,6 +124,13 @@ export const SCENARIOS: readonly ScenarioGroup[] = [
     scenarios: [
       { ...by('gateway'), ...CALL_INFERENCE, expected: { ...ALLOW, status: 0, sha256: sha256Of(MODEL_INFER_ANSWER) } },
       { ...by('training'), ...CALL_INFERENCE, expected: { ...DENY, status: 7 } },
+    ],
+  },
+  {
+    title: 'what a program without TLS asks through a sidecar of its own, and that one of ours over mTLS',
+    scenarios: [
+      { ...ask(EGRESS_IDENTITY), ...READ_MODEL, fields: CALLED, expected: { ...ALLOW, sha256: sha256Of(MODEL) } },
+      { ...ask(EGRESS_IDENTITY), ...WRITE_MODEL, fields: CALLED, body: Buffer.from('poisoned'), expected: NOT_GRANTED },
     ],
   },
   {
@@ -172,7 +182,7 @@ export const SCENARIOS: readonly ScenarioGroup[] = [
   {
     title: 'who brings a token (JWT-SVID) of training: without a certificate, and with one of their own',
     scenarios: [
-      { who: 'bearer', as: null, token: 'training', ...READ_FEATURES, expected: ALLOW },
+      { who: 'bearer', as: null, token: 'training', through: 'mtls', ...READ_FEATURES, expected: ALLOW },
       {
         ...by('inference'),
         token: 'training',
@@ -192,15 +202,20 @@ export const REVOKED_SCENARIOS: ScenarioGroup = {
   ],
 };
 
-function by(name: IdentityName): Pick<Scenario, 'who' | 'as' | 'token'> {
-  return { who: name, as: name, token: null };
+function by(name: IdentityName): Pick<Scenario, 'who' | 'as' | 'token' | 'through'> {
+  return { who: name, as: name, token: null, through: 'mtls' };
+}
+
+/** A program of `name`, which has no certificate: its sidecar has. */
+function ask(name: IdentityName): Pick<Scenario, 'who' | 'as' | 'token' | 'through'> {
+  return { ...by(name), through: 'egress' };
 }
 
 function stranger(
   who: string,
   { as, reason }: { readonly as: IdentityName | null; readonly reason: string },
 ): Scenario {
-  return { who, as, token: null, ...READ_MODEL, expected: { effect: 'refuse', status: 401, reason } };
+  return { who, as, token: null, through: 'mtls', ...READ_MODEL, expected: { effect: 'refuse', status: 401, reason } };
 }
 
 function sha256Of(bytes: Buffer): string {

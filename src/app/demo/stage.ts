@@ -10,7 +10,7 @@ import { formatAddress } from '../config-values.ts';
 import { createLocalPlane } from '../plane.ts';
 import { type Sidecar, startSidecar } from '../sidecar.ts';
 import { type DemoAgent, startAgent } from './agent.ts';
-import { type ConfigFacts, formatConfig } from './config-file.ts';
+import { type ConfigFacts, formatConfig, formatEgressConfig } from './config-file.ts';
 import {
   type Authorities,
   type Credentials,
@@ -25,14 +25,16 @@ import { BACKGROUND_PEERS, type IdentityName, TRUST_DOMAIN } from './identities.
 import { createGrpcClient, type GrpcClient } from './grpc-client.ts';
 import {
   ANY_PORTS,
+  EGRESS_LISTENER,
   GRPC_LISTENER,
+  HOST,
   HOST_NAME,
   type ListenerName,
   type Ports,
   replaceTakenPorts,
   TOKEN_AUDIENCE,
 } from './listeners.ts';
-import { createPeerClient, type PeerClient } from './peer-client.ts';
+import { createPeerClient, createPlainClient, type PeerClient } from './peer-client.ts';
 import { writeRevocations } from './revocation-list.ts';
 import { startFeatureStore } from './services/feature-store.ts';
 import { startGrpcInferenceEndpoint } from './services/grpc-inference-endpoint.ts';
@@ -71,6 +73,8 @@ export interface Stage {
   readonly clientFor: (as: IdentityName | null, to: ListenerName) => PeerClient;
   /** The same, for calls of gRPC. */
   readonly callerFor: (as: IdentityName | null) => GrpcClient;
+  /** A program that has a sidecar of its own, and what that one decided. */
+  readonly egress: { readonly client: PeerClient; readonly tap: DecisionTap; readonly origin: string };
   /** Ends the connections of these peers; whoever asks again begins a new one. */
   readonly hangUp: () => Promise<void>;
   /** A JWT-SVID that is good at `TOKEN_LISTENER`. */
@@ -142,6 +146,7 @@ async function setUp(options: StageOptions, closers: Closer[]): Promise<Omit<Sta
   const sidecar = await startOnFreePorts(options.preferredPorts, start);
   closers.push(() => sidecar.drain());
   const origins = originsOf(sidecar);
+  const egress = await startEgress(options, closers, { sidecar, demoLog });
   const bundlePem = await readFile(paths.bundle, 'utf8');
   const peers = rememberClients({ origins, credentials, bundlePem });
   closers.push(() => peers.hangUp());
@@ -155,6 +160,7 @@ async function setUp(options: StageOptions, closers: Closer[]): Promise<Omit<Sta
     authorities,
     agent,
     ...peers,
+    egress,
     tokenOf: (id) => agent.fetchToken(id, TOKEN_AUDIENCE),
     onOwnSvid: (tell) => demoLog.subscribe('own SVID received', (entry) => tell(readOwnSvid(entry))),
     revoke,
@@ -226,6 +232,34 @@ async function writeConfig(
   return parseConfig(await readFile(path), path);
 }
 
+/** The sidecar of those who ask; it has the SVID of a file, and the same policy. */
+async function startEgress(
+  { paths, writeFiles, stop }: StageOptions,
+  closers: Closer[],
+  { sidecar, demoLog }: { readonly sidecar: Sidecar; readonly demoLog: DemoLog },
+): Promise<Stage['egress']> {
+  const path = paths.egressConfig;
+  const contents = formatEgressConfig({ paths, port: portOf(sidecar, 'registry') });
+  await writeFiles([{ path, contents, readers: 'everybody' }]);
+  const tap = new DecisionTap(() => ({ reason: '', detail: '' }));
+  const egress = await startSidecar({
+    config: parseConfig(await readFile(path), path),
+    // What it says of its SVID is not what the other one says of its own.
+    log: createLogger({ level: 'warn', destination: demoLog }),
+    decisionLog: demoLog,
+    logWriteFailures: () => demoLog.failures,
+    createPlane: createLocalPlane,
+    onRequest: tap.request.bind(tap),
+    endpointSocket: null,
+    signal: stop,
+  });
+  closers.push(() => egress.drain());
+  const origin = `http://${HOST}:${portOf(egress, EGRESS_LISTENER)}`;
+  const client = createPlainClient(origin);
+  closers.push(() => client.close());
+  return { client, tap, origin };
+}
+
 async function startOnFreePorts(preferred: Ports, start: (ports: Ports) => Promise<Sidecar>): Promise<Sidecar> {
   try {
     return await start(await replaceTakenPorts(preferred));
@@ -241,17 +275,20 @@ function isAddressInUse(error: unknown): boolean {
   return ('code' in error && error.code === 'EADDRINUSE') || isAddressInUse(error.cause);
 }
 
-function originsOf({ listeners }: Sidecar): Stage['origins'] {
-  const originOf = (name: ListenerName): string => {
-    const at = listeners.get(name);
-    return `https://${HOST_NAME}:${at?.kind === 'tcp' ? at.port : ''}`;
-  };
+function originsOf(sidecar: Sidecar): Stage['origins'] {
+  const originOf = (name: ListenerName): string => `https://${HOST_NAME}:${portOf(sidecar, name)}`;
   return {
     registry: originOf('registry'),
     inference: originOf('inference'),
     'inference-grpc': originOf('inference-grpc'),
     'feature-store': originOf('feature-store'),
   };
+}
+
+function portOf({ listeners }: Sidecar, name: string): number {
+  const at = listeners.get(name);
+  if (at?.kind !== 'tcp') throw new Error(`the demo has no port of ${name}`);
+  return at.port;
 }
 
 interface ClientFacts {

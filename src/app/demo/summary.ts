@@ -2,14 +2,14 @@
 
 import { relative } from 'node:path';
 import type { DemoFiles } from './demo-files.ts';
-import { LISTENER_NAMES } from './listeners.ts';
+import { CALLED_HOST, EGRESS_IDENTITY, LISTENER_NAMES } from './listeners.ts';
 import type { Overhead } from './overhead.ts';
 import type { Stage } from './stage.ts';
 import { formatMicros, type Paint } from './table.ts';
 
 export function formatOpening(
   { paths, policyFile }: { readonly paths: DemoFiles; readonly policyFile: string },
-  { origins, agent }: Pick<Stage, 'origins' | 'agent'>,
+  { origins, egress, agent }: Pick<Stage, 'origins' | 'egress' | 'agent'>,
   paint: Paint,
 ): string {
   const listeners = LISTENER_NAMES.map((name) => `  ${name.padEnd(14)} ${origins[name]}`);
@@ -17,6 +17,7 @@ export function formatOpening(
     `${paint('bold', 'Sallyport demo')}: services, a listener in front of each, one access matrix`,
     '',
     ...listeners,
+    `  egress         ${egress.origin} (of ${EGRESS_IDENTITY}, to ${CALLED_HOST})`,
     '',
     `  policy         ${relative('.', policyFile)}`,
     `  configuration  ${paths.config}`,
