@@ -1,10 +1,11 @@
-import type { ServerOptions } from 'node:http2';
+import type { OutgoingHttpHeaders, ServerOptions } from 'node:http2';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type H2cAnswer, H2cUpstream } from '../support/h2c-upstream.ts';
+import { answerOf, connectHttp2 } from '../support/http2-peer.ts';
 import { type ProxyFixture, type ProxyOptions, type RawPeer, startProxy } from '../support/proxy-fixture.ts';
 import { connectTraining } from '../support/proxy-setting.ts';
 
@@ -192,5 +193,42 @@ describe('a peer of HTTP/1.1 before an upstream of HTTP/2', () => {
     const peer = await connectTraining(proxy);
     peer.request('GET', '/x');
     expect(await peer.response()).toMatchObject({ status: 200, body: 'ok' });
+  });
+});
+
+describe('trailers of a request over HTTP/2', () => {
+  async function sendTrailers(trailers: OutgoingHttpHeaders): Promise<{ status: number; seen: readonly string[] }> {
+    let seen: readonly string[] = [];
+    const { proxy } = await openH2c((stream) => {
+      stream.on('trailers', (_fields: unknown, _flags: number, raw: string[]) => {
+        seen = raw;
+      });
+      stream.resume();
+      stream.on('end', () => OK(stream, {}, []));
+    });
+    const session = await connectHttp2(proxy);
+    const stream = session.request({ ':method': 'POST', ':authority': 'registry' }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers(trailers));
+    stream.end('body');
+    const { status } = await answerOf(stream);
+    return { status, seen };
+  }
+
+  it('reach the upstream, without those that have no place there', async () => {
+    const { status, seen } = await sendTrailers({
+      'x-a': ['1', '2'],
+      __proto__x: 'b',
+      'x-spiffe-id': 'spiffe://ai.example/forged',
+      authorization: 'Bearer forged',
+      'x-forwarded-for': '1.2.3.4',
+    });
+    expect(status).toBe(200);
+    expect(seen).toEqual(['x-a', '1', 'x-a', '2', '__proto__x', 'b']);
+  });
+
+  it('are refused where they change routing', async () => {
+    const { status, seen } = await sendTrailers({ host: 'other' });
+    expect(status).toBe(400);
+    expect(seen).toEqual([]);
   });
 });

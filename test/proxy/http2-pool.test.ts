@@ -1,0 +1,153 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { NO_LINES } from '../../src/http1/field-lines.ts';
+import { Http2Pool } from '../../src/proxy/http2-pool.ts';
+import type { Refusal } from '../../src/proxy/refusal.ts';
+import { plainDial } from '../../src/proxy/upstream-dial.ts';
+import type { UpstreamStream, UpstreamUser } from '../../src/proxy/upstream.ts';
+import { CANCEL, FLAG, frame, FRAME, headers, RawH2Upstream, reset } from '../support/h2-frames.ts';
+
+const OPTIONS = {
+  connectTimeoutMs: 5_000,
+  idleTimeoutMs: 60_000,
+  maxConnections: 4,
+  maxIdleConnections: 4,
+  maxPending: 4,
+  failuresToEject: 5,
+  ejectMs: 1_000,
+};
+
+/** An exchange that only notes how it ends. */
+class Ended implements UpstreamUser {
+  readonly refusals: Refusal[] = [];
+  readonly end = Promise.withResolvers<Refusal | 'end'>();
+
+  upstreamHead(): void {}
+  upstreamData(): void {}
+  upstreamFlush(): void {}
+  upstreamDrained(): void {}
+  upstreamEnd(): void {
+    this.end.resolve('end');
+  }
+  upstreamFailed(refusal: Refusal): void {
+    this.refusals.push(refusal);
+    this.end.resolve(refusal);
+  }
+}
+
+interface PoolSetting {
+  readonly upstream: RawH2Upstream;
+  readonly pool: Http2Pool;
+  begin(): Promise<{ readonly user: Ended; readonly stream: UpstreamStream }>;
+}
+
+/** Time is what a test says it is. */
+async function openPool(
+  answer: Parameters<typeof RawH2Upstream.start>[0] = () => undefined,
+  options: Partial<typeof OPTIONS> = {},
+): Promise<PoolSetting> {
+  const upstream = await RawH2Upstream.start(answer);
+  onTestFinished(() => upstream.close());
+  const pool = new Http2Pool(
+    { dial: plainDial({ kind: 'tcp', host: '127.0.0.1', port: upstream.port }), scheme: 'http' },
+    { ...OPTIONS, ...options },
+    { wallMs: () => 0, monotonicMs: () => 0 },
+  );
+  onTestFinished(() => pool.close());
+  const begin = async (): ReturnType<PoolSetting['begin']> => {
+    const stream = await new Promise<UpstreamStream>((resolve, reject) =>
+      pool.acquire({
+        upstreamReady: (ready) => {
+          resolve(ready);
+          return true;
+        },
+        upstreamRefused: (refusal) => reject(new Error(refusal)),
+      }),
+    );
+    const user = new Ended();
+    stream.begin(user, {
+      method: 'GET',
+      target: '/',
+      authority: 'registry',
+      lines: NO_LINES,
+      body: { kind: 'none' },
+      expectsContinue: false,
+      upgrade: null,
+    });
+    await upstream.until(({ connections }) => connections.some((each) => each.of(FRAME.headers).length > 0));
+    return { user, stream };
+  };
+  return { upstream, pool, begin };
+}
+
+const pinged = ({ connections }: RawH2Upstream): boolean => connections[0]?.of(FRAME.ping).length === 1;
+
+describe('a connection on which nothing is heard', () => {
+  it('is asked whether it lives, not before five minutes, and left when it does not say so', async () => {
+    const { upstream, pool, begin } = await openPool();
+    const { user } = await begin();
+    pool.sweep(0);
+    pool.sweep(300_000);
+    await upstream.until(({ connections }) => connections.length === 1);
+    expect(pinged(upstream)).toBe(false);
+    pool.sweep(331_000);
+    await upstream.until(pinged);
+    pool.sweep(350_000);
+    expect(user.refusals).toEqual([]);
+    pool.sweep(351_000);
+    expect(await user.end.promise).toBe('upstream-timeout');
+    expect(user.refusals).toEqual(['upstream-timeout']);
+  });
+
+  it('goes on when it says that it lives', async () => {
+    const { upstream, pool, begin } = await openPool((each, connection) => {
+      // The end of the second exchange tells that the answer to the question has come.
+      if (each.type === FRAME.ping) connection.send(frame(FRAME.ping, FLAG.ack, 0, each.payload), reset(3, CANCEL));
+    });
+    const { user } = await begin();
+    const { user: second } = await begin();
+    pool.sweep(0);
+    pool.sweep(331_000);
+    await upstream.until(pinged);
+    expect(await second.end.promise).toBe('upstream-reset');
+    pool.sweep(351_000);
+    expect(user.refusals).toEqual([]);
+  });
+});
+
+describe('connections that are not used', () => {
+  it('end after a while', async () => {
+    const { upstream, pool, begin } = await openPool((each, connection) => {
+      if (each.type === FRAME.headers) connection.send(headers(each.stream, [[':status', '200']], true));
+    });
+    const { user, stream } = await begin();
+    expect(await user.end.promise).toBe('end');
+    stream.release(0);
+    pool.sweep(59_000);
+    expect(pool.takeIdle()).not.toBeNull();
+    pool.sweep(60_000);
+    expect(pool.takeIdle()).toBeNull();
+    await upstream.until(({ connections }) => connections[0]?.ended === true);
+  });
+
+  it('end at once where none are to be kept', async () => {
+    const { upstream, pool, begin } = await openPool(
+      (each, connection) => {
+        if (each.type === FRAME.headers) connection.send(headers(each.stream, [[':status', '200']], true));
+      },
+      { maxIdleConnections: 0 },
+    );
+    const { user, stream } = await begin();
+    await user.end.promise;
+    stream.release(0);
+    pool.sweep(1);
+    await upstream.until(({ connections }) => connections[0]?.ended === true);
+  });
+
+  it('end with the pool, and whoever waits is told', async () => {
+    const { pool, begin } = await openPool();
+    const { user } = await begin();
+    pool.close();
+    expect(await user.end.promise).toBe('upstream-reset');
+    await expect(begin()).rejects.toThrow('upstream-ejected');
+  });
+});
