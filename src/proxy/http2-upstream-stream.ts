@@ -33,7 +33,9 @@ export class Http2UpstreamStream implements UpstreamStream {
   #hasBody = false;
   #informational = 0;
   /** END_STREAM has come; what came before it may still have to be read. */
-  #isWhole = false;
+  #hasEnded = false;
+  #announcedBytes: number | null = null;
+  #receivedBytes = 0;
 
   constructor(session: Http2UpstreamSession) {
     this.#session = session;
@@ -117,14 +119,22 @@ export class Http2UpstreamStream implements UpstreamStream {
 
   /**
    * To node:http2, a stream that was reset without an error has ended like any other: only when its end is pushed does it show whether it had
-   * been closed before (RFC 9113 §8.1.1: that response is not whole).
+   * been closed before.
    */
   #watchEnd(stream: ClientHttp2Stream): void {
     const push = stream.push.bind(stream);
     stream.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
-      if (chunk === null && !stream.closed && !stream.destroyed) this.#isWhole = true;
+      if (chunk === null && !stream.closed && !stream.destroyed) this.#hasEnded = true;
       return push(chunk, encoding);
     };
+  }
+
+  /**
+   * RFC 9113 §8.1.1: without END_STREAM a response is not whole, unless it has said how long it is. Servers of node:http2 that have not read
+   * the request may send a reset without an error in the place of END_STREAM.
+   */
+  get #isWhole(): boolean {
+    return this.#hasEnded || this.#receivedBytes === this.#announcedBytes;
   }
 
   #onInformational(raw: readonly string[]): void {
@@ -146,6 +156,7 @@ export class Http2UpstreamStream implements UpstreamStream {
       const { headReader } = this.#session;
       const head = headReader.read(raw, { method: this.#method, endsStream });
       this.#hasBody = head.body.kind !== 'none';
+      if (head.body.kind === 'length') this.#announcedBytes = head.body.bytes;
       user.upstreamHead(head, headReader.lines);
       if (this.#user !== user || stream === null) return;
       if (endsStream) {
@@ -163,6 +174,7 @@ export class Http2UpstreamStream implements UpstreamStream {
     if (user === null) return;
     this.#hear();
     if (!this.#hasBody) return this.#reject();
+    this.#receivedBytes += bytes.length;
     user.upstreamData(bytes, OWNED);
     if (this.#user === user) user.upstreamFlush();
   }

@@ -4,7 +4,7 @@ import { Http2Pool } from '../../src/proxy/http2-pool.ts';
 import type { Refusal } from '../../src/proxy/refusal.ts';
 import { plainDial } from '../../src/proxy/upstream-dial.ts';
 import type { UpstreamStream, UpstreamUser } from '../../src/proxy/upstream.ts';
-import { CANCEL, FLAG, frame, FRAME, headers, RawH2Upstream, reset } from '../support/h2-frames.ts';
+import { CANCEL, data, FLAG, frame, FRAME, headers, NO_ERROR, RawH2Upstream, reset } from '../support/h2-frames.ts';
 
 const OPTIONS = {
   connectTimeoutMs: 5_000,
@@ -19,10 +19,17 @@ const OPTIONS = {
 /** An exchange that only notes how it ends. */
 class Ended implements UpstreamUser {
   readonly refusals: Refusal[] = [];
+  receivedBytes = 0;
+  /** It takes no more after that many, for the time being. */
+  pausesAt = Number.POSITIVE_INFINITY;
+  stream: UpstreamStream | null = null;
   readonly end = Promise.withResolvers<Refusal | 'end'>();
 
   upstreamHead(): void {}
-  upstreamData(): void {}
+  upstreamData(bytes: Buffer): void {
+    this.receivedBytes += bytes.length;
+    if (this.pausesAt <= this.receivedBytes) this.stream?.pause();
+  }
   upstreamFlush(): void {}
   upstreamDrained(): void {}
   upstreamEnd(): void {
@@ -37,13 +44,13 @@ class Ended implements UpstreamUser {
 interface PoolSetting {
   readonly upstream: RawH2Upstream;
   readonly pool: Http2Pool;
-  begin(): Promise<{ readonly user: Ended; readonly stream: UpstreamStream }>;
+  readonly begin: () => Promise<{ readonly user: Ended; readonly stream: UpstreamStream }>;
 }
 
 /** Time is what a test says it is. */
 async function openPool(
   answer: Parameters<typeof RawH2Upstream.start>[0] = () => undefined,
-  options: Partial<typeof OPTIONS> = {},
+  options: Partial<typeof OPTIONS> & { readonly pausesAt?: number } = {},
 ): Promise<PoolSetting> {
   const upstream = await RawH2Upstream.start(answer);
   onTestFinished(() => upstream.close());
@@ -64,6 +71,8 @@ async function openPool(
       }),
     );
     const user = new Ended();
+    user.stream = stream;
+    user.pausesAt = options.pausesAt ?? user.pausesAt;
     stream.begin(user, {
       method: 'GET',
       target: '/',
@@ -111,6 +120,81 @@ describe('a connection on which nothing is heard', () => {
     expect(await second.end.promise).toBe('upstream-reset');
     pool.sweep(351_000);
     expect(user.refusals).toEqual([]);
+  });
+});
+
+describe('an answer that its peer takes slowly', () => {
+  const PIECE = Buffer.alloc(16_000);
+  const PING = frame(FRAME.ping, 0, 0, Buffer.alloc(8));
+
+  /** All of it has come, and most of it has not been taken. */
+  async function openPaused(
+    last: readonly Buffer[],
+    announced: readonly (readonly [string, string])[] = [],
+  ): Promise<Ended> {
+    const { upstream, begin } = await openPool(
+      (each, connection) => {
+        if (each.type !== FRAME.headers) return;
+        connection.send(headers(1, [[':status', '200'], ...announced]), data(1, PIECE), data(1, PIECE), ...last, PING);
+      },
+      { pausesAt: 1 },
+    );
+    const { user } = await begin();
+    await upstream.until(pinged);
+    expect(user.refusals).toEqual([]);
+    expect(user.receivedBytes).toBeLessThan(3 * PIECE.length);
+    user.pausesAt = Number.POSITIVE_INFINITY;
+    user.stream?.resume();
+    return user;
+  }
+
+  it('is whole when it has ended in the meantime', async () => {
+    const user = await openPaused([data(1, PIECE, true)]);
+    expect(await user.end.promise).toBe('end');
+    expect(user.receivedBytes).toBe(3 * PIECE.length);
+  });
+
+  it('is whole when it has ended in the meantime, and was reset after that', async () => {
+    const user = await openPaused([data(1, PIECE, true), reset(1, NO_ERROR)]);
+    expect(await user.end.promise).toBe('end');
+    expect(user.receivedBytes).toBe(3 * PIECE.length);
+  });
+
+  it('is whole when trailers have ended it', async () => {
+    const user = await openPaused([data(1, PIECE), headers(1, [['x-a', 'b']], true)]);
+    expect(await user.end.promise).toBe('end');
+    expect(user.receivedBytes).toBe(3 * PIECE.length);
+  });
+
+  it('is not whole when it was reset without an error in the meantime', async () => {
+    const user = await openPaused([data(1, PIECE), reset(1, NO_ERROR)]);
+    expect(await user.end.promise).toBe('upstream-invalid-response');
+  });
+
+  it('is whole when it was reset without an error in the meantime, and all that it announced has come', async () => {
+    const announced: readonly [string, string] = ['content-length', String(3 * PIECE.length)];
+    const user = await openPaused([data(1, PIECE), reset(1, NO_ERROR)], [announced]);
+    expect(await user.end.promise).toBe('end');
+    expect(user.receivedBytes).toBe(3 * PIECE.length);
+  });
+
+  it('is not whole when it was reset without an error, and less has come than it announced', async () => {
+    const announced: readonly [string, string] = ['content-length', String(3 * PIECE.length + 1)];
+    const user = await openPaused([data(1, PIECE), reset(1, NO_ERROR)], [announced]);
+    expect(await user.end.promise).toBe('upstream-invalid-response');
+  });
+
+  it('is not whole when the connection was ended in the meantime', async () => {
+    const { upstream, begin } = await openPool(
+      (each, connection) => {
+        if (each.type !== FRAME.headers) return;
+        connection.send(headers(1, [[':status', '200']]), data(1, PIECE), data(1, PIECE));
+      },
+      { pausesAt: 1 },
+    );
+    const { user } = await begin();
+    upstream.connections[0]?.socket.end();
+    expect(await user.end.promise).toMatch(/^upstream-(?:reset|invalid-response)$/);
   });
 });
 

@@ -38,7 +38,7 @@ export function frame(type: number, flags: number, stream: number, payload: Buff
 }
 
 /** Literals without indexing and without Huffman codes (RFC 7541 §6.2.2). */
-export function block(...fields: readonly (readonly [string, string])[]): Buffer {
+function block(...fields: readonly (readonly [string, string])[]): Buffer {
   return Buffer.concat(fields.flatMap(([name, value]) => [Buffer.of(0), hpackText(name), hpackText(value)]));
 }
 
