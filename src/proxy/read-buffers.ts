@@ -29,10 +29,8 @@ export class ReadBuffer implements Loan {
   readonly bytes = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   readonly #letGo: () => void;
   #holders = 0;
-  #first: Buffer;
 
   constructor(takeBack: (buffer: ReadBuffer) => void) {
-    this.#first = this.bytes;
     this.#letGo = () => {
       this.#holders -= 1;
       if (this.#holders === 0) takeBack(this);
@@ -42,12 +40,6 @@ export class ReadBuffer implements Loan {
   /** Whether somebody besides the reader needs what is in it. */
   get isLent(): boolean {
     return this.#holders > 1;
-  }
-
-  /** A view of the first `count` octets: peers repeat themselves, and a view costs as much as reading a small head. */
-  first(count: number): Buffer {
-    if (this.#first.length !== count) this.#first = this.bytes.subarray(0, count);
-    return this.#first;
   }
 
   hold(): () => void {
