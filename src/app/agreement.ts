@@ -11,7 +11,7 @@ import type { TrustDomain } from '../spiffe/spiffe-id.ts';
 import type { TrustBundles } from '../spiffe/trust-bundle.ts';
 import { verifyX509Svid } from '../spiffe/x509-svid.ts';
 import { componentsOf } from './config-authorization.ts';
-import type { Config } from './config.ts';
+import { isOverTcp, type Config } from './config.ts';
 import { toProblem } from './start-error.ts';
 
 /**
@@ -51,7 +51,7 @@ export function findUnenforceableRules(config: Config, policy: CompiledPolicy): 
   const overTcp = new Set<string>();
   const asRequests = new Set(config.authorization.flatMap((service) => componentsOf(service)));
   for (const { mode, routes } of config.listeners) {
-    for (const { component } of routes) (mode === 'tcp' ? overTcp : asRequests).add(component);
+    for (const { component } of routes) (isOverTcp(mode) ? overTcp : asRequests).add(component);
   }
   return findRequestRules(policy, new Set([...overTcp].filter((component) => !asRequests.has(component))));
 }

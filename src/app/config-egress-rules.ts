@@ -16,7 +16,8 @@ export function* findEgressConflicts(
   for (const [at, listener] of (listeners ?? []).entries()) {
     if (listener?.mode === undefined) continue;
     const path = ['listeners', at];
-    if (listener.mode === 'egress') yield* findUnfit(listener, path, { workers, source });
+    if (listener.mode === 'egress' || listener.mode === 'tcp-egress')
+      yield* findUnfit(listener, path, { workers, source });
     else yield* findMisplaced(listener, path);
   }
 }
@@ -59,12 +60,12 @@ function* findUnfit(
 function* findMisplaced({ bind, allowNonLoopback, openTo, routes }: SoundListener, path: Path): Iterable<Conflict> {
   if (bind?.kind === 'unix') {
     const message =
-      'only `mode: egress`, `admin` and `authorization` can bind a unix socket; write an address such as `127.0.0.1:8443`';
+      'only `mode: egress`, `tcp-egress`, `admin` and `authorization` can bind a unix socket; write an address such as `127.0.0.1:8443`';
     yield { code: 'invalid-bind', path: [...path, 'bind'], message };
   }
   for (const [key, value] of Object.entries({ allowNonLoopback, openTo })) {
     if (value === undefined) continue;
-    const message = `${quote(key)} goes with \`mode: egress\` only`;
+    const message = `${quote(key)} goes with \`mode: egress\` and \`tcp-egress\` only`;
     yield { code: 'conflict', path: [...path, key], message };
   }
   for (const [at, route] of (routes ?? []).entries()) {

@@ -19,6 +19,10 @@ export function* findModeConflicts({ listeners }: Sound<ConfigDocument>): Iterab
         break;
       case 'tcp':
         yield* findTcpConflicts(listener, path);
+        break;
+      case 'tcp-egress':
+        yield* findTcpConflicts(listener, path);
+        yield* findTcpEgressConflicts(listener, path);
     }
   }
 }
@@ -41,12 +45,15 @@ function* findHttpConflicts({ upstream, routes, proxyProtocol }: SoundListener, 
   yield { code: 'conflict', path: [...path, 'proxyProtocol'], message };
 }
 
-function* findTcpConflicts({ upstream, routes, authenticate, jwt }: SoundListener, path: Path): Iterable<Conflict> {
+function* findTcpConflicts(
+  { mode, upstream, routes, authenticate, jwt }: SoundListener,
+  path: Path,
+): Iterable<Conflict> {
   if (routes !== undefined) {
     const message = 'a TCP connection has no host and no path to be routed by; write `component` and `upstream`';
     yield { code: 'conflict', path: [...path, 'routes'], message };
   }
-  if (jwt !== undefined || authenticate?.includes('jwt') === true) {
+  if (mode === 'tcp' && (jwt !== undefined || authenticate?.includes('jwt') === true)) {
     const message = 'a TCP connection carries no token that could be read; its peer proves itself by certificate alone';
     yield { code: 'conflict', path: [...path, jwt === undefined ? 'authenticate' : 'jwt'], message };
   }
@@ -56,4 +63,15 @@ function* findTcpConflicts({ upstream, routes, authenticate, jwt }: SoundListene
   const instead = formatUpstream({ ...upstream, scheme: isEncrypted(upstream) ? 'tls' : 'tcp' });
   const message = `what goes over a TCP connection is not looked at, so it need not be HTTP; write ${quote(instead)}`;
   yield { code: 'conflict', path: [...path, 'upstream'], message };
+}
+
+function* findTcpEgressConflicts({ upstream, proxyProtocol }: SoundListener, path: Path): Iterable<Conflict> {
+  if (upstream?.scheme === 'tcp' || (upstream?.scheme === 'http' && upstream.address.kind === 'unix')) {
+    const message =
+      'the own program is let out over mTLS; write `tls://host:port` and the `serverId` of whoever is there';
+    yield { code: 'conflict', path: [...path, 'upstream'], message };
+  }
+  if (proxyProtocol === undefined) return;
+  const message = 'the server learns from our SVID who connects; leave this out, or write `mode: tcp`';
+  yield { code: 'conflict', path: [...path, 'proxyProtocol'], message };
 }

@@ -107,7 +107,7 @@ const route = mapping({
 const listener = mapping({
   name: text('a name', parseName),
   bind: text('an address such as `127.0.0.1:8443`', parseServiceBind),
-  mode: choice('http', 'egress', 'tcp').prefault('http'),
+  mode: choice('http', 'egress', 'tcp', 'tcp-egress').prefault('http'),
   allowNonLoopback: flag().optional(),
   openTo: choice('owner', 'group').optional(),
   component: component.optional(),

@@ -7,7 +7,7 @@ import { type AuthorizationServiceConfig, componentsOf } from './config-authoriz
 import type { IdentityConfig } from './config-identity.ts';
 import type { RedisConfig } from './config-revocation.ts';
 import type { BundleEndpointConfig, FederationConfig, TrustConfig } from './config-trust.ts';
-import type { Config, ListenerConfig, RouteConfig } from './config.ts';
+import { isEgress, type Config, type ListenerConfig, type RouteConfig } from './config.ts';
 import { formatUpstream } from './config-upstreams.ts';
 import { formatAddress } from './config-values.ts';
 
@@ -91,7 +91,7 @@ function toListenerView(listener: ListenerConfig): object {
     openTo: bind.kind === 'unix' ? openTo : null,
     component,
     routes: routes.map(toRouteView),
-    authenticate: mode === 'egress' ? [] : methods,
+    authenticate: isEgress(mode) ? [] : methods,
     jwt: authenticate.jwt === null ? null : toJwtView(authenticate.jwt),
     proxyProtocol,
     limits: { ...limits },

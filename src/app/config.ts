@@ -58,7 +58,7 @@ interface PolicyConfig {
 
 export interface ListenerConfig {
   readonly name: string;
-  /** A Unix socket only of `egress`. */
+  /** A Unix socket only where it lets the own program out. */
   readonly bind: TcpAddress | UnixAddress;
   /** Where the configuration gives the address. */
   readonly position: SourcePosition;
@@ -76,8 +76,18 @@ export interface ListenerConfig {
   readonly leases: LeaseTerms;
 }
 
-/** `http` and `tcp` let peers in, `egress` the own program out. */
-export type ListenerMode = 'http' | 'egress' | 'tcp';
+/** `http` and `tcp` let peers in, `egress` and `tcp-egress` the own program out. */
+export type ListenerMode = 'http' | 'egress' | 'tcp' | 'tcp-egress';
+
+/** Whether what is carried there is not looked at. */
+export function isOverTcp(mode: ListenerMode): boolean {
+  return mode === 'tcp' || mode === 'tcp-egress';
+}
+
+/** Whether it lets the own program out, and asks nobody who they are. */
+export function isEgress(mode: ListenerMode): boolean {
+  return mode === 'egress' || mode === 'tcp-egress';
+}
 
 export interface RouteConfig {
   /** Exact host in lower case without port, IPv6 without brackets; null for every host. */

@@ -10,7 +10,7 @@ import { matchesIdPattern } from '../spiffe/id-pattern.ts';
 import { VerifiedTokens } from '../spiffe/verified-tokens.ts';
 import { RateLimit } from '../telemetry/rate-limit.ts';
 import type { AuthenticateConfig } from './config-admission.ts';
-import type { Config, ListenerConfig, RouteConfig } from './config.ts';
+import { isEgress, isOverTcp, type Config, type ListenerConfig } from './config.ts';
 import {
   createAdmissionSources,
   createDeciding,
@@ -68,11 +68,11 @@ export class DataPlane {
   }
 
   #createListener(config: ListenerConfig): RunningListener {
-    return config.mode === 'egress' ? this.#createEgress(config) : this.#createIngress(config);
+    return isEgress(config.mode) ? this.#createEgress(config) : this.#createIngress(config);
   }
 
   #createIngress(listener: ListenerConfig): RunningListener {
-    const { name, bind, mode, authenticate } = listener;
+    const { name, bind, authenticate } = listener;
     const { materials, log, clock } = this.#parts;
     if (bind.kind === 'unix') throw new Error(`peers do not come to the unix socket of ${name}`);
     const created = new Listener({
@@ -82,7 +82,7 @@ export class DataPlane {
       sources: this.#sources,
       authentication: toAuthentication(authenticate),
       policy: materials.policy,
-      tcp: mode === 'tcp' ? this.#tcpTermsOf(listener) : null,
+      tcp: this.#tcpTermsOf(listener),
       onAnonymous: (reason, detail, remoteAddress) => {
         if (!this.#anonymousLines.admits(reason, clock.monotonicMs())) return;
         log.info({ listener: name, reason, detail, remoteAddress }, 'peer not authenticated');
@@ -91,7 +91,7 @@ export class DataPlane {
         if (!this.#anonymousLines.admits(reason, clock.monotonicMs())) return;
         log.info({ listener: name, reason, detail }, 'token not accepted');
       },
-      context: { ...this.#contextOf(listener, mode === 'tcp' ? [] : listener.routes), egress: null },
+      context: { ...this.#contextOf(listener), egress: null },
     });
     return {
       listen: async () => {
@@ -112,22 +112,20 @@ export class DataPlane {
       bind: bind.kind === 'tcp' ? { ...bind, sharesPort: workers > 1 } : { ...bind, mode: SOCKET_MODES[openTo] },
       sources: this.#sources,
       policy: materials.policy,
+      tcp: this.#tcpTermsOf(listener),
       context: {
-        ...this.#contextOf(listener, listener.routes),
+        ...this.#contextOf(listener),
         egress: new NewDestinations({ listener: name, log, recorder, clock, workers }),
       },
     });
   }
 
-  #contextOf(
-    { name, component, limits, leases }: ListenerConfig,
-    routes: readonly RouteConfig[],
-  ): Omit<ListenerContext, 'egress'> {
+  #contextOf({ name, mode, component, limits, leases, routes }: ListenerConfig): Omit<ListenerContext, 'egress'> {
     return {
       name,
       component,
       routes: new RouteTable(
-        routes.map((route) => ({
+        (isOverTcp(mode) ? [] : routes).map((route) => ({
           host: route.host?.includes(':') === true ? `[${route.host}]` : route.host,
           port: route.port,
           pathPrefix: route.pathPrefix,
@@ -143,7 +141,8 @@ export class DataPlane {
     };
   }
 
-  #tcpTermsOf({ name, routes: [route], proxyProtocol }: ListenerConfig): TcpTerms {
+  #tcpTermsOf({ name, mode, routes: [route], proxyProtocol }: ListenerConfig): TcpTerms | null {
+    if (!isOverTcp(mode)) return null;
     if (route === undefined) throw new Error(`the TCP listener ${name} leads nowhere`);
     return {
       component: route.component,

@@ -7,6 +7,10 @@ import type { CompiledPolicy } from '../policy/matrix.ts';
 import { Connections, listenOnTcp } from './connections.ts';
 import type { AdmissionSources, ListenerContext } from './context.ts';
 import { type EgressHost, EgressSession } from './egress-session.ts';
+import { usableIdentity } from './own-admission.ts';
+import { refuseTunnel } from './refused-tunnel.ts';
+import { TcpSession } from './tcp-session.ts';
+import type { TcpTerms } from './tcp-tunnel.ts';
 
 export type EgressBind =
   /** Port 0 takes any free one. */
@@ -23,6 +27,8 @@ export interface EgressListenerOptions {
   readonly context: ListenerContext;
   readonly sources: AdmissionSources;
   readonly policy: SnapshotView<CompiledPolicy>;
+  /** Null where HTTP is spoken; otherwise whatever it is goes to the upstream unread. */
+  readonly tcp: TcpTerms | null;
 }
 
 export class EgressListener implements EgressHost {
@@ -40,7 +46,8 @@ export class EgressListener implements EgressHost {
     this.#connections = new Connections(this.#server, options);
     this.#server.on('connection', (socket: Socket) => {
       this.#connections.opened(socket);
-      this.#connections.watch(new EgressSession(socket, this), socket);
+      if (options.tcp === null) this.#connections.watch(new EgressSession(socket, this), socket);
+      else this.#tunnel(socket, options.tcp);
     });
   }
 
@@ -74,5 +81,16 @@ export class EgressListener implements EgressHost {
   /** Ends everything at once. */
   close(): void {
     this.#connections.close();
+  }
+
+  #tunnel(socket: Socket, terms: TcpTerms): void {
+    const own = usableIdentity(this.sources);
+    if (own === null) {
+      const reason = 'own-svid-withdrawn';
+      return refuseTunnel(socket, this.context, { refusal: reason, termination: reason, principal: null });
+    }
+    const session = TcpSession.ofProgram(socket, this, { own, terms });
+    this.#connections.watch(session, socket);
+    session.connection.start();
   }
 }

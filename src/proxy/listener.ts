@@ -129,7 +129,7 @@ export class Listener implements SessionHost {
     const { tcp } = this.#options;
     if (tcp === null) return this.#connections.watch(new Session(socket, this, admission), socket);
     if (admission === null) return this.#refuse(socket, { refusal: 'no-identity', principal: null });
-    const session = new TcpSession(socket, this, { admission, terms: tcp });
+    const session = TcpSession.ofPeer(socket, this, { admission, terms: tcp });
     this.#connections.watch(session, socket);
     session.connection.start();
   }
@@ -156,14 +156,15 @@ export class Listener implements SessionHost {
 
   /** Answers the peer with a refusal, whatever it asks, and closes; closes without a word if it asks nothing. */
   #refuse(socket: TLSSocket, why: { readonly refusal: Refusal; readonly principal: SpiffeId | null }): void {
-    if (this.#options.tcp !== null) return refuseTunnel(socket, this.context, why);
+    const termination = why.principal === null ? 'no-identity' : 'limit';
+    if (this.#options.tcp !== null) return refuseTunnel(socket, this.context, { ...why, termination });
     this.#silent.add(socket);
     const silent = setTimeout(() => socket.destroy(), this.context.limits.headTimeoutMs);
     let linger: NodeJS.Timeout | null = null;
     const onAnswered = (): void => {
       this.#silent.delete(socket);
       clearTimeout(silent);
-      this.context.recorder.connectionTerminated(why.principal === null ? 'no-identity' : 'limit');
+      this.context.recorder.connectionTerminated(termination);
       linger = setTimeout(() => socket.destroy(), REFUSED_LINGER_MS);
     };
     socket.on('close', () => {

@@ -358,6 +358,8 @@ export async function startProxy(
     },
   };
   const { egress } = options;
+  const sendsProxyHeader = options.tcp?.sendsProxyHeader ?? false;
+  const tcpTerms = tcp === null ? null : { component: 'registry', upstream: tcp, sendsProxyHeader };
   const listener =
     egress === undefined
       ? new Listener({
@@ -366,15 +368,13 @@ export async function startProxy(
           sharesPort: false,
           ...shared,
           authentication: options.authentication ?? { x509: true, tokens: null },
-          tcp:
-            tcp === null
-              ? null
-              : { component: 'registry', upstream: tcp, sendsProxyHeader: options.tcp?.sendsProxyHeader ?? false },
+          tcp: tcpTerms,
           onAnonymous: (reason) => anonymous.push(reason),
           onRefusedToken: (reason) => refusedTokens.push(reason),
         })
       : new EgressListener({
           ...shared,
+          tcp: tcpTerms,
           bind: egress === 'anywhere' ? { kind: 'tcp', host: '127.0.0.1', port: 0, sharesPort: false } : egress,
         });
   const at = await listener.listen();
