@@ -105,7 +105,11 @@ describe('an egress listener', () => {
       `${INGRESS}    allowNonLoopback: true\n`,
       /^13:23 conflict: `allowNonLoopback` goes with/,
     ],
-    ['be open to a group', `${INGRESS}    openTo: group\n`, /^13:13 conflict: `openTo` goes with `mode: egress` only/],
+    [
+      'be open to a group',
+      `${INGRESS}    openTo: group\n`,
+      /^13:13 conflict: `openTo` goes with `mode: egress` and `tcp-egress` only/,
+    ],
     [
       'route by port',
       INGRESS.replace(

@@ -86,6 +86,39 @@ describe('a listener of mode `tcp`', () => {
   });
 });
 
+describe('a listener of mode `tcp-egress`', () => {
+  const OUT =
+    '    mode: tcp-egress\n    component: cache\n    upstream: tls://10.0.0.7:6380\n    serverId: /cache/main\n';
+
+  it('leads to one server that proves itself', () => {
+    const [listener] = parseText(serving(OUT)).listeners;
+    expect(listener).toMatchObject({ mode: 'tcp-egress', component: 'cache', openTo: 'owner' });
+    expect(listener?.routes).toMatchObject([
+      { upstream: { scheme: 'tls' }, serverIds: [{ segments: ['cache', 'main'] }] },
+    ]);
+    expect(problemsOf(serving(OUT).replace('bind: 127.0.0.1:8443', 'bind: unix:/run/out.sock'))).toEqual([]);
+  });
+
+  it.each<[string, string, readonly string[]]>([
+    [
+      'plain upstream',
+      OUT.replace('tls://10.0.0.7', 'tcp://127.0.0.1').replace(/ {4}serverId.*\n/, ''),
+      ['13:15 conflict'],
+    ],
+    ['plain socket', OUT.replace('tls://10.0.0.7:6380', 'unix:/a').replace(/ {4}serverId.*\n/, ''), ['13:15 conflict']],
+    ['PROXY header', `${OUT}    proxyProtocol: v2\n`, ['15:20 conflict']],
+    ['authentication', `${OUT}    authenticate: [x509]\n`, ['15:5 conflict']],
+    ['upstream of HTTP', OUT.replace('tls://', 'https://'), ['13:15 conflict']],
+  ])('has no %s', (_, text, problems) => {
+    expect(problemsOf(serving(text)).map((problem) => problem.split(': ')[0])).toEqual(problems);
+  });
+
+  it('stays on this machine', () => {
+    const [problem] = problemsOf(serving(OUT).replace('bind: 127.0.0.1:8443', 'bind: 0.0.0.0:8443'));
+    expect(problem).toContain('exposed-egress');
+  });
+});
+
 describe('a listener of HTTP', () => {
   it.each<[string, string, string]>([
     ['an upstream of TCP', '    component: a\n    upstream: tcp://127.0.0.1:1\n', '12:15 conflict'],

@@ -307,7 +307,7 @@ describe('parseConfig refuses, with the place', () => {
     [
       'bind: 127.0.0.1:8443',
       'bind: unix:/run/a.sock',
-      '10:11 invalid-bind: only `mode: egress`, `admin` and `authorization` can bind a unix socket; write an address such as `127.0.0.1:8443`',
+      '10:11 invalid-bind: only `mode: egress`, `tcp-egress`, `admin` and `authorization` can bind a unix socket; write an address such as `127.0.0.1:8443`',
     ],
     [
       'bind: 127.0.0.1:8443',

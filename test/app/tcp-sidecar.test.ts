@@ -1,6 +1,7 @@
 // A sidecar with a TCP listener, from its configuration to its logs and metrics.
 
 import { readFileSync } from 'node:fs';
+import { connect as connectSocket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { parseConfig } from '../../src/app/config.ts';
 import { createLocalPlane } from '../../src/app/plane.ts';
@@ -9,7 +10,7 @@ import { createLogger } from '../../src/telemetry/logger.ts';
 import { ask } from '../admin/http.ts';
 import { connectPeer } from '../support/proxy-fixture.ts';
 import { type SidecarFiles, writeSidecarFiles } from '../support/sidecar-process.ts';
-import { testAuthority } from '../support/svid-fixtures.ts';
+import { testAuthority, type TestSvid } from '../support/svid-fixtures.ts';
 import { CONNECT_POLICY, End, TcpServer } from '../support/tcp-setting.ts';
 import { portOf } from '../support/port-of.ts';
 
@@ -22,9 +23,25 @@ interface Running {
   readonly logged: (message: string) => Promise<Record<string, unknown>>;
 }
 
-async function start(policy = CONNECT_POLICY): Promise<Running> {
+interface Start {
+  readonly policy?: string;
+  readonly own?: TestSvid;
+  /** The configuration as it is to be; without, a TCP listener in front of a server of the test. */
+  readonly edit?: (config: string) => string;
+}
+
+const asTcp = (config: string): string =>
+  config.replace('http://', 'tcp://').replace('component:', 'mode: tcp\n    component:');
+
+async function start({ policy = CONNECT_POLICY, own, edit = asTcp }: Start = {}): Promise<Running> {
   const server = await TcpServer.start();
-  const files = writeSidecarFiles({ upstreamPort: server.port, policy, extra: '', admin: '127.0.0.1:0' });
+  const files = writeSidecarFiles({
+    upstreamPort: server.port,
+    policy,
+    extra: '',
+    admin: '127.0.0.1:0',
+    ...(own === undefined ? {} : { own }),
+  });
   onTestFinished(() => files.remove());
   const lines: Record<string, unknown>[] = [];
   const waiters: (() => void)[] = [];
@@ -35,9 +52,7 @@ async function start(policy = CONNECT_POLICY): Promise<Running> {
     },
   };
   const file = files.path('sallyport.yaml');
-  const text = readFileSync(file, 'utf8')
-    .replace('http://', 'tcp://')
-    .replace('component:', 'mode: tcp\n    component:');
+  const text = edit(readFileSync(file, 'utf8'));
   const sidecar = await startSidecar({
     config: parseConfig(Buffer.from(`${text}decisionLog: { allow: all }\n`), file),
     log: createLogger({ level: 'info', destination }),
@@ -78,7 +93,7 @@ const WITH_PATHS = CONNECT_POLICY.replace(
 
 describe('a sidecar with a TCP listener', () => {
   it('does not start with a policy whose rules it could hold nobody to, and says where they are', async () => {
-    await expect(start(WITH_PATHS)).rejects.toThrow(
+    await expect(start({ policy: WITH_PATHS })).rejects.toThrow(
       /policy\.yaml:10:\d+: `registry` is served over TCP, .*write `registry: \[connect\]`/,
     );
   });
@@ -137,5 +152,35 @@ describe('a sidecar with a TCP listener', () => {
     expect(body).toContain(`sallyport_decisions_total{${labels}} 1\n`);
     expect(body).toContain('sallyport_refusals_total{listener="registry",reason="denied"} 1\n');
     expect(body).toMatch(/sallyport_bytes_total\{listener="registry",direction="upstream"\} 4\n/);
+  });
+
+  it('lets the own program out to the TCP listener of another, with everything from files', async () => {
+    const far = await start();
+    const farPort = portOf(far.sidecar.listeners.get('registry'));
+    const near = await start({
+      own: testAuthority().issue('/training/job'),
+      edit: (config) =>
+        config
+          .replace('component:', 'mode: tcp-egress\n    serverId: /registry/*\n    component:')
+          .replace(/http:\/\/127\.0\.0\.1:\d+/, `tls://127.0.0.1:${farPort}`),
+    });
+    const socket = connectSocket({ host: '127.0.0.1', port: portOf(near.sidecar.listeners.get('registry')) });
+    onTestFinished(() => {
+      socket.destroy();
+    });
+    const program = new End(socket);
+    socket.end('ping');
+    const served = await far.server.accepted();
+    await served.ended();
+    served.socket.end('pong');
+    await program.closed();
+    expect([served.text, program.text]).toEqual(['ping', 'pong']);
+    for (const { logged } of [near, far]) {
+      expect(await logged('request allowed')).toMatchObject({
+        principal: 'spiffe://ai.example/training/job',
+        target: 'registry',
+        verb: 'connect',
+      });
+    }
   });
 });

@@ -173,6 +173,26 @@ describe('a side that reads slowly', () => {
   });
 });
 
+describe('small pieces for a peer that reads nothing for a while', () => {
+  it('come whole and in order, each held until it has been sent', async () => {
+    const { open } = await openTcp();
+    const { peer, served } = await open();
+    peer.socket.pause();
+    const pieces: Buffer[] = [];
+    for (let at = 0; at < 20_000 && served.socket.writableLength === 0; at += 1) {
+      const piece = randomBytes(4_000);
+      pieces.push(piece);
+      served.socket.write(piece);
+      // One read of the proxy for each, so that several wait at once where the peer is full.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    served.socket.end();
+    peer.socket.resume();
+    await peer.ended();
+    expect(peer.bytes.equals(Buffer.concat(pieces))).toBe(true);
+  });
+});
+
 describe('a peer that may not connect', () => {
   it('is told nothing: the connection is closed in good order and recorded', async () => {
     const { server, proxy, connect } = await openTcp({}, (socket) => socket.write('secret'));
