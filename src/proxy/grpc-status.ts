@@ -69,6 +69,17 @@ export function isGrpcContentType(value: string): boolean {
   return GRPC_CONTENT_TYPE.test(value);
 }
 
+/** Of flat fields, each that says what their message is. */
+export function hasGrpcContentType(fields: readonly string[]): boolean {
+  let isGrpc = false;
+  for (let at = 0; at < fields.length; at += 2) {
+    if (fields[at] !== 'content-type') continue;
+    if (!isGrpcContentType(fields[at + 1] ?? '')) return false;
+    isGrpc = true;
+  }
+  return isGrpc;
+}
+
 export function grpcStatusOfRefusal(refusal: Refusal): GrpcStatus {
   return GRPC_OF_STATUS[statusOfRefusal(refusal)];
 }

@@ -1,7 +1,7 @@
 // One HTTP/2 stream: one request and its answer.
 
 import { constants, type ServerHttp2Stream } from 'node:http2';
-import { type FieldLines, fieldsOf, NO_LINES } from '../http1/field-lines.ts';
+import { type FieldLines, NO_LINES } from '../http1/field-lines.ts';
 import { Http1Error } from '../http1/http1-error.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
@@ -10,13 +10,12 @@ import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import type { ListenerContext } from './context.ts';
 import type { Downstream } from './downstream.ts';
 import { type AskedRequest, Exchange } from './exchange.ts';
-import { grpcStatusOfTermination, isGrpcContentType } from './grpc-status.ts';
+import { hasGrpcContentType } from './grpc-status.ts';
+import { type AnsweredRequest, Http2Response } from './http2-response.ts';
 import type { LapseReason } from './lease.ts';
 import type { Loan } from './read-buffers.ts';
 import type { Refusal, Termination } from './refusal.ts';
 import { requestRefusal } from './refused-request.ts';
-import { describeGrpcRefusal, describeRefusal } from './respond.ts';
-import { WEBSOCKET_ACCEPT } from './switching.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } =
   constants;
@@ -36,23 +35,14 @@ export interface Http2StreamParts {
   readonly readTrailers: (raw: RawFields) => FieldLines;
 }
 
-/** `awaited`: there is none yet. `held`: its head is, with what came with it. `open`: its head is sent. `ending`: all is being delivered. */
-type AnswerPhase = 'awaited' | 'held' | 'open' | 'ending';
-
-// Small pieces are copied, so that the buffer they were read into can be read into again at once; larger ones are lent as they are.
-const COPIED_BYTES = 16 * 1024;
 // How long the status of a call that is cut may take to reach the peer, before the stream is reset without it.
 const LAST_WORD_MS = 250;
-/** RFC 9110 §6.4.1, §15.3.6: whatever the upstream sends with these. */
-const BODILESS_STATUSES = new Set([204, 205, 304]);
-
 export class Http2Stream implements Downstream {
   readonly #stream: ServerHttp2Stream;
   readonly #context: ListenerContext;
   readonly #owner: Http2StreamOwner;
   readonly #isGrpc: boolean;
-  /** Whether the answer is one of gRPC too, so that its trailers say how the call ended. */
-  #answersGrpc = false;
+  readonly #response: Http2Response;
   #exchange: Exchange | null = null;
   #method = '';
   /** What Content-Length announced, or null. */
@@ -61,13 +51,6 @@ export class Http2Stream implements Downstream {
   #isRequestWhole: boolean;
   readonly #readTrailers: Http2StreamParts['readTrailers'];
   #requestTrailers: FieldLines = NO_LINES;
-  #answer: AnswerPhase = 'awaited';
-  /** While held. */
-  #heldHead: readonly string[] = [];
-  #heldBody: Buffer | null = null;
-  /** Whether the end of the answer waits for our word. */
-  #waitsForEnd = false;
-  #trailers: readonly string[] = [];
   #outcome: StreamOutcome = 'served';
   /** While ending: until when at the latest something has to get on. */
   #stillUntilMs = Number.POSITIVE_INFINITY;
@@ -81,14 +64,13 @@ export class Http2Stream implements Downstream {
     this.#owner = owner;
     this.#isGrpc = isGrpcRequest(raw);
     this.#isRequestWhole = stream.endAfterHeaders;
+    this.#response = new Http2Response(stream, () => this.#stopReading());
     // Nothing is read before there is somewhere to put it.
     stream.pause();
     stream.on('data', (bytes: Buffer) => this.#onData(bytes));
     stream.on('trailers', (_fields: unknown, _flags: number, raw: RawFields) => this.#onTrailers(raw));
     stream.on('end', () => this.#onEnd());
     stream.on('drain', () => this.#exchange?.downstreamDrained());
-    stream.on('wantTrailers', () => this.#onWantTrailers());
-    stream.on('finish', () => this.#onFinish());
     stream.on('aborted', () => this.#onGone());
     stream.on('close', () => this.#onClose());
   }
@@ -136,70 +118,31 @@ export class Http2Stream implements Downstream {
   }
 
   sweep(nowMs: number, elapsedMs: number): void {
-    if (this.#answer !== 'ending') return this.#exchange?.sweep(nowMs, elapsedMs);
+    if (!this.#response.isEnding) return this.#exchange?.sweep(nowMs, elapsedMs);
     if (this.#stream.bufferSize !== this.#unsentBytes) this.#watchDelivery(nowMs);
     else if (nowMs >= this.#stillUntilMs) this.#reset(NGHTTP2_CANCEL);
   }
 
   sendInformational(head: ResponseHead, lines: FieldLines): void {
-    if (!this.#isOpen) return;
-    this.#stream.additionalHeaders({ ':status': head.status, ...toHeaders(fieldsOf(lines)) });
+    this.#response.informational(head, lines);
   }
 
   sendHead(head: ResponseHead, lines: FieldLines): void {
-    if (!this.#isOpen) return;
-    const { body, declaredLength } = head;
-    const isSwitch = head.status === 101;
-    // RFC 8441 §5: a stream that has become a WebSocket says so by 200, and has no handshake besides.
-    const status = isSwitch ? 200 : head.status;
-    const passedOn = isSwitch ? withoutAccept(fieldsOf(lines)) : fieldsOf(lines);
-    const fields = [':status', String(status), ...passedOn];
-    const hasBody = this.#method !== 'HEAD' && body.kind !== 'none' && !BODILESS_STATUSES.has(status);
-    if (hasBody && body.kind === 'length') fields.push('content-length', String(body.bytes));
-    // As in HTTP/1.1: the answer to HEAD and a 304 say how long the body would be.
-    else if (!hasBody && declaredLength !== null && status !== 204 && status !== 205) {
-      fields.push('content-length', String(declaredLength));
-    }
-    if (hasBody) {
-      this.#answersGrpc = this.#isGrpc && hasGrpcContentType(fields);
-      this.#heldHead = fields;
-      this.#answer = 'held';
-      return;
-    }
-    this.#respond(fields, { endStream: true, waitForTrailers: false });
-    this.#startDelivery(this.#context.deadlines.bodyIdleTimeoutMs);
+    this.#response.head(head, lines, this.#answered);
+    if (this.#response.isEnding) this.#startDelivery(this.#context.deadlines.bodyIdleTimeoutMs);
   }
 
   sendData(bytes: Buffer, loan: Loan): void {
-    const isSmall = bytes.length <= COPIED_BYTES;
-    if (this.#answer === 'held') {
-      if (isSmall && this.#heldBody === null) {
-        this.#heldBody = Buffer.from(bytes);
-        return;
-      }
-      this.#open();
-    }
-    if (this.#answer !== 'open' || !this.#isOpen) return;
-    if (isSmall) this.#stream.write(Buffer.from(bytes));
-    else this.#stream.write(bytes, loan.hold());
+    this.#response.data(bytes, loan);
   }
 
   flush(): void {
-    if (this.#answer === 'held') this.#open();
+    this.#response.flush();
   }
 
   sendEnd(trailers: FieldLines): void {
-    if ((this.#answer !== 'held' && this.#answer !== 'open') || !this.#isOpen) return;
-    if (this.#answer === 'held' && trailers === NO_LINES) {
-      this.#respond(this.#heldHead, { endStream: false, waitForTrailers: false });
-      if (this.#heldBody === null) this.#stream.end();
-      else this.#stream.end(this.#heldBody);
-    } else {
-      this.#open();
-      this.#trailers = fieldsOf(trailers);
-      this.#stream.end();
-    }
-    this.#startDelivery(this.#context.deadlines.bodyIdleTimeoutMs);
+    this.#response.end(trailers);
+    if (this.#response.isEnding) this.#startDelivery(this.#context.deadlines.bodyIdleTimeoutMs);
   }
 
   refuse(refusal: Refusal): void {
@@ -218,15 +161,7 @@ export class Http2Stream implements Downstream {
   cut(termination: Termination): void {
     const decisionId = this.#exchange?.decisionId ?? '';
     this.#exchange = null;
-    // A client of gRPC takes a reset for a fault, and tries again; a status it believes. Any other would take the half for the whole.
-    if (this.#answersGrpc && (this.#answer === 'held' || this.#answer === 'open') && this.#isOpen) {
-      this.#open();
-      const status = String(grpcStatusOfTermination(termination));
-      this.#trailers = ['grpc-status', status, 'grpc-message', termination, 'x-sallyport-decision-id', decisionId];
-      this.#stream.end();
-      this.#startDelivery(LAST_WORD_MS);
-      return;
-    }
+    if (this.#response.endCall(termination, decisionId)) return this.#startDelivery(LAST_WORD_MS);
     this.#reset(codeOfTermination(termination));
   }
 
@@ -276,45 +211,16 @@ export class Http2Stream implements Downstream {
     exchange.requestFailed('ambiguous-request');
   }
 
+  get #answered(): AnsweredRequest {
+    return { method: this.#method, isGrpc: this.#isGrpc };
+  }
+
   #sendRefusal(refusal: Refusal, decisionId: string): void {
-    if (!this.#isOpen || this.#stream.headersSent) return;
-    if (this.#isGrpc) {
-      const fields = describeGrpcRefusal({ refusal, decisionId });
-      this.#respond([':status', '200', ...fields], { endStream: true, waitForTrailers: false });
-    } else {
-      const { status, fields, body } = describeRefusal({ refusal, decisionId });
-      const all = [':status', String(status), ...fields, 'content-length', String(body.length)];
-      const endStream = this.#method === 'HEAD';
-      this.#respond(all, { endStream, waitForTrailers: false });
-      if (!endStream) this.#stream.end(body, 'latin1');
-    }
-    this.#startDelivery(this.#context.deadlines.bodyIdleTimeoutMs);
-  }
-
-  /**
-   * Sends what is held. From here on the stream ends by our word alone: for one that does not wait for it, Node puts an end to the answer
-   * before it resets the stream, and half of it would look whole.
-   */
-  #open(): void {
-    if (this.#answer !== 'held' || !this.#isOpen) return;
-    this.#answer = 'open';
-    this.#waitsForEnd = true;
-    this.#respond(this.#heldHead, { endStream: false, waitForTrailers: true });
-    if (this.#heldBody !== null) this.#stream.write(this.#heldBody);
-    this.#heldBody = null;
-  }
-
-  /** Without a date of ours: an HTTP/1.1 peer gets none either. */
-  #respond(
-    fields: readonly string[],
-    options: { readonly endStream: boolean; readonly waitForTrailers: boolean },
-  ): void {
-    const undated = { ...options, sendDate: false };
-    this.#stream.respond(fields, undated);
+    this.#response.refuse(refusal, decisionId, this.#answered);
+    if (this.#response.isEnding) this.#startDelivery(this.#context.deadlines.bodyIdleTimeoutMs);
   }
 
   #startDelivery(stillMs: number): void {
-    this.#answer = 'ending';
     this.#stillMs = stillMs;
     this.#watchDelivery(this.#context.clock.monotonicMs());
   }
@@ -324,16 +230,6 @@ export class Http2Stream implements Downstream {
     this.#stillUntilMs = nowMs + this.#stillMs;
   }
 
-  #onWantTrailers(): void {
-    this.#stream.sendTrailers(toHeaders(this.#trailers));
-    // Node sends them in an immediate of its own, which is before this one.
-    setImmediate(() => this.#stopReading());
-  }
-
-  #onFinish(): void {
-    if (!this.#waitsForEnd) this.#stopReading();
-  }
-
   /** A peer that does not read its answer would have us hold a window of each request for as long. */
   #discardRequest(): void {
     if (!this.#isRequestWhole && this.#isOpen) this.#stream.resume();
@@ -341,7 +237,7 @@ export class Http2Stream implements Downstream {
 
   /** The answer has been sent: what is still to come of the request is not wanted (RFC 9113 §8.1). */
   #stopReading(): void {
-    if (this.#answer !== 'ending') return;
+    if (!this.#response.isEnding) return;
     if (!this.#isRequestWhole && this.#isOpen) this.#stream.close(NGHTTP2_NO_ERROR);
     this.#stream.resume();
   }
@@ -365,34 +261,10 @@ export class Http2Stream implements Downstream {
   }
 }
 
-function withoutAccept(fields: readonly string[]): string[] {
-  return fields.filter((_, at) => fields[at - (at % 2)] !== WEBSOCKET_ACCEPT);
-}
-
 /** PROTOCOL-HTTP2.md: a call is a POST. To anything else a refusal in a 200 would look like a success. */
 function isGrpcRequest(raw: RawFields): boolean {
   for (let at = 0; at < raw.length; at += 2) if (raw[at] === ':method' && raw[at + 1] !== 'POST') return false;
   return hasGrpcContentType(raw);
-}
-
-function hasGrpcContentType(fields: RawFields): boolean {
-  let isGrpc = false;
-  for (let at = 0; at < fields.length; at += 2) {
-    if (fields[at] !== 'content-type') continue;
-    if (!isGrpcContentType(fields[at + 1] ?? '')) return false;
-    isGrpc = true;
-  }
-  return isGrpc;
-}
-
-/** Fields that occur several times have their values in a list. */
-function toHeaders(fields: readonly string[]): Record<string, string | string[]> {
-  const headers = new Map<string, string[]>();
-  for (let at = 0; at < fields.length; at += 2) {
-    const [name = '', value = ''] = [fields[at], fields[at + 1]];
-    headers.set(name, [...(headers.get(name) ?? []), value]);
-  }
-  return Object.fromEntries(headers);
 }
 
 /** Whoever sends it frees the memory it stands in. Where that is all of what was read at once, the session still looks at it. */

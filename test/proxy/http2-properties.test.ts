@@ -70,6 +70,12 @@ const requestFields: fc.Arbitrary<readonly Field[]> = fc
 
 const OURS = /^(?:host|traceparent|tracestate|x-forwarded-.*|x-sallyport-.*|x-spiffe-id|via|transfer-encoding|cookie)$/;
 
+/** Node takes out what is no field value, before anybody sees it (RFC 9113 §8.2.1). */
+function isCarried(value: string): boolean {
+  const isText = value.split('').every((octet) => octet === '\t' || (octet >= ' ' && octet !== '\x7f'));
+  return isText && !/^[\t ]|[\t ]$/.test(value);
+}
+
 function valueOf(fields: readonly Field[], name: string): string {
   return fields.find(([other]) => other === name)?.[1] ?? '';
 }
@@ -110,11 +116,16 @@ it('H2-87 a request over HTTP/2 is refused or forwarded exactly as it was decide
       const block = headerBlock(fields);
       const id = streamId;
       peer.send(frame(FRAME.headers, FLAG.endHeaders | FLAG.endStream, id, block));
-      await peer.until(
+      const end = await peer.until(
         (each) =>
           each.type === FRAME.goaway ||
           (each.streamId === id && (each.type === FRAME.rstStream || (each.flags & FLAG.endStream) !== 0)),
       );
+      if (end === undefined || end.type === FRAME.goaway) {
+        // Of what was under way when the connection ended, the upstream may have heard or not.
+        await peer.closed();
+        return;
+      }
       const records = proxy.recorder.requests.slice(before);
       const decided = records.filter(({ decision }) => decision !== null);
       expect(heads).toHaveLength(decided.length);
@@ -136,11 +147,9 @@ it('H2-87 a request over HTTP/2 is refused or forwarded exactly as it was decide
         expect(at, line).toBeGreaterThanOrEqual(0);
         sent.splice(at, 1);
       }
-      const crumbs = fields.filter(([name]) => name === 'cookie').map(([, value]) => value);
+      const crumbs = fields.filter(([name, value]) => name === 'cookie' && isCarried(value)).map(([, value]) => value);
       const cookies = lines.filter((line) => line.startsWith('cookie: '));
-      // Node may have taken crumbs out that are no field values.
-      if (cookies.length > 0) expect(`cookie: ${crumbs.join('; ')}`).toContain(cookies[0]?.split('; ')[0]);
-      expect(cookies.length).toBeLessThanOrEqual(1);
+      expect(cookies).toEqual(crumbs.length === 0 ? [] : [`cookie: ${crumbs.join('; ').replace(/ $/, '')}`]);
     }),
     { numRuns: 1_000 },
   );
