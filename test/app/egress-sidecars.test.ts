@@ -218,6 +218,37 @@ describe('a request through two sidecars', () => {
   });
 });
 
+describe('SNI towards an ingress with routes by host', () => {
+  it.each([
+    ['the host of the route', 'host: registry.ai.example, ', 200],
+    ['the host of the upstream where the route has none, which is refused where Host differs', '', 421],
+  ])('is %s', async (_, host, status) => {
+    const service = await ScriptedUpstream.start((_head, socket) => socket.write(OK));
+    onTestFinished(() => service.close());
+    const behind = writeIngress(service.port, ARTICLE_POLICY);
+    const text = readFileSync(behind.path('sallyport.yaml'), 'utf8');
+    behind.write(
+      'sallyport.yaml',
+      text.replace(
+        / {4}component: registry\n {4}upstream: (.*)\n/,
+        '    routes: [{ host: registry.ai.example, component: registry, upstream: "$1" }]\n',
+      ),
+    );
+    const ingress = await run(behind);
+    const before = writeEgress(portOf(ingress.sidecar.listeners.get('registry')), ARTICLE_POLICY);
+    before.write(
+      'sallyport.yaml',
+      readFileSync(before.path('sallyport.yaml'), 'utf8')
+        .replace('host: registry.ai.example, ', host)
+        .replace('https://127.0.0.1', 'https://localhost'),
+    );
+    const egress = await run(before);
+    const program = await connectOut(portOf(egress.sidecar.listeners.get('out')));
+    request(program, 'GET', '/x');
+    expect((await program.response()).status).toBe(status);
+  });
+});
+
 describe('a stream through two sidecars', () => {
   const openEvents = async (): Promise<Pair> => {
     const pair = await openPair((_head, socket) => socket.write(EVENTS_HEAD + EVENT));
