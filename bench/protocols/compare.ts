@@ -162,12 +162,12 @@ class Comparison {
       target: { kind: 'mtls', port },
       asks: { protocol: 'tcp', direction },
     });
-    await this.#take(1, serving, (each) =>
-      measureConnecting({ ...bench, samples: new Samples() }, each, {
-        load: loadOf(each, 'echo', ''),
-        period: { warmupMs: warmUpMs, measureMs: 1 },
-      }),
-    );
+    await this.#take(1, serving, async (each) => {
+      const unused = { ...bench, samples: new Samples() };
+      const period = { warmupMs: warmUpMs, measureMs: 1 };
+      await measureConnecting(unused, each, { load: loadOf(each, 'echo', 'connecting'), period });
+      return 'warmed up';
+    });
     for (const [direction, title] of [
       ['down', 'from the upstream'],
       ['up', 'to the upstream'],
