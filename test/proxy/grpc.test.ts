@@ -177,6 +177,21 @@ describe('gRPC from one end to the other', () => {
     expect(error?.metadata.get('grpc-status-details-bin')).toEqual([Buffer.from('details')]);
   });
 
+  it('tells the server that nothing on the way loses trailers, as it does of no other request', async () => {
+    const seen: unknown[] = [];
+    const upstream = await H2cUpstream.start((stream, fields) => {
+      seen.push(fields['te']);
+      stream.respond({ ':status': 200 }, { endStream: true });
+    });
+    onTestFinished(() => upstream.close());
+    const proxy = await startProxy(upstream.port, { speaks: 'http/2' });
+    onTestFinished(() => proxy.close());
+    const session = await connectHttp2(proxy);
+    await request(session, { ':method': 'POST', 'content-type': 'application/grpc+proto' }, '');
+    await request(session, { ':method': 'POST', 'content-type': 'application/grpc-web' }, '');
+    expect(seen).toEqual(['trailers', undefined]);
+  });
+
   it('carries client-streaming calls', async () => {
     const { client } = await openGrpc(echo);
     const { path, requestSerialize, responseDeserialize } = ECHO.collect;

@@ -4,7 +4,18 @@ import { Http2Pool } from '../../src/proxy/http2-pool.ts';
 import type { Refusal } from '../../src/proxy/refusal.ts';
 import { plainDial } from '../../src/proxy/upstream-dial.ts';
 import type { UpstreamStream, UpstreamUser } from '../../src/proxy/upstream.ts';
-import { CANCEL, data, FLAG, frame, FRAME, headers, NO_ERROR, RawH2Upstream, reset } from '../support/h2-frames.ts';
+import {
+  CANCEL,
+  data,
+  FLAG,
+  frame,
+  FRAME,
+  goaway,
+  headers,
+  NO_ERROR,
+  RawH2Upstream,
+  reset,
+} from '../support/h2-frames.ts';
 
 const OPTIONS = {
   connectTimeoutMs: 5_000,
@@ -25,7 +36,11 @@ class Ended implements UpstreamUser {
   stream: UpstreamStream | null = null;
   readonly end = Promise.withResolvers<Refusal | 'end'>();
 
-  upstreamHead(): void {}
+  readonly head = Promise.withResolvers<void>();
+
+  upstreamHead(): void {
+    this.head.resolve();
+  }
   upstreamData(bytes: Buffer): void {
     this.receivedBytes += bytes.length;
     if (this.pausesAt <= this.receivedBytes) this.stream?.pause();
@@ -233,5 +248,28 @@ describe('connections that are not used', () => {
     pool.close();
     expect(await user.end.promise).toBe('upstream-reset');
     await expect(begin()).rejects.toThrow('upstream-ejected');
+  });
+});
+
+describe('an upstream of a pool', () => {
+  it('is left when it asks faster than anybody needs to, even if it waits for each answer', async () => {
+    const ping = frame(FRAME.ping, 0, 0, Buffer.alloc(8));
+    const { begin } = await openPool((each, connection) => {
+      if (each.type === FRAME.headers || (each.type === FRAME.ping && (each.flags & FLAG.ack) !== 0))
+        connection.send(ping);
+    });
+    const { user } = await begin();
+    expect(await user.end.promise).toBe('upstream-invalid-response');
+  });
+
+  it('that went away is not waited for when it cannot be reached again', async () => {
+    const { upstream, begin } = await openPool((each, connection) => {
+      if (each.type === FRAME.headers) connection.send(goaway(1, NO_ERROR), headers(1, [[':status', '200']]));
+      if (each.type === FRAME.headers) upstream.stopListening();
+    });
+    const { user } = await begin();
+    await user.head.promise;
+    await expect(begin()).rejects.toThrow('upstream-unreachable');
+    expect(user.refusals).toEqual([]);
   });
 });

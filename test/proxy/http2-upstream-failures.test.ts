@@ -144,6 +144,28 @@ describe('a stream that the upstream resets', () => {
   });
 });
 
+describe('a request that an upstream has answered before it was whole', () => {
+  it('is broken off', async () => {
+    const { upstream, peer } = await openRaw(answer);
+    peer.request('POST', '/x', 'content-length: 100\r\n');
+    expect((await peer.response()).status).toBe(200);
+    await upstream.until(({ connections }) => connections[0]?.of(FRAME.reset, 1).length === 1);
+    expect(upstream.connections[0]?.of(FRAME.reset)[0]?.payload).toEqual(word(CANCEL));
+  });
+});
+
+describe('credentials in a request', () => {
+  it('are in no table of HPACK, here or further on', async () => {
+    const { upstream, peer } = await openRaw(answer);
+    peer.request('GET', '/x', `authorization: Basic eA==\r\ncookie: a=${'b'.repeat(40)}\r\n`);
+    expect((await peer.response()).status).toBe(200);
+    const [asked] = upstream.connections[0]?.of(FRAME.headers) ?? [];
+    // RFC 7541 §6.2.3, with their names from the static table.
+    expect(asked?.payload.includes(Buffer.of(0x1f, 23 - 15))).toBe(true);
+    expect(asked?.payload.includes(Buffer.of(0x1f, 32 - 15))).toBe(true);
+  });
+});
+
 describe('an answer that makes no sense', () => {
   const HUGE = 'a'.repeat(1000);
   it.each<[string, readonly (readonly [string, string])[]]>([

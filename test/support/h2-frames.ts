@@ -1,6 +1,6 @@
 // HTTP/2 by hand: frames and header blocks as bytes, for an upstream that says exactly what a test wants.
 
-import { createServer, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 
 export const FRAME = {
   data: 0,
@@ -138,12 +138,12 @@ export class RawConnection {
 export class RawH2Upstream {
   readonly port: number;
   readonly connections: RawConnection[] = [];
-  readonly #close: () => void;
+  readonly #server: Server;
   #waiters: (() => void)[] = [];
 
-  private constructor(port: number, close: () => void) {
+  private constructor(port: number, server: Server) {
     this.port = port;
-    this.#close = close;
+    this.#server = server;
   }
 
   /** `hello` is sent at once; `answer` is called with every frame. */
@@ -155,10 +155,7 @@ export class RawH2Upstream {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('no port');
-    const upstream = new RawH2Upstream(address.port, () => {
-      server.close();
-      for (const { socket } of upstream.connections) socket.destroy();
-    });
+    const upstream = new RawH2Upstream(address.port, server);
     server.on('connection', (socket) => {
       const connection = new RawConnection(socket);
       upstream.connections.push(connection);
@@ -184,8 +181,14 @@ export class RawH2Upstream {
     while (!enough(this)) await new Promise<void>((resolve) => this.#waiters.push(resolve));
   }
 
+  /** Keeps what is open. */
+  stopListening(): void {
+    this.#server.close();
+  }
+
   close(): void {
-    this.#close();
+    this.#server.close();
+    for (const { socket } of this.connections) socket.destroy();
   }
 
   #wake(): void {
