@@ -55,8 +55,9 @@ export function readSallyportConfig(object: KubeObject, text: string): Sallyport
 
 const ROOT_KEYS =
   'trustDomain identity trust revocation policy workers listeners authorization admin probes decisionLog log cache drain upstream limits leases';
-const LISTENER_KEYS = 'name bind component upstream routes allowPlaintextUpstream authenticate jwt limits leases';
-const ROUTE_KEYS = 'host pathPrefix component upstream allowPlaintextUpstream';
+const LISTENER_KEYS =
+  'name bind mode allowNonLoopback openTo component upstream serverId routes allowPlaintextUpstream proxyProtocol authenticate jwt limits leases';
+const ROUTE_KEYS = 'host port pathPrefix component upstream serverId allowPlaintextUpstream';
 
 function readRoot(root: Field, object: KubeObject): SallyportConfig {
   checkKeys(root, 'the configuration', ROOT_KEYS);
@@ -69,16 +70,20 @@ function readRoot(root: Field, object: KubeObject): SallyportConfig {
   const probesBind = probes.isPresent ? parseBind(textOf(probes, 'bind')) : null;
   const mode = policy.get('mode').value ?? 'enforce';
   if (mode !== 'enforce' && mode !== 'shadow') throw new Refusal('`policy.mode` is neither `enforce` nor `shadow`');
-  const listeners = listOf(root, 'listeners').map(readListener);
+  const listeners = listOf(root, 'listeners').flatMap((listener) => readListener(listener) ?? []);
   if (listeners.length === 0) throw new Refusal('it has no listeners');
   const ports = [...listeners.map(({ port }) => port), ...(probesBind === null ? [] : [probesBind.port])];
   if (new Set(ports).size < ports.length) throw new Refusal('two of its listeners have one port');
   return { kind: 'read', object, listeners, probesPort: probesBind?.port ?? null, mode };
 }
 
-function readListener(listener: Field): SallyportListener {
+/** Null for one that nobody outside of the pod comes in by: it lets the own program out. */
+function readListener(listener: Field): SallyportListener | null {
   checkKeys(listener, 'a listener', LISTENER_KEYS);
   const name = nameOf(listener, 'name');
+  const mode = listener.get('mode').value ?? 'http';
+  if (mode === 'egress' || mode === 'tcp-egress') return readWayOut(listener, name);
+  if (mode !== 'http' && mode !== 'tcp') throw new Refusal(`the mode of its listener ${name} is none that there is`);
   const { host, port } = parseBind(textOf(listener, 'bind'));
   if (isLoopbackHost(host)) {
     throw new Refusal(`its listener ${name} is on loopback, where nobody outside of the pod finds it`);
@@ -96,6 +101,15 @@ function readListener(listener: Field): SallyportListener {
     upstreams: parts.map((part) => parseUpstream(textOf(part, 'upstream'))),
     authenticate: readAuthenticate(listener, name),
   };
+}
+
+/** Who reaches it speaks in the name of the workload: that nobody else does has to be certain. */
+function readWayOut(listener: Field, name: string): null {
+  const bind = textOf(listener, 'bind');
+  if (!/^unix:./.test(bind) && !isLoopbackHost(parseBind(bind).host)) {
+    throw new Refusal(`its listener ${name} lets others than the own pod out in its name`);
+  }
+  return null;
 }
 
 function readAuthenticate(listener: Field, name: string): readonly string[] {
@@ -156,8 +170,11 @@ function isLoopbackV6(host: string): boolean {
 }
 
 function parseUpstream(text: string): Upstream {
+  if (/^(?:https|h2|tls)(?:\+unix)?:/i.test(text)) {
+    throw new Refusal(`${quote(text)} is another server behind mTLS, and whom that lets in is not told here`);
+  }
   if (/^(?:h2c\+)?unix:./.test(text)) return { kind: 'local', text, port: null };
-  const authority = /^(?:http|h2c):\/\/(?:\[([0-9a-f:.]+)\]|([^/?#:@[\]\s]+)):([1-9][0-9]{0,4})$/i.exec(text);
+  const authority = /^(?:http|h2c|tcp):\/\/(?:\[([0-9a-f:.]+)\]|([^/?#:@[\]\s]+)):([1-9][0-9]{0,4})$/i.exec(text);
   const [, bracketed, plain, digits] = authority ?? [];
   const host = (bracketed ?? plain ?? '').toLowerCase();
   const port = Number(digits);

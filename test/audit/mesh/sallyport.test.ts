@@ -191,6 +191,32 @@ describe('ports that Sallyport guards', () => {
       'is refused',
     ],
     [
+      'a listener is of another mode',
+      [
+        registry(),
+        config(
+          `${LISTENER}  - { name: b, bind: "0.0.0.0:9", mode: udp, component: a, upstream: "tcp://127.0.0.1:1" }\n`,
+        ),
+      ],
+      'none that there is',
+    ],
+    [
+      'others may go out in its name',
+      [
+        registry(),
+        config(`${LISTENER}  - { name: out, bind: "0.0.0.0:9", mode: egress, allowNonLoopback: true, routes: [] }\n`),
+      ],
+      'in its name',
+    ],
+    [
+      'the upstream is another server',
+      [
+        registry(),
+        config('  - { name: a, bind: "0.0.0.0:8443", component: a, upstream: "https://x:1", serverId: /x }\n'),
+      ],
+      'not told here',
+    ],
+    [
       'a listener binds nothing',
       [registry(), config('  - { name: a, bind: here, component: a, upstream: "http://127.0.0.1:1" }\n')],
       'is refused',
@@ -268,6 +294,17 @@ describe('ports that Sallyport guards', () => {
     const own = (): unknown => parseConfig(Buffer.from(text), 'sallyport.yaml');
     if (bySallyport === 'refused by Sallyport') expect(own).toThrow(DocumentError);
     else expect(own()).toBeDefined();
+  });
+
+  it.each([
+    [
+      'a TCP listener',
+      '  - { name: a, mode: tcp, bind: "0.0.0.0:8443", component: a, upstream: "tcp://127.0.0.1:1" }\n',
+    ],
+    ['a way out by a socket', `${LISTENER}  - { name: out, mode: egress, bind: "unix:/run/out.sock", routes: [] }\n`],
+    ['a way out on loopback', `${LISTENER}  - { name: out, mode: tcp-egress, bind: "127.0.0.1:9", component: b }\n`],
+  ])('are known with %s', (_name, listeners) => {
+    expect(modeOf([registry(), config(listeners)])).toBe('STRICT');
   });
 
   it('are known with every key that Sallyport takes', () => {
