@@ -31,11 +31,11 @@ export const FULL_PROXY: ProxyEffort = {
 };
 
 export const QUICK_PROXY: ProxyEffort = {
-  warmUpMs: 1_500,
-  requests: { rounds: 1, warmupMs: 500, measureMs: 1_000 },
+  warmUpMs: 1_000,
+  requests: { rounds: 1, warmupMs: 300, measureMs: 1_000 },
   paired: { rounds: 12, sliceMs: 60 },
   saturation: { rounds: 1, warmupMs: 200, measureMs: 500 },
-  latency: { rounds: 1, warmupMs: 400, measureMs: 800 },
+  latency: { rounds: 1, warmupMs: 250, measureMs: 600 },
   handshakes: { rounds: 1, warmupMs: 200, measureMs: 1_000 },
   streaming: { rounds: 1, warmupMs: 200, measureMs: 1_000 },
   idle: { rounds: 1, connections: [1_000], settleMs: 500 },

@@ -5,9 +5,9 @@ import { parseOptions } from '../../bench/options.ts';
 const secondsOf = (...args: string[]): number => estimateSeconds(parseOptions(args));
 
 describe('the estimate of a run', () => {
-  it('is under 21 minutes for the complete run and under 4 for a quick one', () => {
+  it('is under 21 minutes for the complete run and under 3 for a quick one', () => {
     expect(secondsOf()).toBeLessThan(21 * 60);
-    expect(secondsOf('--quick')).toBeLessThan(4 * 60);
+    expect(secondsOf('--quick')).toBeLessThan(3 * 60);
   });
 
   it('counts what was asked for alone', () => {
