@@ -37,6 +37,8 @@ export interface Http2StreamParts {
 
 // How long the status of a call that is cut may take to reach the peer, before the stream is reset without it.
 const LAST_WORD_MS = 250;
+const RESET_MS = 1_000;
+
 export class Http2Stream implements Downstream {
   readonly #stream: ServerHttp2Stream;
   readonly #context: ListenerContext;
@@ -56,6 +58,8 @@ export class Http2Stream implements Downstream {
   #stillUntilMs = Number.POSITIVE_INFINITY;
   #stillMs = 0;
   #unsentBytes = 0;
+  /** Since when it has been seen to be reset, by whichever side. */
+  #resetMs: number | null = null;
 
   constructor(stream: ServerHttp2Stream, raw: RawFields, { context, owner, readTrailers }: Http2StreamParts) {
     this.#readTrailers = readTrailers;
@@ -118,6 +122,7 @@ export class Http2Stream implements Downstream {
   }
 
   sweep(nowMs: number, elapsedMs: number): void {
+    if (this.#stream.closed) return this.#sweepReset(nowMs);
     if (!this.#response.isEnding) return this.#exchange?.sweep(nowMs, elapsedMs);
     if (this.#stream.bufferSize !== this.#unsentBytes) this.#watchDelivery(nowMs);
     else if (nowMs >= this.#stillUntilMs) this.#reset(NGHTTP2_CANCEL);
@@ -245,6 +250,12 @@ export class Http2Stream implements Downstream {
   #reset(code: number): void {
     this.#stream.resume();
     this.#stream.close(code);
+  }
+
+  /** The reset of a stream may wait for a write that never ends, of a session that has not noticed that its peer is gone. */
+  #sweepReset(nowMs: number): void {
+    this.#resetMs ??= nowMs;
+    if (nowMs - this.#resetMs >= RESET_MS) this.#stream.destroy();
   }
 
   #onGone(): void {
