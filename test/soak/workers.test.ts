@@ -147,7 +147,7 @@ describe('workers', () => {
     // 0 would be everybody in this process group.
     if (hanging === undefined) throw new Error('no worker is known');
     process.kill(hanging, 'SIGSTOP');
-    await until(async () => (await sidecar.get('/readyz')).body.includes('worker 1 does not answer'));
+    await until(async () => /worker [12] does not answer/.test((await sidecar.get('/readyz')).body));
     expect((await sidecar.get('/readyz')).status).toBe(503);
     await until(() => sidecar.log.some(({ msg }) => msg === 'a worker does not answer, it is ended'));
     await until(async () => (await sidecar.get('/readyz')).status === 200);
