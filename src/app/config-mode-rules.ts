@@ -12,6 +12,10 @@ export function* findModeConflicts({ listeners }: Sound<ConfigDocument>): Iterab
   for (const [at, listener] of (listeners ?? []).entries()) {
     if (listener?.mode === undefined) continue;
     const path = ['listeners', at];
+    if (listener.http2 !== undefined && listener.mode !== 'http') {
+      const message = 'only peers of a listener of `mode: http` are offered HTTP/2; leave this out';
+      yield { code: 'conflict', path: [...path, 'http2'], message };
+    }
     switch (listener.mode) {
       case 'http':
       case 'egress':

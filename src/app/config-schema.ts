@@ -116,6 +116,7 @@ const listener = mapping({
   routes: list(route, 'a list of routes').optional(),
   allowPlaintextUpstream: flag().optional(),
   proxyProtocol: choice('v2').optional(),
+  http2: flag().optional(),
   authenticate: authenticate.optional(),
   jwt: jwt.optional(),
   limits: limits.prefault({}),

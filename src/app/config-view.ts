@@ -82,7 +82,7 @@ function toRedisView(redis: RedisConfig): object {
 }
 
 function toListenerView(listener: ListenerConfig): object {
-  const { name, bind, mode, openTo, component, routes, authenticate, proxyProtocol, limits, leases } = listener;
+  const { name, bind, mode, openTo, component, routes, authenticate, proxyProtocol, http2, limits, leases } = listener;
   const methods = [...(authenticate.x509 ? ['x509'] : []), ...(authenticate.jwt === null ? [] : ['jwt'])];
   return {
     name,
@@ -94,6 +94,7 @@ function toListenerView(listener: ListenerConfig): object {
     authenticate: isEgress(mode) ? [] : methods,
     jwt: authenticate.jwt === null ? null : toJwtView(authenticate.jwt),
     proxyProtocol,
+    http2,
     limits: { ...limits },
     leases: toLeasesView(leases),
   };

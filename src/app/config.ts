@@ -72,6 +72,8 @@ export interface ListenerConfig {
   readonly authenticate: AuthenticateConfig;
   /** Whether a TCP upstream is told who connects, by a header before anything else. */
   readonly proxyProtocol: 'v2' | null;
+  /** Whether peers are offered HTTP/2. */
+  readonly http2: boolean;
   readonly limits: ListenerLimits;
   readonly leases: LeaseTerms;
 }
@@ -190,6 +192,7 @@ function toConfig(document: ConfigDocument, origin: Origin): Config {
       routes: toRoutes(listener, ['listeners', at], origin),
       authenticate: toAuthenticateConfig(listener, origin),
       proxyProtocol: listener.proxyProtocol ?? null,
+      http2: listener.http2 ?? false,
       limits: toLimits({ ...document.limits, ...listener.limits }),
       leases: toLeaseTerms({ ...document.leases, ...listener.leases }),
     })),

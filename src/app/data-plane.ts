@@ -82,6 +82,7 @@ export class DataPlane {
       sources: this.#sources,
       authentication: toAuthentication(authenticate),
       policy: materials.policy,
+      speaksHttp2: listener.http2,
       tcp: this.#tcpTermsOf(listener),
       onAnonymous: (reason, detail, remoteAddress) => {
         if (!this.#anonymousLines.admits(reason, clock.monotonicMs())) return;

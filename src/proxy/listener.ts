@@ -17,7 +17,7 @@ import { Session, type SessionHost } from './session.ts';
 import { admitPeer, type Admitted } from './svid-admission.ts';
 import { TcpSession } from './tcp-session.ts';
 import type { TcpTerms } from './tcp-tunnel.ts';
-import { ALPN_PROTOCOLS, chooseTunnelled, tlsSettings, useSettings } from './tls-settings.ts';
+import { alpnProtocols, chooseTunnelled, tlsSettings, useSettings } from './tls-settings.ts';
 
 export interface ListenerOptions {
   readonly host: string;
@@ -29,6 +29,8 @@ export interface ListenerOptions {
   readonly sources: AdmissionSources;
   readonly authentication: Authentication;
   readonly policy: SnapshotView<CompiledPolicy>;
+  /** Whether HTTP/2 is offered beside HTTP/1.1. */
+  readonly speaksHttp2: boolean;
   /** Null where HTTP is spoken; otherwise whatever it is goes to the upstream unread. */
   readonly tcp: TcpTerms | null;
   /** Told of every connection whose peer could not be authenticated. */
@@ -59,7 +61,7 @@ export class Listener implements SessionHost {
     this.authentication = options.authentication;
     this.#server = createServer({
       ...this.#tlsSettings(),
-      ...(options.tcp === null ? { ALPNProtocols: ALPN_PROTOCOLS } : { ALPNCallback: chooseTunnelled }),
+      ...(options.tcp === null ? { ALPNProtocols: alpnProtocols(options) } : { ALPNCallback: chooseTunnelled }),
       handshakeTimeout: this.context.limits.handshakeTimeoutMs,
       noDelay: true,
     });

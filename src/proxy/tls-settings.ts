@@ -10,10 +10,12 @@ import type { TrustBundles } from '../spiffe/trust-bundle.ts';
 import type { Authentication } from './context.ts';
 
 /**
- * ALPN protocols this data plane speaks, the preferred one first; a peer that offers only others fails the handshake (RFC 7301 §3.2).
+ * ALPN protocols that a listener speaks, the preferred one first; a peer that offers only others fails the handshake (RFC 7301 §3.2).
  * HTTP/2 costs more, but whoever offers both may need it: a bidirectional stream over HTTP/1.1 fails, and only at run time.
  */
-export const ALPN_PROTOCOLS = ['h2', 'http/1.1'];
+export function alpnProtocols({ speaksHttp2 }: { readonly speaksHttp2: boolean }): string[] {
+  return speaksHttp2 ? ['h2', 'http/1.1'] : ['http/1.1'];
+}
 
 /**
  * What a TCP listener answers to ALPN: what the peer asks for, since it is the upstream that will speak it. HTTP/2 last: whoever offers it

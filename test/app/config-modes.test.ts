@@ -107,6 +107,7 @@ describe('a listener of mode `tcp-egress`', () => {
     ],
     ['plain socket', OUT.replace('tls://10.0.0.7:6380', 'unix:/a').replace(/ {4}serverId.*\n/, ''), ['13:15 conflict']],
     ['PROXY header', `${OUT}    proxyProtocol: v2\n`, ['15:20 conflict']],
+    ['HTTP/2', `${OUT}    http2: true\n`, ['15:12 conflict']],
     ['authentication', `${OUT}    authenticate: [x509]\n`, ['15:5 conflict']],
     ['upstream of HTTP', OUT.replace('tls://', 'https://'), ['13:15 conflict']],
   ])('has no %s', (_, text, problems) => {

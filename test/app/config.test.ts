@@ -74,6 +74,7 @@ describe('parseConfig', () => {
           ],
           authenticate: { x509: true, jwt: null },
           proxyProtocol: null,
+          http2: false,
           limits: LIMITS,
           leases: LEASES,
         },

@@ -221,6 +221,18 @@ describe('TLS', () => {
     },
   );
 
+  it('TL-60 does not offer HTTP/2 where a listener is not told to', async () => {
+    const without = await startProxy(1, { speaksHttp2: false });
+    onTestFinished(() => without.close());
+    const svid = without.authority.issue('/training/job');
+    const negotiated = async (ALPNProtocols: string[]): Promise<unknown> => {
+      const peer = await without.connect(svid, { ALPNProtocols });
+      return peer.socket.alpnProtocol;
+    };
+    expect(await negotiated(['h2', 'http/1.1'])).toBe('http/1.1');
+    await expect(negotiated(['h2'])).rejects.toThrow();
+  });
+
   it('TL-60 ends a connection that negotiated h2 and speaks HTTP/1.1', async () => {
     expect(await handshakeError({ ALPNProtocols: ['h2'] })).not.toContain('HTTP/1.1');
     await serves();

@@ -209,6 +209,8 @@ export interface ProxyOptions {
   readonly limits?: Partial<ListenerLimits>;
   readonly deadlines?: Partial<UpstreamDeadlines>;
   readonly pool?: Partial<UpstreamPoolOptions>;
+  /** Whether peers are offered HTTP/2; they are by default. */
+  readonly speaksHttp2?: boolean;
   /** What the upstream speaks; HTTP/1.1 by default. */
   readonly speaks?: 'http/2';
   readonly clock?: Clock;
@@ -368,6 +370,7 @@ export async function startProxy(
           sharesPort: false,
           ...shared,
           authentication: options.authentication ?? { x509: true, tokens: null },
+          speaksHttp2: options.speaksHttp2 ?? true,
           tcp: tcpTerms,
           onAnonymous: (reason) => anonymous.push(reason),
           onRefusedToken: (reason) => refusedTokens.push(reason),

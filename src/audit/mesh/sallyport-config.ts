@@ -56,7 +56,7 @@ export function readSallyportConfig(object: KubeObject, text: string): Sallyport
 const ROOT_KEYS =
   'trustDomain identity trust revocation policy workers listeners authorization admin probes decisionLog log cache drain upstream limits leases';
 const LISTENER_KEYS =
-  'name bind mode allowNonLoopback openTo component upstream serverId routes allowPlaintextUpstream proxyProtocol authenticate jwt limits leases';
+  'name bind mode allowNonLoopback openTo component upstream serverId routes allowPlaintextUpstream proxyProtocol http2 authenticate jwt limits leases';
 const ROUTE_KEYS = 'host port pathPrefix component upstream serverId allowPlaintextUpstream';
 
 function readRoot(root: Field, object: KubeObject): SallyportConfig {
