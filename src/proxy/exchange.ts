@@ -7,9 +7,10 @@ import type { AuthzRequest } from '../policy/decide.ts';
 import type { Decision } from '../policy/decision.ts';
 import { PEER_ABORTED, type RequestRecord } from '../telemetry/recorder.ts';
 import { toAuthzRequest } from './authz-request.ts';
-import type { ListenerContext, ListenerLimits } from './context.ts';
+import type { ListenerContext } from './context.ts';
 import type { Downstream, ExchangePeer } from './downstream.ts';
 import { enforce, type Permit } from './enforce.ts';
+import { findOverdue, type RequestPhase } from './exchange-deadlines.ts';
 import { forward } from './forward.ts';
 import { findGrpcCall, type GrpcCall } from './grpc-call.ts';
 import type { LapseReason } from './lease.ts';
@@ -18,8 +19,6 @@ import { type Refusal, refusalOfLapse, STATUS_PEER_ABORTED, statusOfRefusal, typ
 import { createWebSocketKey, readSwitching } from './switching.ts';
 import type { Upstream, UpstreamStream, UpstreamUser, UpstreamWaiter } from './upstream.ts';
 
-/** `expecting`: the peer holds its body back until it is told to go on. `congested`: the upstream takes no more at present. */
-type RequestPhase = 'expecting' | 'arriving' | 'congested' | 'complete';
 type ResponsePhase = 'awaited' | 'started' | 'ended';
 
 /** Of the peer or of policy, or else of the server, whatever it is that lapsed there. */
@@ -213,30 +212,25 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     if (this.#grace !== null && nowMs >= this.#grace.endsMs) return this.#endLapsed(this.#grace.reason);
     if (nowMs - this.#startedMs >= (this.#call?.timeoutMs ?? Number.POSITIVE_INFINITY))
       return this.#fail('deadline-exceeded', 'deadline-exceeded');
-    if (this.#stream === null || this.#mayBeQuiet) return;
-    const { limits, deadlines } = this.#context;
-    const stillMs = nowMs - this.#lastProgressMs;
-    if (this.#responsePhase === 'started') {
-      const isQuiet = this.#isTunnel && this.#requestPhase === 'arriving' && !this.#downstream.isCongested;
-      if (isQuiet) return stillMs < limits.tunnelIdleTimeoutMs ? undefined : this.terminate('idle-timeout');
-      if (stillMs < deadlines.bodyIdleTimeoutMs) return;
-      if (this.#downstream.isCongested) this.terminate('peer-stalled');
-      else this.#fail('upstream-timeout', 'upstream-failed');
-      return;
-    }
-    switch (this.#requestPhase) {
-      case 'arriving':
-        this.#bodyWaitMs += elapsedMs;
-        if (stillMs < deadlines.bodyIdleTimeoutMs && !this.#isBodyTooSlow(limits)) return;
-        return this.#fail('body-timeout', 'limit');
-      case 'expecting':
-      case 'congested':
-        if (stillMs < deadlines.bodyIdleTimeoutMs) return;
-        return this.#fail('upstream-timeout', 'upstream-failed');
-      case 'complete':
-        if (stillMs < deadlines.responseHeadTimeoutMs) return;
-        return this.#fail('upstream-timeout', 'upstream-failed');
-    }
+    if (this.#stream === null) return;
+    const isAnswering = this.#responsePhase === 'started';
+    const isPeerCongested = this.#downstream.isCongested;
+    // A call sends when it has something to say.
+    const isWaitedFor = this.#requestPhase === 'arriving' && !isAnswering;
+    if (isWaitedFor && (this.#call === null || isPeerCongested)) this.#bodyWaitMs += elapsedMs;
+    const progress = {
+      request: this.#requestPhase,
+      isAnswering,
+      isCall: this.#call !== null,
+      isTunnel: this.#isTunnel,
+      isPeerCongested,
+      stillMs: nowMs - this.#lastProgressMs,
+      bodyWaitMs: this.#bodyWaitMs,
+      requestBytes: this.requestBytes,
+    };
+    const overdue = findOverdue(progress, this.#context);
+    if (overdue?.kind === 'cut') this.terminate(overdue.termination);
+    else if (overdue?.kind === 'fail') this.#fail(overdue.refusal, overdue.otherwise);
   }
 
   /** After a wait, in which a change of policy was decided on, and the peer's identity may have come to its end. */
@@ -355,19 +349,6 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.overheadSeconds += (this.#forwardedMs - sinceMs) / 1000;
     this.#lastProgressMs = this.#forwardedMs;
     if (this.#requestPhase !== 'complete') this.#downstream.resumeRequestBody();
-  }
-
-  /** The messages of a call come when they come, in both directions, and only what is sent has to be taken. */
-  get #mayBeQuiet(): boolean {
-    if (this.#call === null || this.#downstream.isCongested) return false;
-    return (
-      this.#requestPhase === 'arriving' || (this.#requestPhase === 'complete' && this.#responsePhase === 'started')
-    );
-  }
-
-  #isBodyTooSlow(limits: ListenerLimits): boolean {
-    if (limits.minBodyBytesPerSecond === 0) return false;
-    return this.#bodyWaitMs > limits.bodyGraceMs + (this.requestBytes * 1000) / limits.minBodyBytesPerSecond;
   }
 
   #mayRetry(stream: UpstreamStream): boolean {
