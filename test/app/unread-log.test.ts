@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, it } from 'vitest';
+import { freePort } from '../support/free-port.ts';
 import { ARTICLE_POLICY, connectPeer, type RawPeer } from '../support/proxy-fixture.ts';
 import { testAuthority } from '../support/svid-fixtures.ts';
 
@@ -54,12 +54,4 @@ async function connectWhenListening(port: number): Promise<RawPeer> {
       await new Promise((done) => setTimeout(done, 50));
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

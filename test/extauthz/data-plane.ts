@@ -2,7 +2,6 @@
 
 import { writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingHttpHeaders } from 'node:http';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { parseConfig } from '../../src/app/config.ts';
@@ -11,6 +10,7 @@ import { type Sidecar, startSidecar } from '../../src/app/sidecar.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import type { RequestRecord } from '../../src/telemetry/recorder.ts';
 import { ExternalProcess } from '../interop/external-process.ts';
+import { freePort } from '../support/free-port.ts';
 import { connectPeer, type RawPeer } from '../support/proxy-fixture.ts';
 import { writeIdentity } from '../support/sidecar-process.ts';
 import type { TestAuthority, TestSvid } from '../support/svid-fixtures.ts';
@@ -33,8 +33,6 @@ export interface DataPlane {
   connect(svid: Pick<TestSvid, 'certificatePem' | 'privateKeyPem'>, host: string): Promise<RawPeer>;
   close(): Promise<void>;
 }
-
-const TRIES = 200;
 
 /** Where the data plane and Sallyport have their SVIDs from. */
 export type IdentitySource =
@@ -111,24 +109,28 @@ admin: { bind: none }
   };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const address = server.address();
-  await new Promise<void>((done) => server.close(() => done()));
-  return typeof address === 'object' ? (address?.port ?? 0) : 0;
-}
+/** A busy machine may take that long to load a program that was fetched just before. */
+const LISTENING_WITHIN_MS = 60_000;
 
 async function untilListening(port: number, running: ExternalProcess): Promise<void> {
-  for (let left = TRIES; left > 0; left -= 1) {
-    const isUp = await new Promise<boolean>((done) => {
-      const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, servername: 'localhost' });
-      socket.once('secureConnect', () => done(true));
-      socket.once('error', () => setTimeout(() => done(false), 25));
-      socket.once('close', () => socket.destroy());
-      socket.once('secureConnect', () => socket.destroy());
-    });
-    if (isUp) return;
+  const deadline = performance.now() + LISTENING_WITHIN_MS;
+  while (!running.hasEnded && performance.now() < deadline) {
+    if (await isListening(port)) return;
+    await new Promise((done) => setTimeout(done, 25));
   }
+  await running.end('SIGKILL');
   throw new Error(`it does not listen: ${running.lines.join('\n')}`);
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, servername: 'localhost' });
+    socket.setTimeout(1_000, () => socket.destroy());
+    socket.once('error', () => undefined);
+    socket.once('secureConnect', () => {
+      done(true);
+      socket.destroy();
+    });
+    socket.once('close', () => done(false));
+  });
 }

@@ -45,6 +45,10 @@ export class ExternalProcess {
     return this.#child.pid ?? 0;
   }
 
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
   /** Gives it a line of input. */
   write(line: string): void {
     this.#child.stdin.write(`${line}\n`);

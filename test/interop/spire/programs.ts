@@ -2,7 +2,6 @@
 
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -27,22 +26,4 @@ const execute = promisify(execFile);
 export async function command(program: string, parameters: readonly string[]): Promise<string> {
   const { stdout } = await execute(program, parameters, { encoding: 'utf8' });
   return stdout;
-}
-
-// Outside what the system gives to others who ask for any port: SPIRE has to find it free again after a restart.
-const PORTS = { first: 20_000, count: 10_000 };
-
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
-    if (await isFree(port)) return port;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once('error', () => resolve(false));
-    server.listen({ port, host: '127.0.0.1' }, () => server.close(() => resolve(true)));
-  });
 }

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ExternalProcess } from '../external-process.ts';
-import { command, freePort, type SpirePrograms } from './programs.ts';
+import { freePort } from '../../support/free-port.ts';
+import { command, type SpirePrograms } from './programs.ts';
 
 export interface SpireServerOptions {
   readonly programs: SpirePrograms;
