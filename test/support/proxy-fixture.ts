@@ -119,7 +119,7 @@ export class RecordingRecorder implements Recorder {
 
   request(record: RequestRecord): void {
     // A copy: the caller may use its object again.
-    this.requests.push({ ...pick(record) });
+    this.requests.push({ ...record });
   }
   handshake(result: 'accepted' | 'refused', reason: string): void {
     this.handshakes.push(`${result}: ${reason}`);
@@ -139,53 +139,6 @@ export class RecordingRecorder implements Recorder {
   newDestination(listener: string): void {
     this.newDestinations.push(listener);
   }
-}
-
-function pick(record: RequestRecord): RequestRecord {
-  const {
-    listener,
-    decision,
-    target,
-    refusal,
-    decisionId,
-    principal,
-    actor,
-    method,
-    path,
-    authority,
-    upgrade,
-    status,
-  } = record;
-  const {
-    traceparent,
-    decisionSeconds,
-    overheadSeconds,
-    durationSeconds,
-    upstreamSeconds,
-    requestBytes,
-    responseBytes,
-  } = record;
-  return {
-    listener,
-    decision,
-    target,
-    refusal,
-    decisionId,
-    principal,
-    actor,
-    method,
-    path,
-    authority,
-    upgrade,
-    status,
-    traceparent,
-    decisionSeconds,
-    overheadSeconds,
-    durationSeconds,
-    upstreamSeconds,
-    requestBytes,
-    responseBytes,
-  };
 }
 
 export function compilePolicy(text: string, mode: 'enforce' | 'shadow' = 'enforce'): CompiledPolicy {

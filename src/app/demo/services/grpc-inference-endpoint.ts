@@ -12,9 +12,8 @@ import {
   toFloats,
   unframeMessage,
 } from './model-infer.ts';
-import { CALLER_FIELDS, type Service } from './service.ts';
+import { CALLER_FIELDS, listenOnLoopback, type Service } from './service.ts';
 
-const HOST = '127.0.0.1';
 const MAX_MESSAGE_BYTES = 64 * 1024;
 const [OK, INVALID_ARGUMENT, UNIMPLEMENTED] = ['0', '3', '12'];
 
@@ -32,14 +31,9 @@ export async function startGrpcInferenceEndpoint(): Promise<Service> {
     requests += 1;
     serveCall(stream, headers);
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, HOST, resolve);
-  });
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has no address');
+  const port = await listenOnLoopback(server);
   return {
-    port: address.port,
+    port,
     get requests() {
       return requests;
     },

@@ -1,6 +1,7 @@
 // A small HTTP service on loopback, as it would run behind a sidecar: it trusts the identity fields, since only the sidecar reaches it.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Server } from 'node:net';
 import { pipeline, Readable } from 'node:stream';
 
 export interface Service {
@@ -53,14 +54,9 @@ export async function startService(answer: (request: ServiceRequest) => ServiceA
       respond(response, callerOf(message), body === null ? TOO_LARGE : answer(toServiceRequest(message, body)));
     });
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, HOST, resolve);
-  });
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has no address');
+  const port = await listenOnLoopback(server);
   return {
-    port: address.port,
+    port,
     get requests() {
       return requests;
     },
@@ -70,6 +66,17 @@ export async function startService(answer: (request: ServiceRequest) => ServiceA
         server.closeAllConnections();
       }),
   };
+}
+
+/** @returns the port. */
+export async function listenOnLoopback(server: Server): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, HOST, resolve);
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('a TCP server has no address');
+  return address.port;
 }
 
 const TOO_LARGE: ServiceAnswer = { status: 413, content: { error: `at most ${MAX_BODY_BYTES} bytes are taken` } };
