@@ -411,7 +411,9 @@ describe('the demo as a process', () => {
     await demo.until('\nallow 200 ');
     child.kill('SIGINT');
     expect(await demo.ended, demo.output).toBe(0);
-    expect(newsIn(demo.output)).toEqual([
+    // On a slow machine a rotation may come in between.
+    const news = newsIn(demo.output).filter((line) => !line.startsWith('rotated'));
+    expect(news).toEqual([
       expect.stringMatching(`^cut 200 {5}${revoked} → feature-store {2}revoked$`),
       expect.stringMatching(/^ {12}GET `\/features\/user-42\/watch` {2}\d\.\d\d s after the list changed$/),
       expect.stringMatching(`^allow 200 {3}${revoked} → feature-store {2}allowed-by-rule {2}\\d+ µs$`),
