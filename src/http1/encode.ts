@@ -26,7 +26,7 @@ export function encodeRequestHead({ method, target, lines }: EncodableRequestHea
   if (!isToken(method) || target === '' || target.includes(' ') || breaksLine(target)) {
     throw new Http1Error('unencodable-start-line', 'request');
   }
-  return `${method} ${target} HTTP/1.1\r\n${lines}\r\n`;
+  return method + ' ' + target + ' HTTP/1.1\r\n' + lines + '\r\n';
 }
 
 export function encodeResponseHead({ status, reason, lines }: EncodableResponseHead): string {

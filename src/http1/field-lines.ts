@@ -31,7 +31,27 @@ export function encodeFields(fields: readonly string[]): FieldLines {
 /** `lines` and one more, whose `name` is ours. @throws {Http1Error} */
 export function addField(lines: FieldLines, name: string, value: string): FieldLines {
   if (breaksLine(value)) throw new Http1Error('unencodable-field', 'request');
-  return `${lines}${name}: ${value}\r\n` as FieldLines;
+  return (lines + name + ': ' + value + '\r\n') as FieldLines;
+}
+
+/** A field of ours that mostly says what it said before: the same value is looked at once. */
+export class RepeatedField {
+  readonly #name: string;
+  #value: string | null = null;
+  #line = NO_LINES;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** @throws {Http1Error} */
+  line(value: string): FieldLines {
+    if (value !== this.#value) {
+      this.#line = inOnePiece(addField(NO_LINES, this.#name, value));
+      this.#value = value;
+    }
+    return this.#line;
+  }
 }
 
 /** `lines` and the parsed field whose name is at `at`, which has been looked at octet by octet when it was parsed. */

@@ -50,8 +50,9 @@ export function forward(
   // Trace Context §3.3.1.1: a tracestate without the traceparent it belongs to means nothing.
   if (tracestate !== null && trace === traceparent) lines = addField(lines, TRACESTATE, tracestate);
   if (request.towards === 'service') {
-    lines = addField(lines, 'x-forwarded-host', head.authority);
-    lines = addField(lines, 'x-sallyport-component', permit.component ?? 'unknown');
+    const { forwardedHost, component } = request.identityFields;
+    lines = joinLines(lines, forwardedHost.line(head.authority));
+    lines = joinLines(lines, component.line(permit.component ?? 'unknown'));
   }
   lines = addField(lines, 'x-sallyport-decision-id', decisionId);
   if (request.webSocketKey !== null) lines = addField(lines, WEBSOCKET_KEY, request.webSocketKey);

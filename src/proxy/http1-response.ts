@@ -9,6 +9,17 @@ import type { Loan } from './read-buffers.ts';
 
 type Framing = 'none' | 'length' | 'chunked' | 'until-close';
 
+/** Whatever a head is made of. */
+interface EncodedHead {
+  readonly status: number;
+  readonly reason: string;
+  readonly lines: FieldLines;
+  readonly framing: Framing;
+  readonly length: number | null;
+  readonly upgrade: string | null;
+  readonly connection: 'keep-alive' | 'close';
+}
+
 // Small bodies are copied behind their head into one TLS record; larger ones are lent to the socket as they are.
 const COALESCED_BYTES = 16 * 1024;
 
@@ -17,6 +28,8 @@ export class Http1Response {
   #framing: Framing = 'none';
   /** Not written yet, so that it can share a record with what follows. */
   #pendingHead = '';
+  /** The last one, and what it was made of. */
+  #known: (EncodedHead & { readonly text: string }) | null = null;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -32,25 +45,32 @@ export class Http1Response {
     request: RequestHead,
     connection: 'keep-alive' | 'close',
   ): void {
-    let lines = passedOn;
-    this.#framing = framingOf(head, request);
-    switch (this.#framing) {
-      case 'length':
-        lines = addField(lines, 'content-length', String(head.body.kind === 'length' ? head.body.bytes : 0));
-        break;
-      case 'chunked':
-        lines = addField(lines, 'transfer-encoding', 'chunked');
-        break;
-      case 'none':
-        // The answer to HEAD and a 304 say how long the body would be; a 204 must not (RFC 9110 §8.6).
-        if (head.declaredLength !== null && head.status !== 204)
-          lines = addField(lines, 'content-length', String(head.declaredLength));
-        break;
-      case 'until-close':
+    const framing = framingOf(head, request);
+    this.#framing = framing;
+    const { status, reason, upgrade } = head;
+    const length = lengthOf(head, framing);
+    const known = this.#known;
+    if (
+      known !== null &&
+      known.lines === passedOn &&
+      known.status === status &&
+      known.reason === reason &&
+      known.framing === framing &&
+      known.length === length &&
+      known.connection === connection &&
+      known.upgrade === upgrade
+    ) {
+      this.#pendingHead = known.text;
+      return;
     }
-    if (head.upgrade !== null) lines = addField(addField(lines, 'connection', 'upgrade'), 'upgrade', head.upgrade);
+    let lines = passedOn;
+    if (length !== null) lines = addField(lines, 'content-length', String(length));
+    if (framing === 'chunked') lines = addField(lines, 'transfer-encoding', 'chunked');
+    if (upgrade !== null) lines = addField(addField(lines, 'connection', 'upgrade'), 'upgrade', upgrade);
     else if (connection === 'close') lines = addField(lines, 'connection', 'close');
-    this.#pendingHead = encodeResponseHead({ status: head.status, reason: head.reason, lines });
+    const text = encodeResponseHead({ status, reason, lines });
+    this.#pendingHead = text;
+    this.#known = { status, reason, lines: passedOn, framing, length, upgrade, connection, text };
   }
 
   data(bytes: Buffer, loan: Loan): void {
@@ -83,6 +103,19 @@ export class Http1Response {
   end(): void {
     if (this.#framing === 'chunked') this.#pendingHead += LAST_CHUNK;
     this.flush();
+  }
+}
+
+/** The answer to HEAD and a 304 say how long the body would be; a 204 must not (RFC 9110 §8.6). */
+function lengthOf({ body, declaredLength, status }: ResponseHead, framing: Framing): number | null {
+  switch (framing) {
+    case 'length':
+      return body.kind === 'length' ? body.bytes : 0;
+    case 'none':
+      return status === 204 ? null : declaredLength;
+    case 'chunked':
+    case 'until-close':
+      return null;
   }
 }
 

@@ -1,5 +1,6 @@
 // Header fields that tell the upstream who is calling: whatever the peer says of itself is taken out, what we proved is put in.
 
+import { RepeatedField } from '../http1/field-lines.ts';
 import { isKnownName, isProxyField } from '../http1/field-names.ts';
 import { TRACEPARENT, TRACESTATE } from './trace-context.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
@@ -54,6 +55,9 @@ const MAX_REMEMBERED_NAMES = 512;
 
 /** Decides by name whether a peer's field is forwarded as it came; remembers what it decided for names seen before. */
 export class IdentityFieldFilter {
+  /** What is put in that is mostly the same for every request, be it of whom it may. */
+  readonly forwardedHost = new RepeatedField('x-forwarded-host');
+  readonly component = new RepeatedField('x-sallyport-component');
   readonly #verdicts = new Map<string, boolean>();
 
   /** `name` in lower case. False too for what belongs to the trace, which is continued rather than passed on. */

@@ -27,6 +27,7 @@ export class ReadBuffers {
 
 export class ReadBuffer implements Loan {
   readonly bytes = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  #first = this.bytes;
   readonly #letGo: () => void;
   #holders = 0;
 
@@ -35,6 +36,12 @@ export class ReadBuffer implements Loan {
       this.#holders -= 1;
       if (this.#holders === 0) takeBack(this);
     };
+  }
+
+  /** The first octets of `bytes`. Answers repeat themselves, and a view costs as much as reading a small head. */
+  first(count: number): Buffer {
+    if (this.#first.length !== count) this.#first = this.bytes.subarray(0, count);
+    return this.#first;
   }
 
   /** Whether somebody besides the reader needs what is in it. */

@@ -3,7 +3,7 @@
 
 import type { Socket } from 'node:net';
 import { chunkPrefix, CHUNK_END, encodeRequestHead, LAST_CHUNK } from '../http1/encode.ts';
-import { addField, joinLines, NO_LINES } from '../http1/field-lines.ts';
+import { addField, joinLines, NO_LINES, RepeatedField } from '../http1/field-lines.ts';
 import { Http1Error } from '../http1/http1-error.ts';
 import { type BodyFraming, hasBody, type HeadLimits } from '../http1/request-head.ts';
 import { ResponseDecoder } from '../http1/response-decoder.ts';
@@ -29,6 +29,7 @@ export class UpstreamConnection implements UpstreamStream, DialUser {
   readonly #socket: Socket;
   readonly #owner: UpstreamOwner;
   readonly #decoder = new ResponseDecoder(RESPONSE_LIMITS, isPassedOn);
+  readonly #host = new RepeatedField('host');
   #user: UpstreamUser | null = null;
   readonly #buffers: ReadBuffers;
   #buffer: ReadBuffer;
@@ -104,7 +105,7 @@ export class UpstreamConnection implements UpstreamStream, DialUser {
     this.#answered = false;
     this.#upgrade = request.upgrade;
     this.#decoder.begin(request.method);
-    const head = encodeHead(request);
+    const head = encodeHead(request, this.#host);
     if (!hasBody(request.body)) {
       this.#request = 'sent';
       this.#socket.write(head, 'latin1');
@@ -162,7 +163,7 @@ export class UpstreamConnection implements UpstreamStream, DialUser {
     }
     this.#answered = true;
     const buffer = this.#buffer;
-    this.#decoder.push(buffer.bytes.subarray(0, count));
+    this.#decoder.push(buffer.first(count));
     this.#pump(user);
     if (buffer.isLent) {
       buffer.letGo();
@@ -224,8 +225,11 @@ export class UpstreamConnection implements UpstreamStream, DialUser {
   }
 }
 
-function encodeHead({ method, target, authority, lines, body, expectsContinue, upgrade }: UpstreamRequest): string {
-  let all = joinLines(addField(NO_LINES, 'host', authority), lines);
+function encodeHead(
+  { method, target, authority, lines, body, expectsContinue, upgrade }: UpstreamRequest,
+  host: RepeatedField,
+): string {
+  let all = joinLines(host.line(authority), lines);
   if (expectsContinue) all = addField(all, 'expect', '100-continue');
   if (body.kind === 'length') all = addField(all, 'content-length', String(body.bytes));
   else if (body.kind === 'chunked') all = addField(all, 'transfer-encoding', 'chunked');

@@ -3,7 +3,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CHUNK_END, chunkPrefix, encodeRequestHead, encodeResponseHead, LAST_CHUNK } from '../../src/http1/encode.ts';
-import { encodeFields } from '../../src/http1/field-lines.ts';
+import { encodeFields, RepeatedField } from '../../src/http1/field-lines.ts';
 import type { RequestHead } from '../../src/http1/request-head.ts';
 import { decodeRequests, decodeResponses, type Expected, latin1 } from './decode.ts';
 import { canonicalTarget, fieldName, fieldValue } from './generators.ts';
@@ -33,6 +33,13 @@ describe('heads', () => {
   it('passes obs-text on byte-exact', () => {
     const head = encodeRequestHead({ method: 'GET', target: '/', lines: encodeFields(['x', '\x80\xff']) });
     expect(latin1(head).includes(Buffer.of(0x80, 0xff))).toBe(true);
+  });
+
+  it('writes a field of which the value repeats as it is each time, and refuses what breaks its line each time', () => {
+    const field = new RepeatedField('x');
+    for (const value of ['', 'a', 'a', 'b', 'a']) expect(field.line(value)).toBe(`x: ${value}\r\n`);
+    for (const value of ['b\r\ny: 1', 'b\r\ny: 1', '\u010a']) expect(() => field.line(value)).toThrow(REFUSED_FIELD);
+    expect(field.line('a')).toBe('x: a\r\n');
   });
 
   it.each([

@@ -56,6 +56,55 @@ describe('the head of a response', () => {
     ]);
   });
 
+  it('says of each response what is its own, however much of the one before it repeats', async () => {
+    const usual = { method: 'GET', answer: ok('x-a: 1') };
+    const endless = { method: 'HEAD', answer: ok('x-a: 1').replace('content-length: 0\r\n', '') };
+    const chunked = {
+      method: 'GET',
+      answer: `${ok('x-a: 1').replace('content-length: 0', 'transfer-encoding: chunked')}0\r\n\r\n`,
+    };
+    const others = [
+      { method: 'GET', answer: ok('x-a: 2') },
+      { method: 'GET', answer: ok('x-a: 1').replace('200', '201') },
+      { method: 'GET', answer: ok('x-a: 1').replace('OK', 'Fine') },
+      { method: 'HEAD', answer: ok('x-a: 1') },
+      { method: 'HEAD', answer: ok('x-a: 1').replace('content-length: 0', 'content-length: 7') },
+      { method: 'GET', answer: ok('x-a: 1').replace('200', '204') },
+    ];
+    let next = '';
+    const { peer } = await openSetting((_head, socket) => socket.write(next, 'latin1'));
+    const heads: string[] = [];
+    for (const { method, answer } of [...others.flatMap((other) => [usual, usual, other]), endless, chunked, endless]) {
+      next = answer;
+      peer.received = '';
+      peer.request(method, '/x');
+      const whole = await peer.until((text) =>
+        text.endsWith(text.includes('chunked') ? '\r\n\r\n0\r\n\r\n' : '\r\n\r\n'),
+      );
+      heads.push(whole.replace(/\r\n\r\n(?:0\r\n\r\n)?$/, ''));
+    }
+    const first = 'HTTP/1.1 200 OK\r\nx-a: 1\r\ncontent-length: 0';
+    const told = [
+      'HTTP/1.1 200 OK\r\nx-a: 2\r\ncontent-length: 0',
+      'HTTP/1.1 201 OK\r\nx-a: 1\r\ncontent-length: 0',
+      'HTTP/1.1 200 Fine\r\nx-a: 1\r\ncontent-length: 0',
+      first,
+      'HTTP/1.1 200 OK\r\nx-a: 1\r\ncontent-length: 7',
+      'HTTP/1.1 204 OK\r\nx-a: 1',
+    ];
+    const [bare, inChunks] = ['HTTP/1.1 200 OK\r\nx-a: 1', 'HTTP/1.1 200 OK\r\nx-a: 1\r\ntransfer-encoding: chunked'];
+    expect(heads).toEqual([...told.flatMap((other) => [first, first, other]), bare, inChunks, bare]);
+    next = ok('x-a: 1');
+    for (const [fields, last] of [
+      ['', ''],
+      ['connection: close\r\n', '\r\nconnection: close'],
+    ] as const) {
+      peer.received = '';
+      peer.request('GET', '/x', fields);
+      expect(await peer.until((text) => text.endsWith('\r\n\r\n'))).toBe(`${first}${last}\r\n\r\n`);
+    }
+  });
+
   it('speaks HTTP/1.1 for an upstream that speaks HTTP/1.0, and uses its connection once', async () => {
     const { upstream, peer } = await openSetting((_head, socket) =>
       socket.write('HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok'),
