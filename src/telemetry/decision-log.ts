@@ -69,10 +69,10 @@ export class DecisionLog {
       this.#drop(1);
       return;
     }
-    const line = this.#lines.line(record, this.#timeOf(clock.wallMs()));
-    if (this.#gathered.lines === MAX_BATCH || !this.#gathered.add(line)) {
+    const time = this.#timeOf(clock.wallMs());
+    if (this.#gathered.lines === MAX_BATCH || !this.#lines.write(record, time, this.#gathered)) {
       this.#batches.push(this.#gathered.take());
-      this.#gathered.add(line);
+      this.#lines.write(record, time, this.#gathered);
     }
     this.#queued += 1;
     if (this.#queued === 1) this.#writeIn(GATHER_MS);

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { escapeJson } from '../../src/core/ascii-json.ts';
 import type { Decision } from '../../src/policy/decision.ts';
 import { DecisionLines } from '../../src/telemetry/decision-fields.ts';
+import { LineGatherer } from '../../src/telemetry/line-batch.ts';
 import type { RequestRecord } from '../../src/telemetry/recorder.ts';
 import { decision, record } from './request-record.ts';
 
@@ -49,6 +50,17 @@ function reference(request: RequestRecord, time: string): string {
       msg: messages[effect],
     }),
   );
+}
+
+/** The line as it is written behind another. */
+function lineOf(lines: DecisionLines, request: RequestRecord, time: string): string {
+  const gathered = new LineGatherer();
+  gathered.begin(1);
+  gathered.endLine();
+  expect(lines.write(request, time, gathered)).toBe(true);
+  const text = gathered.take().bytes.toString('latin1');
+  expect(text).toMatch(/^\n[^\n]*\n$/);
+  return text.slice(1, -1);
 }
 
 const hostile = fc.oneof(
@@ -114,7 +126,7 @@ describe('a line of the decision log', () => {
     const lines = new DecisionLines();
     fc.assert(
       fc.property(requests, hostile, (request, time) => {
-        const line = lines.line(request, time);
+        const line = lineOf(lines, request, time);
         expect(line).toBe(reference(request, time));
         expect(line).toMatch(/^[ -~]+$/);
       }),
@@ -122,11 +134,76 @@ describe('a line of the decision log', () => {
     );
   });
 
+  it('EX-171 says of each request what is its own, however much of the one before it repeats', () => {
+    const few = fc.array(
+      fc.record({
+        listener: fc.constantFrom('a', 'b'),
+        decision: fc.option(fc.constantFrom(decision(), decision({ verb: 'write' }), decision({ effect: 'deny' }))),
+        target: fc.constantFrom(null, 'registry', 'features'),
+        refusal: fc.constantFrom(null, 'no-route', 'denied'),
+        principal: fc.constantFrom(null, 'spiffe://ai.example/a', 'spiffe://ai.example/b'),
+        actor: fc.constantFrom(null, 'spiffe://ai.example/b'),
+        method: fc.constantFrom('GET', 'PUT', `${'M'.repeat(32)}1`, `${'M'.repeat(32)}2`),
+        path: fc.constantFrom('/', '/a', '/a?b', '/"', `/${'p'.repeat(511)}`, `/${'p'.repeat(512)}`),
+        authority: fc.constantFrom('x', 'y', `${'x'.repeat(300)}1`, `${'x'.repeat(300)}2`, '\u0100', '\u0000'),
+        upgrade: fc.constantFrom(null, 'websocket', 'other'),
+        status: fc.constantFrom(200, 403),
+      }),
+      { minLength: 2, maxLength: 12 },
+    );
+    fc.assert(
+      fc.property(few, (fields) => {
+        const lines = new DecisionLines();
+        for (const request of fields.map(record)) expect(lineOf(lines, request, TIME)).toBe(reference(request, TIME));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('EX-171 tells requests apart that differ in one thing', () => {
+    const lines = new DecisionLines();
+    const others: Partial<RequestRecord>[] = [
+      { listener: 'other' },
+      { decision: decision({ verb: 'write' }) },
+      { decision: null },
+      { refusal: 'upstream-reset' },
+      { actor: 'spiffe://ai.example/training/job-2' },
+      { method: 'POST' },
+      { path: '/v1/other' },
+      { authority: 'other.example' },
+      { upgrade: 'websocket' },
+      { status: 502 },
+      { traceparent: '00-0123456789abcdef0123456789abcdef-0123456789abcdef-00' },
+      { traceparent: '' },
+      { decisionId: '"' },
+    ];
+    const usual = { decision: decision() };
+    for (const fields of others.flatMap((other) => [usual, { ...usual, ...other }])) {
+      expect(lineOf(lines, record(fields), TIME)).toBe(reference(record(fields), TIME));
+    }
+  });
+
+  it('says of one principal after another what is its own', () => {
+    const lines = new DecisionLines();
+    for (let index = 0; index < 600; index += 1) {
+      const request = record({ decision: decision(), principal: `spiffe://ai.example/${index % 400}`, status: index });
+      expect(lineOf(lines, request, TIME)).toBe(reference(request, TIME));
+    }
+  });
+
+  it('writes numbers of any length as JSON does', () => {
+    const lines = new DecisionLines();
+    for (const count of [0, 9, 10, 999, 1_000, 1_001, 9_999, 10_000, 99_010, 999_999, 1_000_000, 1_234_567]) {
+      const request = record({ decision: decision(), durationSeconds: count / 1e6, responseBytes: count });
+      expect(lineOf(lines, request, TIME)).toBe(reference(request, TIME));
+    }
+  });
+
   it('writes every thousandth of a microsecond as JSON does', () => {
     const lines = new DecisionLines();
     for (let nanos = 0; nanos < 2_500; nanos += 1) {
       const request = record({ decision: decision(), durationSeconds: nanos / 1e9 });
-      expect(lines.line(request, TIME)).toBe(reference(request, TIME));
+      expect(lineOf(lines, request, TIME)).toBe(reference(request, TIME));
     }
   });
 
@@ -135,8 +212,8 @@ describe('a line of the decision log', () => {
     for (const verb of ['read', 'write', 'read'] as const) {
       for (const one of [decision({ verb }), decision({ verb, effect: 'would-deny' })]) {
         const request = record({ decision: one });
-        expect(lines.line(request, TIME)).toBe(reference(request, TIME));
-        expect(lines.line(request, '2023-11-14T22:13:20.001Z')).toBe(reference(request, '2023-11-14T22:13:20.001Z'));
+        expect(lineOf(lines, request, TIME)).toBe(reference(request, TIME));
+        expect(lineOf(lines, request, '2023-11-14T22:13:20.001Z')).toBe(reference(request, '2023-11-14T22:13:20.001Z'));
       }
     }
   });
