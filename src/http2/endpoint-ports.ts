@@ -57,6 +57,7 @@ export interface EndpointOwner {
   idleFrame(): void;
   /** An answer to `ping`. */
   pong(): void;
+  /** Before the streams above `lastStreamId` are. */
   goaway(code: number, lastStreamId: number): void;
   /** The other end broke the protocol: nothing more is read; streams have been told. A GOAWAY is in the output. */
   failed(violation: Violation): void;
@@ -70,7 +71,7 @@ export interface StreamUser {
   headers(fields: ReceivedFields, endsStream: boolean): void;
   /** Followed by `ended`. */
   trailers(fields: ReceivedFields): void;
-  /** Not while paused. `bytes` may be overwritten when this has returned. */
+  /** Not while paused. `bytes` may be overwritten when this has returned, unless they were kept: those are the user's from now on. */
   data(bytes: Buffer): void;
   /** END_STREAM, after all that came before it; not while paused. */
   ended(): void;
@@ -78,7 +79,11 @@ export interface StreamUser {
   drained(): void;
   /** All that was to be sent, with its end, has been handed to the output. */
   sent(): void;
-  /** It is over before its end. */
+  /**
+   * It is over before its end; what is kept is dropped. Of a client there are two exceptions. A response whose END_STREAM has come stays whole,
+   * whatever the other end or the connection does after it: what is kept, `ended` and `closed` follow when it is resumed. And a reset by
+   * NO_ERROR of the other end is told after what came before it, not while paused: servers send it in the place of END_STREAM.
+   */
   reset(why: StreamReset): void;
   /** Last of all, once: both halves have ended, or it was reset by either side. */
   closed(): void;
