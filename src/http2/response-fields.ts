@@ -1,17 +1,27 @@
 // The fields of an HTTP/2 response to a ResponseHead: read by the parser of HTTP/1.1 heads, from the lines that an HTTP/1.1 upstream would
 // have sent, so that one upstream may say nothing that another may not.
 
-import type { FieldLines } from '../http1/field-lines.ts';
+import { type FieldLines, NO_LINES } from '../http1/field-lines.ts';
 import { FieldSection } from '../http1/field-section.ts';
 import { Http1Error } from '../http1/http1-error.ts';
 import type { HeadLimits } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import { parseResponseHead } from '../http1/response-head-parser.ts';
+import type { RawFields } from './endpoint-ports.ts';
 import { FieldText } from './field-text.ts';
+import { KnownSections } from './known-sections.ts';
 
 export interface AnsweredRequest {
   readonly method: string;
   /** Whether the response ends with its head. */
+  readonly endsStream: boolean;
+}
+
+/** Neither of the two is ever changed. */
+interface Meaning {
+  readonly head: ResponseHead;
+  readonly lines: FieldLines;
+  readonly answersHead: boolean;
   readonly endsStream: boolean;
 }
 
@@ -21,6 +31,8 @@ const STATUS = ':status';
 export class ResponseFieldsReader {
   readonly #text: FieldText;
   readonly #fields: FieldSection;
+  readonly #known = new KnownSections<Meaning>();
+  #lines: FieldLines = NO_LINES;
 
   /** `isPassedOn` says by name, in lower case, which fields `lines` is made of. */
   constructor(limits: HeadLimits, isPassedOn: (name: string) => boolean) {
@@ -30,11 +42,25 @@ export class ResponseFieldsReader {
 
   /** Of the fields read last those that are passed on, encoded. */
   get lines(): FieldLines {
-    return this.#fields.lines;
+    return this.#lines;
   }
 
-  /** `raw`: flat name, value, name, value …, as they were decoded. @throws {Http1Error} */
-  read(raw: readonly string[], { method, endsStream }: AnsweredRequest): ResponseHead {
+  /** `raw`: as it was decoded. The same array for another answer of the same kind means the same. @throws {Http1Error} */
+  read(raw: RawFields, { method, endsStream }: AnsweredRequest): ResponseHead {
+    // All that a method says about the answer to it.
+    const answersHead = method === 'HEAD';
+    const known = this.#known.find(raw);
+    if (known !== undefined && known.answersHead === answersHead && known.endsStream === endsStream) {
+      this.#lines = known.lines;
+      return known.head;
+    }
+    const head = this.#parse(raw, { method, endsStream });
+    this.#lines = this.#fields.lines;
+    this.#known.keep(raw, { head, lines: this.#lines, answersHead, endsStream });
+    return head;
+  }
+
+  #parse(raw: RawFields, { method, endsStream }: AnsweredRequest): ResponseHead {
     const [name, status = ''] = raw;
     // RFC 9113 §8.6: there is no 101.
     if (name !== STATUS || !/^[1-5]\d\d$/.test(status) || status === '101')

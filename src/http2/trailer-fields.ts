@@ -4,7 +4,9 @@ import { type FieldLines, NO_LINES } from '../http1/field-lines.ts';
 import { FieldSection } from '../http1/field-section.ts';
 import { Http1Error, type MessageSide } from '../http1/http1-error.ts';
 import type { HeadLimits } from '../http1/request-head.ts';
+import type { RawFields } from './endpoint-ports.ts';
 import { FieldText } from './field-text.ts';
+import { KnownSections } from './known-sections.ts';
 
 /** RFC 9110 §6.5.1: controls, conditionals, authentication, and what says how the content is to be understood. */
 const NEVER_IN_TRAILERS = new Set([
@@ -43,6 +45,7 @@ export class TrailerFieldsReader {
   readonly #side: MessageSide;
   readonly #text: FieldText;
   readonly #fields: FieldSection;
+  readonly #known = new KnownSections<FieldLines>();
 
   /** `isPassedOn` says by name, in lower case, which fields may be in a head of that side. */
   constructor(side: MessageSide, limits: HeadLimits, isPassedOn: (name: string) => boolean) {
@@ -51,9 +54,11 @@ export class TrailerFieldsReader {
     this.#fields = new FieldSection((name) => isPassedOn(name) && !NEVER_IN_TRAILERS.has(name));
   }
 
-  /** `raw`: flat name, value, …, as they were decoded; what has no place there is left out. @throws {Http1Error} for framing and routing. */
-  read(raw: readonly string[]): FieldLines {
+  /** `raw`: as it was decoded; what has no place there is left out. @throws {Http1Error} for framing and routing. */
+  read(raw: RawFields): FieldLines {
     if (raw.length === 0) return NO_LINES;
+    const known = this.#known.find(raw);
+    if (known !== undefined) return known;
     const section = this.#text.load('', raw);
     try {
       this.#fields.parse(section, section.start);
@@ -61,6 +66,7 @@ export class TrailerFieldsReader {
       section.release();
     }
     if (this.#fields.touchesFraming) throw new Http1Error('forbidden-trailer', this.#side);
+    this.#known.keep(raw, this.#fields.lines);
     return this.#fields.lines;
   }
 }

@@ -81,6 +81,36 @@ describe('the head of an HTTP/2 response', () => {
     expect(codeOf(() => read([':status', '200', 'content-length', '1'], 'HEAD', true))).toBe('accepted');
   });
 
+  it('is read once as long as the same array comes again, for the same kind of answer', () => {
+    const reader = new ResponseFieldsReader(LIMITS, (name) => name !== 'x-ours');
+    const raw = [':status', '200', 'x-a', 'b', 'x-ours', 'c', 'content-length', '0'];
+    const get = { method: 'GET', endsStream: false };
+    const head = reader.read(raw, get);
+    reader.read([':status', '404'], get);
+    expect(fieldsOf(reader.lines)).toEqual([]);
+    expect(reader.read(raw, { method: 'POST', endsStream: false })).toBe(head);
+    expect(fieldsOf(reader.lines)).toEqual(['x-a', 'b']);
+    expect(reader.read([...raw], get)).not.toBe(head);
+  });
+
+  it('means something else in the same array where the stream ends or HEAD was asked', () => {
+    const reader = new ResponseFieldsReader(LIMITS, every);
+    const raw = [':status', '200', 'content-length', '3'];
+    expect(reader.read(raw, { method: 'GET', endsStream: false }).body).toEqual({ kind: 'length', bytes: 3 });
+    expect(codeOf(() => reader.read(raw, { method: 'GET', endsStream: true }))).toBe('truncated-body');
+    expect(reader.read(raw, { method: 'HEAD', endsStream: false }).body).toEqual({ kind: 'none' });
+    expect(reader.read(raw, { method: 'GET', endsStream: false }).body).toEqual({ kind: 'length', bytes: 3 });
+  });
+
+  it('is read as ever after many others', () => {
+    const reader = new ResponseFieldsReader(LIMITS, every);
+    const all = Array.from({ length: 20 }, (_, at) => [':status', '200', 'x-a', String(at)]);
+    for (const raw of [...all, ...all]) {
+      expect(reader.read(raw, { method: 'GET', endsStream: true }).fields).toEqual(raw.slice(2));
+      expect(fieldsOf(reader.lines)).toEqual(raw.slice(2));
+    }
+  });
+
   it('ends in a head or a refusal for any fields, and a head is what HTTP/1.1 would have made of it', () => {
     const reader = new ResponseFieldsReader(LIMITS, every);
     const name = fc.oneof(
@@ -129,6 +159,20 @@ describe('trailers of HTTP/2', () => {
     const raw = ['grpc-status', '0', 'grpc-message', 'a%20b', 'grpc-status-details-bin', 'AAE', 'x-a', '1', 'x-a', '2'];
     expect(trailersOf(raw)).toEqual(raw);
     expect(trailersOf([])).toEqual([]);
+  });
+
+  it('are the same each time that the same array comes', () => {
+    const reader = new TrailerFieldsReader('response', LIMITS, every);
+    const sections = [
+      ['grpc-status', '0'],
+      ['grpc-status', '5'],
+      ['content-length', '1'],
+    ] as const;
+    for (let at = 0; at < 3; at += 1) {
+      expect(fieldsOf(reader.read(sections[0]))).toEqual(sections[0]);
+      expect(fieldsOf(reader.read(sections[1]))).toEqual(sections[1]);
+      expect(codeOf(() => reader.read(sections[2]))).toBe('forbidden-trailer');
+    }
   });
 
   it.each(['content-type', 'set-cookie', 'cache-control', 'authorization', 'location', 'via', 'traceparent', 'te'])(
