@@ -1,5 +1,7 @@
 // The numbers of HTTP/2 frames (RFC 9113 §6, §7, §11).
 
+/** The beginning of what a client sends (RFC 9113 §3.4). */
+export const CLIENT_PREFACE: Buffer = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 export const FRAME_HEADER_BYTES = 9;
 /** RFC 9113 §4.2: what every end takes, and as much as we ever announce. */
 export const MIN_MAX_FRAME_BYTES = 16_384;
