@@ -45,7 +45,10 @@ export type StreamReset =
   /** The connection is over. */
   | { readonly kind: 'connection' };
 
-/** Told while `receive`, `drained`, `fail` or `disconnected` of the endpoint run; may call anything but those. None may throw. */
+/**
+ * Told while `receive`, `flush`, `drained`, `fail` or `disconnected` of the endpoint run, `outputWaits` also while something is sent; may
+ * call anything but `receive`. None may throw.
+ */
 export interface EndpointOwner {
   /** With every SETTINGS of the other end, the first of which is its part of the preface. */
   settings(settings: PeerSettings): void;
@@ -65,7 +68,10 @@ export interface EndpointOwner {
   outputWaits(): void;
 }
 
-/** Who uses one stream. Nothing is told after `closed`. */
+/**
+ * Who uses one stream. Nothing is told after `closed`. Told as an owner is, and before `resume` (what was kept) and `reset` (`closed`) of the
+ * channel return.
+ */
 export interface StreamUser {
   /** Of a client: an interim or the final head of the response. */
   headers(fields: ReceivedFields, endsStream: boolean): void;
@@ -73,7 +79,7 @@ export interface StreamUser {
   trailers(fields: ReceivedFields): void;
   /** Not while paused. `bytes` may be overwritten when this has returned, unless they were kept: those are the user's from now on. */
   data(bytes: Buffer): void;
-  /** END_STREAM, after all that came before it; not while paused. */
+  /** END_STREAM, after all that came before it, also of a head that ended the stream; not while paused. */
   ended(): void;
   /** `isCongested` is false again. */
   drained(): void;
@@ -85,7 +91,10 @@ export interface StreamUser {
    * NO_ERROR of the other end is told after what came before it, not while paused: servers send it in the place of END_STREAM.
    */
   reset(why: StreamReset): void;
-  /** Last of all, once: both halves have ended, or it was reset by either side. */
+  /**
+   * Last of all, once: both halves have ended, or it was reset by either side. A request that was answered while it was paused, and of which
+   * nothing but its end is kept, is over without `ended`.
+   */
   closed(): void;
 }
 
