@@ -7,6 +7,8 @@ import { STATIC_COUNT, STATIC_NAMES } from './hpack-static-table.ts';
 const NEVER_INDEXED = new Set(['authorization', 'cookie', 'set-cookie', 'x-api-key', 'proxy-authorization']);
 /** One more makes all be forgotten: nobody sends as many on purpose. */
 const MAX_NAMES = 128;
+/** Longer names are written anew each time. */
+const MAX_NAME_LENGTH = 64;
 /** Of one name, which are compared one by one. */
 const MAX_VALUES = 8;
 /** Larger ones would push too many others out. */
@@ -87,7 +89,7 @@ export class EncoderTable {
       return false;
     }
     const bytes = sizeOf(name.text, value);
-    if (bytes > Math.min(this.#maxBytes, MAX_ENTRY_BYTES)) return false;
+    if (bytes > Math.min(this.#maxBytes, MAX_ENTRY_BYTES) || name.text.length > MAX_NAME_LENGTH) return false;
     this.#evictTo(this.#maxBytes - bytes);
     this.#bytes += bytes;
     this.#inserted += 1;
@@ -102,7 +104,6 @@ export class EncoderTable {
   }
 
   #learn(text: string): KnownName {
-    if (this.#names.size === MAX_NAMES) this.#names.clear();
     const known = STATIC_NAMES.get(text);
     const name = {
       text: inOnePiece(text),
@@ -112,6 +113,8 @@ export class EncoderTable {
       hash: hashOf(text, FNV_BASIS),
       entries: [],
     };
+    if (text.length > MAX_NAME_LENGTH) return name;
+    if (this.#names.size === MAX_NAMES) this.#names.clear();
     this.#names.set(name.text, name);
     return name;
   }

@@ -28,7 +28,7 @@ export function maxBlockBytes(fields: RawFields): number {
   return bytes;
 }
 
-/** Strings are written as they are: Huffman codes would save a quarter of what is sent once only, and cost more than all the rest. */
+/** Strings are written as they are: Huffman codes would save a quarter of what is sent once only, for three times what copying it costs. */
 export class HpackEncoder {
   readonly #table = new EncoderTable();
   /** The lowest since the last block; null when nothing has changed. */
