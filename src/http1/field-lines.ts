@@ -62,13 +62,18 @@ export function addParsedField(lines: FieldLines, fields: ParsedFields, at: numb
 /** The fields of `lines`, flat name, value, name, value …, for a protocol that has no lines. */
 export function fieldsOf(lines: FieldLines): string[] {
   const fields: string[] = [];
+  pushFields(fields, lines);
+  return fields;
+}
+
+/** Puts the fields of `lines` behind those that are in `fields`. */
+export function pushFields(fields: string[], lines: FieldLines): void {
   for (let at = 0; at < lines.length; ) {
     const colon = lines.indexOf(': ', at);
     const end = lines.indexOf('\r\n', colon);
     fields.push(lines.slice(at, colon), lines.slice(colon + 2, end));
     at = end + 2;
   }
-  return fields;
 }
 
 export function joinLines(lines: FieldLines, more: FieldLines): FieldLines {

@@ -60,6 +60,28 @@ export class ResponseFieldsReader {
     return head;
   }
 
+  /**
+   * A 2xx to an extended CONNECT for a WebSocket (RFC 8441 §5) as the 101 that it stands for; `accept` is what HTTP/1.1 has besides.
+   * @throws {Http1Error}
+   */
+  readWebSocket(raw: RawFields, accept: string): ResponseHead {
+    const fields: string[] = [];
+    for (let at = 2; at < raw.length; at += 2) {
+      const [name = '', value = ''] = [raw[at], raw[at + 1]];
+      // RFC 9110 §9.3.6: what follows has no length, whatever is announced.
+      if (name !== 'sec-websocket-accept' && name !== 'content-length') fields.push(name, value);
+    }
+    const handshake = `connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: ${accept}\r\n`;
+    const section = this.#text.load(`HTTP/1.1 101 \r\n${handshake}`, fields);
+    try {
+      const head = parseResponseHead(section, this.#fields, 'GET');
+      this.#lines = this.#fields.lines;
+      return head;
+    } finally {
+      section.release();
+    }
+  }
+
   #parse(raw: RawFields, { method, endsStream }: AnsweredRequest): ResponseHead {
     const [name, status = ''] = raw;
     // RFC 9113 §8.6: there is no 101.

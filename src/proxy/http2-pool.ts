@@ -3,21 +3,23 @@
 import type { Clock } from '../core/clock.ts';
 import { Ejection } from './ejection.ts';
 import {
-  type Http2Endpoint,
+  type Http2Server,
   type Http2SessionOwner,
   Http2UpstreamSession,
   MAX_STREAMS_PER_SESSION,
 } from './http2-upstream-session.ts';
 import { Http2UpstreamStream } from './http2-upstream-stream.ts';
+import { ReadBuffers } from './read-buffers.ts';
 import type { Refusal } from './refusal.ts';
 import type { UpstreamPoolOptions } from './upstream-pool.ts';
 import type { Upstream, UpstreamStream, UpstreamWaiter } from './upstream.ts';
 import { WaitingLine } from './waiting-line.ts';
 
 export class Http2Pool implements Upstream, Http2SessionOwner {
-  readonly #endpoint: Http2Endpoint;
+  readonly #server: Http2Server;
   readonly #options: UpstreamPoolOptions;
   readonly #clock: Clock;
+  readonly #buffers = new ReadBuffers();
   readonly #line: WaitingLine;
   readonly #ejection: Ejection;
   /** In the order in which they were opened: the first ones are filled, so that the last ones become idle. */
@@ -26,8 +28,8 @@ export class Http2Pool implements Upstream, Http2SessionOwner {
   #connecting: Http2UpstreamSession | null = null;
   #closed = false;
 
-  constructor(endpoint: Http2Endpoint, options: UpstreamPoolOptions, clock: Clock) {
-    this.#endpoint = endpoint;
+  constructor(server: Http2Server, options: UpstreamPoolOptions, clock: Clock) {
+    this.#server = server;
     this.#options = options;
     this.#clock = clock;
     this.#line = new WaitingLine(options.connectTimeoutMs);
@@ -120,7 +122,7 @@ export class Http2Pool implements Upstream, Http2SessionOwner {
   }
 
   #connect(nowMs: number): void {
-    const session = new Http2UpstreamSession(this.#endpoint, this);
+    const session = new Http2UpstreamSession(this.#server, this, this.#buffers);
     session.sinceMs = nowMs;
     this.#connecting = session;
     this.#sessions.add(session);

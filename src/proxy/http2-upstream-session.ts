@@ -1,17 +1,27 @@
 // One HTTP/2 connection to an upstream: carries as many exchanges at a time as the upstream and we allow, and none after its GOAWAY.
 
-import { type ClientHttp2Session, type ClientHttp2Stream, type ClientSessionRequestOptions, connect } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { HeadLimits } from '../http1/request-head.ts';
+import type {
+  EndpointLimits,
+  EndpointOutput,
+  EndpointOwner,
+  Http2Channel,
+  PeerSettings,
+  RawFields,
+} from '../http2/endpoint-ports.ts';
+import { Http2Endpoint } from '../http2/endpoint.ts';
+import { ERROR_CODE, type ErrorCode, MAX_STREAM_ID } from '../http2/frame.ts';
 import { ResponseFieldsReader } from '../http2/response-fields.ts';
 import { TrailerFieldsReader } from '../http2/trailer-fields.ts';
 import type { Http2UpstreamStream } from './http2-upstream-stream.ts';
 import type { LapseReason } from './lease.ts';
+import type { Loan, ReadBuffer, ReadBuffers } from './read-buffers.ts';
 import type { Refusal } from './refusal.ts';
 import { isPassedOn } from './upstream-connection.ts';
 import type { Dial, DialUser, ServerLease } from './upstream-dial.ts';
 
-export interface Http2Endpoint {
+export interface Http2Server {
   readonly dial: Dial;
   /** Of requests there: whether what they go over is encrypted. */
   readonly scheme: 'http' | 'https';
@@ -27,35 +37,26 @@ export interface Http2SessionOwner {
   closed(session: Http2UpstreamSession, why: Refusal): void;
 }
 
-type Phase = 'connecting' | 'open' | 'draining' | 'closed';
+/** `greeting`: it may be written to, and the upstream has not said what it takes. */
+type Phase = 'dialling' | 'greeting' | 'open' | 'draining' | 'closed';
 
 const RESPONSE_LIMITS: HeadLimits = { maxHeadBytes: 64 * 1024, maxFieldCount: 256 };
 /** Whatever the upstream allows: each may hold a window of what a slow peer has not taken. */
 export const MAX_STREAMS_PER_SESSION = 256;
-/**
- * Of one stream: what the upstream may send that its peer has not taken. Of all together: node:http2 gives it back as soon as octets have
- * arrived, so that it bounds what is on the way, and one slow peer does not hold up the others.
- */
-const STREAM_WINDOW_BYTES = 256 * 1024;
-const SESSION_WINDOW_BYTES = 4 * 1024 * 1024;
-const SESSION_OPTIONS = {
-  settings: {
-    enablePush: false,
-    initialWindowSize: STREAM_WINDOW_BYTES,
-    maxHeaderListSize: RESPONSE_LIMITS.maxHeadBytes,
-  },
+const ENDPOINT_LIMITS: EndpointLimits = {
+  maxConcurrentStreams: 0,
+  maxFieldSectionBytes: RESPONSE_LIMITS.maxHeadBytes,
   // And :status.
-  maxHeaderListPairs: RESPONSE_LIMITS.maxFieldCount + 1,
-  maxReservedRemoteStreams: 0,
-  /** MiB. What streams may not send yet waits in it, besides the tables of HPACK. */
-  maxSessionMemory: 64,
-  // Fields that a peer may repeat have passed the policy, and are passed on.
-  strictSingleValueFields: false,
+  maxFieldCount: RESPONSE_LIMITS.maxFieldCount + 1,
+  streamWindowBytes: 256 * 1024,
+  connectionWindowBytes: 4 * 1024 * 1024,
+  enableConnectProtocol: false,
 };
-/** Of streams that a client opens. */
-const LAST_STREAM_ID = 2 ** 31 - 1;
-/** node:http2 answers each; more between two sweeps, a quarter of a second, is a flood. */
-const MAX_CONTROL_FRAMES = 1_000;
+/** More of them between two sweeps, a quarter of a second, is a flood. */
+const MAX_IDLE_FRAMES = 1_000;
+/** Small frames of a stream that we have left may still be on their way, as many as fit into its window; and of all such streams together. */
+const FRAMES_UNDERWAY = 8_192;
+const MAX_FRAMES_UNDERWAY = 16 * FRAMES_UNDERWAY;
 /**
  * A session on which exchanges are quiet is asked whether it lives, and has that long to say so. Servers of gRPC take more than one question
  * in five minutes for abuse, unless they have sent something in between.
@@ -64,52 +65,69 @@ const QUIET_MS = 330_000;
 const PING_ANSWER_MS = 20_000;
 const TCP_KEEP_ALIVE_MS = 30_000;
 
-export class Http2UpstreamSession implements DialUser {
+/** Of what nobody overwrites. */
+const OWNED: Loan = { hold: () => () => undefined };
+
+export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOutput {
   readonly scheme: 'http' | 'https';
   readonly headReader = new ResponseFieldsReader(RESPONSE_LIMITS, isPassedOn);
   readonly trailerReader = new TrailerFieldsReader('response', RESPONSE_LIMITS, isPassedOn);
   readonly #owner: Http2SessionOwner;
   readonly #socket: Socket;
-  #session: ClientHttp2Session | null = null;
+  readonly #endpoint: Http2Endpoint;
+  readonly #buffers: ReadBuffers;
+  #buffer: ReadBuffer;
   /** Null where the upstream has nothing to prove. */
   #lease: ServerLease | null = null;
-  #phase: Phase = 'connecting';
-  /** Why it will have ended, if it ends now. */
+  #phase: Phase = 'dialling';
+  /** While something is told by the endpoint: the end waits until that is over, and so does what is to be written. */
+  #isInTurn = false;
+  #isEnding = false;
+  #outputWaits = false;
+  /** Those for which something came in this turn. */
+  readonly #touched: Http2UpstreamStream[] = [];
+  /** Why it will have ended, if it ends now, and what the upstream is told. */
   #why: Refusal = 'upstream-unreachable';
+  #code: ErrorCode = ERROR_CODE.noError;
   readonly #streams = new Set<Http2UpstreamStream>();
   #maxStreams = 0;
+  #takesWebSockets = false;
   /** Those above have not been seen by an upstream that is going away. */
   #lastStreamId = Number.POSITIVE_INFINITY;
   #hasAnswered = false;
-  #controlFrames = 0;
+  /** Below 0 while some are still expected. */
+  #idleFrames = 0;
   #heard = false;
   #heardMs = 0;
   #pingedMs: number | null = null;
   /** Monotonic ms; set by the pool: when it was asked for, later when its last exchange ended. */
   sinceMs = 0;
 
-  constructor({ dial, scheme }: Http2Endpoint, owner: Http2SessionOwner) {
+  constructor({ dial, scheme }: Http2Server, owner: Http2SessionOwner, buffers: ReadBuffers) {
     this.#owner = owner;
     this.scheme = scheme;
-    this.#socket = dial(this, null);
-    this.#socket.on('error', () => undefined);
-    this.#socket.on('close', () => this.#onSocketClose());
+    this.#endpoint = new Http2Endpoint({ role: 'client', limits: ENDPOINT_LIMITS, owner: this });
+    this.#buffers = buffers;
+    this.#buffer = buffers.take();
+    const onread = {
+      buffer: () => this.#buffer.bytes,
+      callback: (count: number): boolean => this.#onRead(count),
+    };
+    this.#socket = dial(this, onread);
+    this.#socket.on('drain', () => this.#onDrain());
+    this.#socket.on('end', () => this.#gone());
+    this.#socket.on('error', () => this.#gone());
+    this.#socket.on('close', () => this.#onClose());
+    this.#socket.resume();
   }
 
   dialled(lease: ServerLease | null): void {
     this.#lease = lease;
     this.#socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS);
     this.#why = 'upstream-reset';
-    const session = connect('http://upstream', { ...SESSION_OPTIONS, createConnection: () => this.#socket });
-    this.#session = session;
-    session.on('connect', () => session.setLocalWindowSize(SESSION_WINDOW_BYTES));
-    session.on('remoteSettings', ({ maxConcurrentStreams }) => this.#onSettings(maxConcurrentStreams));
-    session.on('ping', () => this.#onControlFrame());
-    session.on('goaway', (_code, lastStreamId) => this.#onGoaway(lastStreamId));
-    session.on('error', (error) => {
-      if (isViolation(error)) this.#why = 'upstream-invalid-response';
-    });
-    session.on('close', () => this.#gone());
+    this.#phase = 'greeting';
+    this.#outputWaits = true;
+    this.#flush();
   }
 
   dialRefused(refusal: Refusal): void {
@@ -137,7 +155,7 @@ export class Http2UpstreamSession implements DialUser {
 
   /** Whether it has ended, and not only an exchange on it; that is known before it is told. */
   get isGone(): boolean {
-    return this.#phase === 'closed' || this.#session === null || this.#session.destroyed || this.#socket.destroyed;
+    return this.#phase === 'closed' || this.#isEnding || this.#socket.destroyed;
   }
 
   /** What exchanges are told whose end is that of the session. */
@@ -150,51 +168,73 @@ export class Http2UpstreamSession implements DialUser {
     return this.#hasAnswered;
   }
 
+  /** Whether one can be opened there (RFC 8441 §3). */
+  get takesWebSockets(): boolean {
+    return this.#takesWebSockets;
+  }
+
   /** Whether the upstream has said that it will not have looked at that stream (RFC 9113 §6.8). */
-  hasDisowned(streamId: number | undefined): boolean {
-    return streamId !== undefined && streamId > this.#lastStreamId;
+  hasDisowned(streamId: number): boolean {
+    return streamId > this.#lastStreamId;
   }
 
-  open(
-    stream: Http2UpstreamStream,
-    fields: readonly string[],
-    options: ClientSessionRequestOptions,
-  ): ClientHttp2Stream {
-    if (this.#session === null) throw new TypeError('the session is not open');
-    this.#streams.add(stream);
-    const opened = this.#session.request(fields, options);
+  /** @returns null when there is no number left, or the upstream has gone away. */
+  open(stream: Http2UpstreamStream, fields: RawFields, endsStream: boolean): Http2Channel | null {
+    const channel = this.#endpoint.open(fields, endsStream, stream);
+    if (channel !== null) this.#streams.add(stream);
     // Another would have no number, and there is none that is used twice (RFC 9113 §5.1.1).
-    if ((opened.id ?? 0) >= LAST_STREAM_ID) this.drain();
-    return opened;
+    if (channel === null || channel.id >= MAX_STREAM_ID) this.drain();
+    return channel;
   }
 
-  /** Something came back on one of its streams. */
-  heard(): void {
+  /** Something came back for `stream`, which is told once when all of this turn has. */
+  heard(stream: Http2UpstreamStream): void {
     this.#heard = true;
     this.#hasAnswered = true;
+    this.#touched.push(stream);
+  }
+
+  /** What `bytes` stand in: that they may be overwritten is for whoever reads into it to say. */
+  loanOf(bytes: Buffer): Loan {
+    return bytes.buffer === this.#buffer.bytes.buffer ? this.#buffer : OWNED;
+  }
+
+  resume(channel: Http2Channel): void {
+    if (this.#isInTurn) return channel.resume();
+    this.#isInTurn = true;
+    channel.resume();
+    this.#endTurn();
   }
 
   /** `stream` is over, on our side at least. */
   ended(stream: Http2UpstreamStream): void {
-    if (this.#streams.delete(stream) && this.#phase !== 'closed') this.#owner.roomMade(this);
+    if (!this.#streams.delete(stream) || this.#phase === 'closed') return;
+    this.#owner.roomMade(this);
+    if (this.#phase === 'draining' && this.#streams.size === 0) this.#end();
+  }
+
+  /** Of a stream that has been reset something may still come. */
+  abandoned(): void {
+    this.#idleFrames = Math.max(this.#idleFrames - FRAMES_UNDERWAY, -MAX_FRAMES_UNDERWAY);
   }
 
   /** Takes no more exchanges, and ends with the last of those it has. */
   drain(): void {
     if (this.#phase !== 'open') return;
     this.#phase = 'draining';
-    this.#session?.close();
+    this.#endpoint.close();
+    if (this.#streams.size === 0) this.#end();
   }
 
   /** Ends it and all that it carries. */
   destroy(why: Refusal): void {
     this.#why = why;
-    this.#gone();
+    this.#end();
   }
 
   sweep(nowMs: number): void {
     if (this.#phase === 'open' && !this.isUsable) this.drain();
-    this.#controlFrames = 0;
+    this.#idleFrames = Math.min(this.#idleFrames, 0);
     if (this.#heard || this.#streams.size === 0) {
       this.#heard = false;
       this.#heardMs = nowMs;
@@ -203,49 +243,143 @@ export class Http2UpstreamSession implements DialUser {
       if (nowMs - this.#pingedMs >= PING_ANSWER_MS) this.destroy('upstream-timeout');
     } else if (nowMs - this.#heardMs >= QUIET_MS && !this.isGone) {
       this.#pingedMs = nowMs;
-      this.#session?.ping(() => {
-        this.#heard = true;
-      });
+      this.#endpoint.ping();
     }
   }
 
-  #onSettings(maxConcurrentStreams: number | undefined): void {
-    this.#onControlFrame();
-    this.#maxStreams = Math.min(maxConcurrentStreams ?? MAX_STREAMS_PER_SESSION, MAX_STREAMS_PER_SESSION);
+  settings({ maxConcurrentStreams, enableConnectProtocol }: PeerSettings): void {
+    this.#takesWebSockets = enableConnectProtocol;
+    this.#maxStreams = Math.min(maxConcurrentStreams, MAX_STREAMS_PER_SESSION);
     if (this.#phase === 'open') return this.#owner.roomMade(this);
-    if (this.#phase !== 'connecting') return;
+    if (this.#phase !== 'greeting') return;
     this.#phase = 'open';
     this.#owner.opened(this);
   }
 
-  #onControlFrame(): void {
-    this.#controlFrames += 1;
-    if (this.#controlFrames > MAX_CONTROL_FRAMES) this.destroy('upstream-invalid-response');
+  /** Of a client, whose upstream opens none. */
+  streamOpened(): null {
+    return null;
   }
 
-  #onGoaway(lastStreamId: number): void {
+  /** Of a client, whose upstream opens none. */
+  streamBroken(): void {}
+
+  idleFrame(): void {
+    this.#idleFrames += 1;
+    if (this.#idleFrames <= MAX_IDLE_FRAMES || this.#isEnding) return;
+    this.#code = ERROR_CODE.enhanceYourCalm;
+    this.destroy('upstream-invalid-response');
+  }
+
+  pong(): void {
+    this.#heard = true;
+  }
+
+  goaway(code: number, lastStreamId: number): void {
     this.#lastStreamId = lastStreamId;
     if (this.#phase === 'open') this.#phase = 'draining';
+    // What it has looked at, and could still answer, it does not mean to.
+    if (code !== ERROR_CODE.noError || this.#streams.size === 0) this.#end();
   }
 
-  /** What has arrived whole is still to be read: the session ends when it has been. */
-  #onSocketClose(): void {
-    if (this.#session === null) this.#gone();
-    else if (this.#phase === 'open') this.#phase = 'draining';
+  failed(): void {
+    this.destroy('upstream-invalid-response');
+  }
+
+  outputWaits(): void {
+    this.#outputWaits = true;
+    // So that all that one turn of whoever asks brings goes out together.
+    if (!this.#isInTurn) process.nextTick(flush, this);
+  }
+
+  write(bytes: Buffer, written: (() => void) | null): boolean {
+    if (written === null) this.#socket.write(bytes);
+    else {
+      this.#socket.write(bytes, (error) => {
+        // Of what was cancelled, parts may be on their way.
+        if (error === null || error === undefined) written();
+      });
+    }
+    return !this.#socket.writableNeedDrain;
+  }
+
+  /** What waits to be written. */
+  flush(): void {
+    if (this.#phase !== 'dialling' && this.#phase !== 'closed') this.#flush();
+  }
+
+  #onRead(count: number): boolean {
+    if (this.#phase === 'dialling' || this.#phase === 'closed') return false;
+    const buffer = this.#buffer;
+    this.#isInTurn = true;
+    this.#endpoint.receive(buffer.bytes.subarray(0, count));
+    this.#endTurn();
+    if (buffer.isLent) {
+      buffer.letGo();
+      this.#buffer = this.#buffers.take();
+    }
+    return true;
+  }
+
+  #onDrain(): void {
+    if (this.#phase === 'closed') return;
+    this.#isInTurn = true;
+    this.#endpoint.drained();
+    this.#outputWaits = true;
+    this.#endTurn();
+  }
+
+  #onClose(): void {
+    this.#gone();
+    this.#buffer.letGo();
+  }
+
+  #endTurn(): void {
+    for (const stream of this.#touched) stream.flush();
+    this.#touched.length = 0;
+    this.#isInTurn = false;
+    if (this.#isEnding) this.#gone();
+    else this.#flush();
+  }
+
+  #flush(): void {
+    if (!this.#outputWaits) return;
+    this.#outputWaits = false;
+    this.#isInTurn = true;
+    // Large DATA is handed over apart from what is around it.
+    this.#socket.cork();
+    this.#endpoint.flush(this);
+    this.#socket.uncork();
+    this.#isInTurn = false;
+    if (this.#isEnding) this.#gone();
+  }
+
+  /** What has begun to be told is told to its end first. */
+  #end(): void {
+    this.#isEnding = true;
+    if (!this.#isInTurn) this.#gone();
   }
 
   #gone(): void {
     if (this.#phase === 'closed') return;
+    const isHeard = this.#phase !== 'dialling' && this.#socket.writable;
     this.#phase = 'closed';
-    this.#session?.destroy();
-    this.#socket.destroy();
+    if (isHeard) this.#sayGoodbye();
+    this.#endpoint.disconnected();
+    // Whoever does not take even that is not waited for.
+    if (isHeard && this.#socket.writableLength === 0) this.#socket.destroySoon();
+    else this.#socket.destroy();
     this.#owner.closed(this, this.#why);
     for (const stream of this.#streams) stream.sessionGone();
     this.#streams.clear();
   }
+
+  #sayGoodbye(): void {
+    if (this.#streams.size > 0 || this.#code !== ERROR_CODE.noError) this.#endpoint.fail(this.#code);
+    this.#flush();
+  }
 }
 
-/** Of the protocol by the upstream, as opposed to a connection that broke and to a GOAWAY. */
-export function isViolation(error: Error | null): boolean {
-  return error !== null && 'code' in error && error.code === 'ERR_HTTP2_ERROR';
+function flush(session: Http2UpstreamSession): void {
+  session.flush();
 }

@@ -1,50 +1,51 @@
 // One exchange with an upstream over a stream of an HTTP/2 connection.
 
-import { type ClientHttp2Stream, constants, sensitiveHeaders } from 'node:http2';
-import { fieldsOf, type FieldLines, NO_LINES } from '../http1/field-lines.ts';
+import { type FieldLines, fieldsOf, NO_LINES } from '../http1/field-lines.ts';
 import { Http1Error } from '../http1/http1-error.ts';
 import { hasBody } from '../http1/request-head.ts';
+import type { ResponseHead } from '../http1/response-head.ts';
+import type { Http2Channel, RawFields, ReceivedFields, StreamReset, StreamUser } from '../http2/endpoint-ports.ts';
+import { ERROR_CODE, type ErrorCode } from '../http2/frame.ts';
 import { freeMemory } from './free-memory.ts';
-import { isGrpcContentType } from './grpc-status.ts';
-import { type Http2UpstreamSession, isViolation } from './http2-upstream-session.ts';
+import { requestFields, webSocketRequest } from './http2-upstream-fields.ts';
+import type { Http2UpstreamSession } from './http2-upstream-session.ts';
 import type { LapseReason } from './lease.ts';
 import type { Loan } from './read-buffers.ts';
 import type { Refusal } from './refusal.ts';
+import { acceptOf } from './switching.ts';
 import type { UpstreamRequest, UpstreamStream, UpstreamUser } from './upstream.ts';
 
-/** Each chunk comes in memory of its own. */
-const OWNED: Loan = { hold: () => () => undefined };
 /** As many as ResponseDecoder takes. */
 const MAX_INFORMATIONAL = 32;
-/** Never indexed, here or further on (RFC 7541 §7.1.3). */
-const SENSITIVE_FIELDS = ['authorization', 'cookie', 'x-api-key'];
 
-export class Http2UpstreamStream implements UpstreamStream {
+export class Http2UpstreamStream implements UpstreamStream, StreamUser {
   readonly #session: Http2UpstreamSession;
-  #stream: ClientHttp2Stream | null = null;
+  #channel: Http2Channel | null = null;
   #user: UpstreamUser | null = null;
   #method = '';
-  #sendsTrailers = false;
-  #requestTrailers: FieldLines = NO_LINES;
-  #responseTrailers: FieldLines = NO_LINES;
+  /** Of a WebSocket: what HTTP/1.1 has in the answer. */
+  #accept: string | null = null;
+  #trailers: FieldLines = NO_LINES;
   /** Whether anything has come back, and whether what came before on its session has been answered. */
   #answered = false;
   #followsAnswer = false;
-  #hasBody = false;
+  /** Whether something has come in this turn. */
+  #isTouched = false;
+  #head: ResponseHead | null = null;
   #informational = 0;
-  /** END_STREAM has come; what came before it may still have to be read. */
-  #hasEnded = false;
-  #announcedBytes: number | null = null;
   #receivedBytes = 0;
+  /** By its upstream, which has not looked at it, or because there was no number left to send it under. */
+  #isRefused = false;
+  /** By the end of its session. */
+  #isCut = false;
 
   constructor(session: Http2UpstreamSession) {
     this.#session = session;
   }
 
   get isUnprocessed(): boolean {
-    const stream = this.#stream;
-    if (stream === null || this.#answered) return false;
-    return stream.rstCode === constants.NGHTTP2_REFUSED_STREAM || this.#session.hasDisowned(stream.id);
+    if (this.#answered) return false;
+    return this.#isRefused || (this.#channel !== null && this.#session.hasDisowned(this.#channel.id));
   }
 
   get mayHaveDiedIdle(): boolean {
@@ -60,173 +61,183 @@ export class Http2UpstreamStream implements UpstreamStream {
     this.#user = user;
     this.#method = request.method;
     this.#followsAnswer = session.hasAnswered;
-    const fields = toFields(request, session.scheme);
-    // A frame of its own, which no body of known length and no call of gRPC has a use for.
-    this.#sendsTrailers = request.body.kind === 'chunked' && !fields.isGrpc;
-    const stream = session.open(this, fields.list, {
-      endStream: !hasBody(request.body),
-      waitForTrailers: this.#sendsTrailers,
-    });
-    this.#stream = stream;
-    stream.on('headers', (_fields, _flags, raw) => this.#onInformational(raw));
-    stream.on('response', (_fields, flags, raw) => this.#onResponse(flags, raw));
-    stream.on('trailers', (_fields, _flags, raw) => this.#onTrailers(raw));
-    stream.on('end', () => this.#onEnd());
-    stream.on('drain', () => this.#user?.upstreamDrained());
-    stream.on('wantTrailers', () => this.#sendTrailers(stream));
-    // What matters about an error is that 'close' follows it.
-    stream.on('error', () => undefined);
-    stream.on('close', () => this.#onClose(stream));
-    this.#watchEnd(stream);
+    const webSocket = session.takesWebSockets ? webSocketRequest(request, session.scheme) : null;
+    if (webSocket === null) {
+      this.#channel = session.open(this, requestFields(request, session.scheme), !hasBody(request.body));
+    } else {
+      this.#accept = acceptOf(webSocket.key);
+      this.#channel = session.open(this, webSocket.fields, false);
+    }
+    if (this.#channel !== null) return;
+    this.#isRefused = true;
+    // Not before whoever begins it knows that it has begun.
+    process.nextTick(() => this.#fail('upstream-reset'));
   }
 
   writeBody(bytes: Buffer): boolean {
-    if (this.#stream === null) return true;
-    return this.#stream.write(bytes, (error) => {
-      // Of what was cancelled, parts may be on their way.
-      if (error === null || error === undefined) freeMemory(bytes);
-    });
+    const channel = this.#channel;
+    if (channel === null) return true;
+    const lender = new Upload(bytes);
+    channel.sendData(bytes, lender);
+    lender.handedOver();
+    return !channel.isCongested;
   }
 
   endBody(trailers: FieldLines): void {
-    this.#requestTrailers = trailers;
-    this.#stream?.end();
+    this.#channel?.sendEnd(fieldsOf(trailers));
   }
 
   pause(): void {
-    this.#stream?.pause();
+    this.#channel?.pause();
   }
 
   resume(): void {
-    if (this.#stream?.isPaused() === true) this.#stream.resume();
+    if (this.#channel !== null) this.#session.resume(this.#channel);
   }
 
   release(): void {
-    const stream = this.#stream;
+    const channel = this.#channel;
     // The upstream has answered without waiting for all of the request.
-    if (stream !== null && !stream.closed && !stream.writableFinished) stream.close(constants.NGHTTP2_CANCEL);
+    if (channel !== null && (channel.canSend || channel.unsentBytes > 0)) channel.reset(ERROR_CODE.cancel);
     this.#leave();
   }
 
   destroy(): void {
-    this.#abandon(constants.NGHTTP2_CANCEL);
+    this.#abandon(ERROR_CODE.cancel);
   }
 
   /** Its session has ended. */
   sessionGone(): void {
-    if (!this.#isWhole) this.#fail(this.#session.why);
+    if (!this.#isCut) return;
+    if (this.#hasAnnouncedLength) this.ended();
+    else this.#fail(this.#session.why);
   }
 
-  /**
-   * To node:http2, a stream that was reset without an error has ended like any other: only when its end is pushed does it show whether it had
-   * been closed before.
-   */
-  #watchEnd(stream: ClientHttp2Stream): void {
-    const push = stream.push.bind(stream);
-    stream.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
-      if (chunk === null && !stream.closed && !stream.destroyed) this.#hasEnded = true;
-      return push(chunk, encoding);
-    };
+  /** What came in this turn has been handed over. */
+  flush(): void {
+    this.#isTouched = false;
+    this.#user?.upstreamFlush();
   }
 
-  /**
-   * RFC 9113 §8.1.1: without END_STREAM a response is not whole, unless it has said how long it is. Servers of node:http2 that have not read
-   * the request may send a reset without an error in the place of END_STREAM.
-   */
-  get #isWhole(): boolean {
-    return this.#hasEnded || this.#receivedBytes === this.#announcedBytes;
-  }
-
-  #onInformational(raw: readonly string[]): void {
-    this.#informational += 1;
-    if (this.#informational > MAX_INFORMATIONAL) return this.#reject();
-    this.#hear();
-    this.#read((user) => {
-      const head = this.#session.headReader.read(raw, { method: this.#method, endsStream: false });
-      if (head.status >= 200) this.#reject();
-      else user.upstreamHead(head, this.#session.headReader.lines);
-    });
-  }
-
-  #onResponse(flags: number, raw: readonly string[]): void {
-    const stream = this.#stream;
-    const endsStream = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
-    this.#hear();
-    this.#read((user) => {
-      const { headReader } = this.#session;
-      const head = headReader.read(raw, { method: this.#method, endsStream });
-      this.#hasBody = head.body.kind !== 'none';
-      if (head.body.kind === 'length') this.#announcedBytes = head.body.bytes;
-      user.upstreamHead(head, headReader.lines);
-      if (this.#user !== user || stream === null) return;
-      if (endsStream) {
-        stream.resume();
-        return this.#onEnd();
-      }
-      // Not before: what is read before the head has been told of would be told of before it.
-      stream.on('data', (bytes: Buffer) => this.#onData(bytes));
-      process.nextTick(() => this.#user?.upstreamFlush());
-    });
-  }
-
-  #onData(bytes: Buffer): void {
+  headers(fields: ReceivedFields, endsStream: boolean): void {
     const user = this.#user;
     if (user === null) return;
     this.#hear();
-    if (!this.#hasBody) return this.#reject();
+    const head = this.#readHead(fields, endsStream);
+    if (head === null) return this.#reject();
+    if (head.status < 200 && head.status !== 101) {
+      this.#informational += 1;
+      // RFC 9113 §8.1: something must follow.
+      if (endsStream || this.#informational > MAX_INFORMATIONAL) return this.#reject();
+    } else {
+      this.#head = head;
+    }
+    user.upstreamHead(head, this.#session.headReader.lines);
+  }
+
+  data(bytes: Buffer): void {
+    const user = this.#user;
+    if (user === null) return;
+    this.#hear();
     this.#receivedBytes += bytes.length;
-    user.upstreamData(bytes, OWNED);
-    if (this.#user === user) user.upstreamFlush();
+    if (!this.#mayReceive) return this.#reject();
+    user.upstreamData(bytes, this.#session.loanOf(bytes));
   }
 
-  #onTrailers(raw: readonly string[]): void {
-    this.#read(() => {
-      this.#responseTrailers = this.#session.trailerReader.read(raw);
-    });
-  }
-
-  #onEnd(): void {
-    const user = this.#user;
-    if (user === null) return;
-    if (!this.#isWhole) return this.#fail('upstream-invalid-response');
-    this.#user = null;
-    user.upstreamEnd(this.#responseTrailers);
-  }
-
-  #onClose(stream: ClientHttp2Stream): void {
-    // An error after the end of the response takes nothing away from it.
-    if (this.#isWhole && this.#answered && stream.readableLength === 0) return this.#onEnd();
-    this.#fail(this.#refusalAtClose(stream));
-  }
-
-  #refusalAtClose({ errored, rstCode }: ClientHttp2Stream): Refusal {
-    // Before the session has heard of it.
-    if (isViolation(errored)) return 'upstream-invalid-response';
-    return this.#session.isGone ? this.#session.why : refusalOfReset(rstCode);
-  }
-
-  /** What is thrown by it breaks this exchange, and no other on the session. */
-  #read(read: (user: UpstreamUser) => void): void {
+  trailers(fields: ReceivedFields): void {
     if (this.#user === null) return;
+    this.#hear();
     try {
-      read(this.#user);
+      if (fields === 'too-large') return this.#reject();
+      this.#trailers = this.#session.trailerReader.read(fields);
     } catch (error) {
       if (!(error instanceof Http1Error)) throw error;
       this.#reject();
     }
   }
 
+  ended(): void {
+    const user = this.#user;
+    if (user === null) return;
+    if (!this.#isWhole) return this.#reject();
+    this.#user = null;
+    user.upstreamEnd(this.#trailers);
+  }
+
+  drained(): void {
+    this.#user?.upstreamDrained();
+  }
+
+  sent(): void {}
+
+  reset(why: StreamReset): void {
+    if (this.#user === null) return;
+    switch (why.kind) {
+      case 'peer':
+        // RFC 9113 §8.1.1: without END_STREAM a response is whole only if it has the length that it announced. Servers that have not read the
+        // request may send a reset in its place.
+        if (this.#hasAnnouncedLength) return this.ended();
+        this.#isRefused = why.code === ERROR_CODE.refusedStream;
+        return this.#fail(refusalOfReset(why.code));
+      case 'violation':
+        return this.#fail('upstream-invalid-response');
+      case 'disowned':
+        return this.#fail('upstream-reset');
+      case 'connection':
+        // Why, the session says, and to its pool before anybody else.
+        this.#isCut = true;
+    }
+  }
+
+  closed(): void {}
+
+  get #mayReceive(): boolean {
+    const body = this.#head?.body;
+    switch (body?.kind) {
+      case 'length':
+        return this.#receivedBytes <= body.bytes;
+      case 'chunked':
+      case 'until-close':
+        return true;
+      case 'none':
+      case undefined:
+        return false;
+    }
+  }
+
+  /** As far as its octets say. */
+  get #isWhole(): boolean {
+    return this.#head !== null && (this.#head.body.kind !== 'length' || this.#hasAnnouncedLength);
+  }
+
+  get #hasAnnouncedLength(): boolean {
+    const body = this.#head?.body;
+    return body?.kind === 'length' && body.bytes === this.#receivedBytes;
+  }
+
+  /** @returns null for one that breaks this exchange, and no other on the session. */
+  #readHead(fields: ReceivedFields, endsStream: boolean): ResponseHead | null {
+    if (fields === 'too-large') return null;
+    try {
+      const { headReader } = this.#session;
+      if (this.#accept !== null && isSuccess(fields)) return headReader.readWebSocket(fields, this.#accept);
+      return headReader.read(fields, { method: this.#method, endsStream });
+    } catch (error) {
+      if (error instanceof Http1Error) return null;
+      throw error;
+    }
+  }
+
   #reject(): void {
     const user = this.#user;
-    this.#abandon(constants.NGHTTP2_PROTOCOL_ERROR);
+    this.#abandon(ERROR_CODE.protocolError);
     user?.upstreamFailed('upstream-invalid-response');
   }
 
-  #abandon(code: number): void {
-    const stream = this.#stream;
-    if (stream !== null && !stream.destroyed) {
-      stream.close(code);
-      stream.destroy();
+  #abandon(code: ErrorCode): void {
+    if (this.#channel?.isClosed === false) {
+      this.#channel.reset(code);
+      this.#session.abandoned();
     }
     this.#leave();
   }
@@ -244,54 +255,47 @@ export class Http2UpstreamStream implements UpstreamStream {
 
   #hear(): void {
     this.#answered = true;
-    this.#session.heard();
-  }
-
-  #sendTrailers(stream: ClientHttp2Stream): void {
-    const values = new Map<string, string[]>();
-    const fields = fieldsOf(this.#requestTrailers);
-    for (let at = 0; at < fields.length; at += 2) {
-      const [name = '', value = ''] = [fields[at], fields[at + 1]];
-      values.set(name, [...(values.get(name) ?? []), value]);
-    }
-    // Defines `__proto__`, which is a name like any other.
-    stream.sendTrailers(Object.fromEntries(values));
+    if (this.#isTouched) return;
+    this.#isTouched = true;
+    this.#session.heard(this);
   }
 }
 
-function toFields(
-  { method, target, authority, lines, body, expectsContinue }: UpstreamRequest,
-  scheme: 'http' | 'https',
-): { readonly list: readonly string[]; readonly isGrpc: boolean } {
-  const list = [':method', method, ':scheme', scheme, ':authority', authority, ':path', target];
-  const fields = fieldsOf(lines);
-  let isGrpc = false;
-  let isSensitive = false;
-  for (let at = 0; at < fields.length; at += 2) {
-    const name = fields[at] ?? '';
-    if (name === 'content-type') isGrpc = isGrpcContentType(fields[at + 1] ?? '');
-    else if (SENSITIVE_FIELDS.includes(name)) isSensitive = true;
+/** Octets of a request body, whose memory is freed when they have been sent. */
+class Upload implements Loan {
+  readonly #bytes: Buffer;
+  #isHeld = false;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
   }
-  list.push(...fields);
-  if (body.kind === 'length') list.push('content-length', String(body.bytes));
-  if (expectsContinue) list.push('expect', '100-continue');
-  // PROTOCOL-HTTP2.md: servers tell by it that nothing on the way loses trailers.
-  if (isGrpc) list.push('te', 'trailers');
-  return { list: isSensitive ? Object.assign(list, { [sensitiveHeaders]: SENSITIVE_FIELDS }) : list, isGrpc };
+
+  hold(): () => void {
+    this.#isHeld = true;
+    return () => freeMemory(this.#bytes);
+  }
+
+  handedOver(): void {
+    if (!this.#isHeld) freeMemory(this.#bytes);
+  }
 }
 
-/** What a reset by the upstream, or for something that the upstream did, comes to (RFC 9113 §7). */
+function isSuccess([name, status = '']: RawFields): boolean {
+  return name === ':status' && /^2\d\d$/.test(status);
+}
+
+/** What a reset by the upstream comes to (RFC 9113 §7). */
 function refusalOfReset(code: number): Refusal {
   switch (code) {
-    case constants.NGHTTP2_REFUSED_STREAM:
-    case constants.NGHTTP2_ENHANCE_YOUR_CALM:
+    case ERROR_CODE.refusedStream:
+    case ERROR_CODE.enhanceYourCalm:
       return 'upstream-saturated';
-    case constants.NGHTTP2_PROTOCOL_ERROR:
-    case constants.NGHTTP2_FLOW_CONTROL_ERROR:
-    case constants.NGHTTP2_FRAME_SIZE_ERROR:
-    case constants.NGHTTP2_COMPRESSION_ERROR:
-    case constants.NGHTTP2_STREAM_CLOSED:
-    case constants.NGHTTP2_NO_ERROR:
+    case ERROR_CODE.protocolError:
+    case ERROR_CODE.flowControlError:
+    case ERROR_CODE.frameSizeError:
+    case ERROR_CODE.compressionError:
+    case ERROR_CODE.streamClosed:
+    case ERROR_CODE.noError:
       return 'upstream-invalid-response';
     default:
       return 'upstream-reset';

@@ -36,10 +36,15 @@ export function readSwitching(
   return asked.key !== null && status >= 200 && status < 300 ? 'invalid' : 'response';
 }
 
-function isAccepted(fields: ResponseHead['fields'], key: string): boolean {
-  const accept = createHash('sha1')
+/** What a server answers to `key` with (RFC 6455 §4.2.2). */
+export function acceptOf(key: string): string {
+  return createHash('sha1')
     .update(key + ACCEPT_SUFFIX)
     .digest('base64');
+}
+
+function isAccepted(fields: ResponseHead['fields'], key: string): boolean {
+  const accept = acceptOf(key);
   const values = fields.filter((_, at) => at % 2 === 1 && fields[at - 1] === WEBSOCKET_ACCEPT);
   return values.length === 1 && values[0] === accept;
 }

@@ -199,6 +199,28 @@ describe('an answer that its peer takes slowly', () => {
     expect(await user.end.promise).toBe('upstream-invalid-response');
   });
 
+  it('is whole when it has ended, and the connection behind it, in the meantime', async () => {
+    const { upstream, begin } = await openPool(
+      (each, connection) => {
+        if (each.type !== FRAME.headers) return;
+        connection.send(headers(1, [[':status', '200']]), data(1, PIECE), data(1, PIECE), data(1, PIECE, true));
+        connection.send(goaway(1, NO_ERROR));
+        connection.socket.end();
+      },
+      { pausesAt: 1 },
+    );
+    const { user } = await begin();
+    await upstream.until(({ connections }) => connections[0]?.ended === true);
+    // By then a connection is opened anew: the old one is known to be gone.
+    await begin();
+    expect(user.receivedBytes).toBeLessThan(3 * PIECE.length);
+    user.pausesAt = Number.POSITIVE_INFINITY;
+    user.stream?.resume();
+    expect(await user.end.promise).toBe('end');
+    expect(user.receivedBytes).toBe(3 * PIECE.length);
+    expect(user.refusals).toEqual([]);
+  });
+
   it('is not whole when the connection was ended in the meantime', async () => {
     const { upstream, begin } = await openPool(
       (each, connection) => {
@@ -210,6 +232,24 @@ describe('an answer that its peer takes slowly', () => {
     const { user } = await begin();
     upstream.connections[0]?.socket.end();
     expect(await user.end.promise).toMatch(/^upstream-(?:reset|invalid-response)$/);
+  });
+});
+
+describe('a stream that was left', () => {
+  it('may have many small frames on their way, and nobody else pays for it', async () => {
+    const { upstream, begin } = await openPool((each, connection) => {
+      if (each.type === FRAME.headers && each.stream === 1) connection.send(headers(1, [[':status', '200']]));
+      if (each.type !== FRAME.reset) return;
+      const small = data(1, 'tick');
+      connection.send(Buffer.concat(Array.from({ length: 4_000 }, () => small)));
+      connection.send(headers(3, [[':status', '200']], true));
+    });
+    const { user, stream } = await begin();
+    const { user: second } = await begin();
+    await user.head.promise;
+    stream.destroy();
+    expect(await second.end.promise).toBe('end');
+    expect(upstream.connections).toHaveLength(1);
   });
 });
 

@@ -1,6 +1,6 @@
 import { createServer as createTcpServer } from 'node:net';
-import { type ClientHttp2Session, connect } from 'node:http2';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { StreamTable } from '../../src/http2/stream-table.ts';
 import {
   CANCEL,
   data,
@@ -520,32 +520,22 @@ describe('more exchanges than the upstream takes', () => {
 describe('a connection to an upstream of HTTP/2 that has used up its numbers', () => {
   it('takes no more exchanges, and those that follow have one of their own', async () => {
     const { proxy, upstream, peer } = await openRaw(answer);
-    const prototype = await sessionPrototype();
     // Of 2^30 there are two left.
-    vi.spyOn(prototype, 'request').mockImplementationOnce(function (this: NumberedSession, ...asked) {
-      this.setNextStreamID(2 ** 31 - 3);
-      return this.request(...asked);
-    });
+    vi.spyOn(StreamTable.prototype, 'next').mockReturnValueOnce(2 ** 31 - 3);
+    onTestFinished(() => void vi.restoreAllMocks());
     for (let sent = 0; sent < 4; sent += 1) expect(await get(peer)).toBe(200);
     expect(upstream.connections).toHaveLength(2);
     expect(proxy.recorder.requests.map(({ refusal }) => refusal)).toEqual([null, null, null, null]);
   });
-});
 
-/** A method that the types do not know. */
-interface NumberedSession extends ClientHttp2Session {
-  setNextStreamID(id: number): void;
-}
-
-/** Where every session of a client has its methods from. */
-async function sessionPrototype(): Promise<NumberedSession> {
-  const upstream = await RawH2Upstream.start(() => undefined);
-  const session = connect(`http://127.0.0.1:${upstream.port}`);
-  session.on('error', () => undefined);
-  onTestFinished(() => {
-    session.destroy();
-    upstream.close();
-    vi.restoreAllMocks();
+  it('has the exchange tried elsewhere that finds none left', async () => {
+    const { proxy, upstream, peer } = await openRaw(answer);
+    expect(await get(peer)).toBe(200);
+    vi.spyOn(StreamTable.prototype, 'next').mockReturnValueOnce(null);
+    onTestFinished(() => void vi.restoreAllMocks());
+    peer.request('POST', '/x', 'content-length: 0\r\n');
+    expect((await peer.response()).status).toBe(200);
+    expect(upstream.connections).toHaveLength(2);
+    expect(proxy.recorder.requests.map(({ refusal }) => refusal)).toEqual([null, null]);
   });
-  return Object.getPrototypeOf(session) as NumberedSession;
-}
+});
