@@ -45,7 +45,6 @@ export class EndpointStream implements Http2Channel, SendingStream {
   #isPaused: boolean;
   #isTelling = false;
   #isCongested = false;
-  /** HEADERS have been sent, so that the other end knows of the stream. */
   #isKnown: boolean;
   /** Frames of the stream are still its own. */
   #isHeld = true;
@@ -70,6 +69,11 @@ export class EndpointStream implements Http2Channel, SendingStream {
 
   get id(): number {
     return this.queue.streamId;
+  }
+
+  /** Whether HEADERS have been written, without which the other end knows nothing of it. */
+  get isKnown(): boolean {
+    return this.#isKnown;
   }
 
   get canSend(): boolean {
@@ -176,6 +180,8 @@ export class EndpointStream implements Http2Channel, SendingStream {
   }
 
   takeData(bytes: Buffer): void {
+    // Of a frame that its user has not waited to end.
+    if (this.#isClosed) return;
     if (this.#kept !== null) this.#kept.push(bytes);
     else if (this.#isPaused || this.#user === null) this.#kept = new KeptData(bytes);
     else {

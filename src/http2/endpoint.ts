@@ -135,15 +135,22 @@ export class Http2Endpoint implements Endpoint, FrameOwner, StreamHost {
     stream.end({ kind: 'violation', code });
   }
 
-  section(section: FieldSection): void {
-    const { streamId, fields, endsStream, dependsOnItself } = section;
-    const stream = this.streams.find(streamId);
-    if (stream === undefined) this.#beginStream(section);
-    else if (dependsOnItself) this.breakStream(stream, ERROR_CODE.protocolError);
-    else {
-      const error = stream.takeFields(fields, endsStream);
-      if (error !== null) this.breakStream(stream, error);
+  begin({ streamId, fields, endsStream, dependsOnItself }: FieldSection): void {
+    // RFC 9113 §5.1.1: a client opens streams of odd numbers, a server none, since nothing may be pushed.
+    if (this.#role === 'client' || streamId % 2 === 0) return this.violate(ERROR_CODE.protocolError);
+    this.streams.use(streamId);
+    if (!this.streams.isTaken(streamId)) return this.#owner.idleFrame();
+    const isTooMany = this.streams.size >= this.#limits.maxConcurrentStreams;
+    if (isTooMany || dependsOnItself) {
+      this.#resetId(streamId, dependsOnItself ? ERROR_CODE.protocolError : ERROR_CODE.refusedStream);
+      this.#owner.streamBroken();
+      return;
     }
+    const stream = this.#createStream(streamId, null);
+    if (endsStream) stream.takeEnd();
+    const user = this.#owner.streamOpened(stream, fields, endsStream);
+    if (user === null) stream.reset(ERROR_CODE.refusedStream);
+    else stream.attach(user);
   }
 
   settings(bytes: Buffer, start: number, end: number): void {
@@ -177,6 +184,8 @@ export class Http2Endpoint implements Endpoint, FrameOwner, StreamHost {
   }
 
   goaway(code: number, lastStreamId: number): void {
+    if (this.#isPeerClosing) this.#owner.idleFrame();
+    if (this.#isOver) return;
     this.#isPeerClosing = true;
     this.#owner.goaway(code, lastStreamId);
     if (this.#role === 'server') return;
@@ -215,24 +224,6 @@ export class Http2Endpoint implements Endpoint, FrameOwner, StreamHost {
     } else if (enableConnectProtocol) settings.push([SETTING.enableConnectProtocol, 1]);
     writer.settings(settings);
     if (windowBytes > INITIAL_WINDOW_BYTES) writer.windowUpdate(0, windowBytes - INITIAL_WINDOW_BYTES);
-  }
-
-  #beginStream({ streamId, fields, endsStream, dependsOnItself }: FieldSection): void {
-    // RFC 9113 §5.1.1: a client opens streams of odd numbers, a server none, since nothing may be pushed.
-    if (this.#role === 'client' || streamId % 2 === 0) return this.violate(ERROR_CODE.protocolError);
-    this.streams.use(streamId);
-    if (!this.streams.isTaken(streamId)) return this.#owner.idleFrame();
-    const isTooMany = this.streams.size >= this.#limits.maxConcurrentStreams;
-    if (isTooMany || dependsOnItself) {
-      this.#resetId(streamId, dependsOnItself ? ERROR_CODE.protocolError : ERROR_CODE.refusedStream);
-      this.#owner.streamBroken();
-      return;
-    }
-    const stream = this.#createStream(streamId, null);
-    if (endsStream) stream.takeEnd();
-    const user = this.#owner.streamOpened(stream, fields, endsStream);
-    if (user === null) stream.reset(ERROR_CODE.refusedStream);
-    else stream.attach(user);
   }
 
   #createStream(streamId: number, user: StreamUser | null): EndpointStream {

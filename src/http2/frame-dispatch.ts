@@ -32,7 +32,8 @@ export interface FrameOwner {
   overflow(): void;
   /** A stream error (RFC 9113 §5.4.2). */
   breakStream(stream: EndpointStream, code: ErrorCode): void;
-  section(section: FieldSection): void;
+  /** The fields that begin a stream. */
+  begin(section: FieldSection): void;
   settings(bytes: Buffer, start: number, end: number): void;
   settingsAck(): void;
   pingAck(): void;
@@ -42,6 +43,8 @@ export interface FrameOwner {
 
 // Answers that the other end does not read.
 const CONTROL_BYTES = 65_536;
+// Of a block, so that a section too large can be answered; more is not even read.
+const EXCESS_BYTES = 65_536;
 const PRIORITY_BYTES = 5;
 const PING_BYTES = 8;
 
@@ -64,7 +67,7 @@ export class FrameDispatch implements FrameSink {
     this.#user = user;
     this.#reader = new FrameReader(this, role);
     this.#decoder = new HpackDecoder(hpack);
-    this.#block = new FieldBlock(2 * hpack.maxFieldSectionBytes + CONTROL_BYTES);
+    this.#block = new FieldBlock(2 * hpack.maxFieldSectionBytes + EXCESS_BYTES);
   }
 
   read(bytes: Buffer): void {
@@ -134,14 +137,13 @@ export class FrameDispatch implements FrameSink {
     const owner = this.#owner;
     this.#dataStream = null;
     if (streamId === 0) return owner.violate(ERROR_CODE.protocolError);
-    const stream = owner.streams.find(streamId);
-    if (stream === undefined && owner.streams.absenceOf(streamId) === 'idle')
-      return owner.violate(ERROR_CODE.protocolError);
+    const stream = owner.streams.look(streamId);
+    if (stream === 'idle') return owner.violate(ERROR_CODE.protocolError);
     // Also what is nobody's counts (RFC 9113 §6.9).
     if (!owner.window.take(length)) return owner.violate(ERROR_CODE.flowControlError);
     const increment = owner.window.giveBack(length);
     if (increment > 0) owner.increaseWindow(0, increment);
-    if (stream === undefined) return this.#onAbsent(streamId);
+    if (typeof stream === 'string') return this.#onAbsent(stream);
     const error = stream.admitData(length);
     if (error !== null) return owner.breakStream(stream, error);
     this.#dataStream = stream;
@@ -159,9 +161,9 @@ export class FrameDispatch implements FrameSink {
   }
 
   /** DATA or HEADERS of a stream that there was. */
-  #onAbsent(streamId: number): void {
+  #onAbsent(absence: 'ignored' | 'closed'): void {
     // RFC 9113 §5.1: after END_STREAM or RST_STREAM of its own, the other end sends no more.
-    if (this.#owner.streams.absenceOf(streamId) === 'closed') this.#owner.violate(ERROR_CODE.streamClosed);
+    if (absence === 'closed') this.#owner.violate(ERROR_CODE.streamClosed);
     else this.#user.idleFrame();
   }
 
@@ -208,10 +210,13 @@ export class FrameDispatch implements FrameSink {
       this.#owner.violate(ERROR_CODE.compressionError);
       return;
     }
-    const { streams } = this.#owner;
-    const stream = streams.find(streamId);
-    if (stream === undefined && streams.absenceOf(streamId) !== 'idle') this.#onAbsent(streamId);
-    else this.#owner.section({ streamId, fields, endsStream, dependsOnItself });
+    const stream = this.#owner.streams.look(streamId);
+    if (stream === 'ignored' || stream === 'closed') this.#onAbsent(stream);
+    else if (stream === 'idle') this.#owner.begin({ streamId, fields, endsStream, dependsOnItself });
+    else {
+      const error = dependsOnItself ? ERROR_CODE.protocolError : stream.takeFields(fields, endsStream);
+      if (error !== null) this.#owner.breakStream(stream, error);
+    }
   }
 
   #onPriority(bytes: Buffer, start: number, end: number): void {
@@ -227,10 +232,10 @@ export class FrameDispatch implements FrameSink {
     const { streamId } = this.#reader;
     if (streamId === 0) return this.#owner.violate(ERROR_CODE.protocolError);
     if (end - start !== 4) return this.#owner.violate(ERROR_CODE.frameSizeError);
-    const stream = this.#owner.streams.find(streamId);
-    if (stream !== undefined) stream.end({ kind: 'peer', code: bytes.readUInt32BE(start) });
-    else if (this.#owner.streams.absenceOf(streamId) === 'idle') this.#owner.violate(ERROR_CODE.protocolError);
-    else this.#user.idleFrame();
+    const stream = this.#owner.streams.look(streamId);
+    if (stream === 'idle') this.#owner.violate(ERROR_CODE.protocolError);
+    else if (typeof stream === 'string') this.#user.idleFrame();
+    else stream.end({ kind: 'peer', code: bytes.readUInt32BE(start) });
   }
 
   #onSettings(bytes: Buffer, start: number, end: number): void {
@@ -265,11 +270,9 @@ export class FrameDispatch implements FrameSink {
       if (sender.window + increment > MAX_WINDOW_BYTES) return this.#owner.violate(ERROR_CODE.flowControlError);
       return sender.increaseWindow(increment);
     }
-    const stream = streams.find(streamId);
-    if (stream === undefined) {
-      if (streams.absenceOf(streamId) === 'idle') return this.#owner.violate(ERROR_CODE.protocolError);
-      return this.#user.idleFrame();
-    }
+    const stream = streams.look(streamId);
+    if (stream === 'idle') return this.#owner.violate(ERROR_CODE.protocolError);
+    if (typeof stream === 'string') return this.#user.idleFrame();
     if (increment === 0) return this.#owner.breakStream(stream, ERROR_CODE.protocolError);
     const { queue } = stream;
     if (queue.window + increment > MAX_WINDOW_BYTES)
@@ -280,8 +283,8 @@ export class FrameDispatch implements FrameSink {
 
   /** A stream error, of the connection where there is no stream that could be reset (RFC 9113 §6.4). */
   #breakAny(streamId: number, code: ErrorCode): void {
-    const stream = this.#owner.streams.find(streamId);
-    if (stream === undefined) this.#owner.violate(code);
+    const stream = this.#owner.streams.look(streamId);
+    if (typeof stream === 'string') this.#owner.violate(code);
     else this.#owner.breakStream(stream, code);
   }
 }

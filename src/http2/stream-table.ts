@@ -24,11 +24,10 @@ export class StreamTable {
     return this.#streams.size;
   }
 
-  find(streamId: number): EndpointStream | undefined {
-    return this.#streams.get(streamId);
-  }
-
-  absenceOf(streamId: number): Absence {
+  look(streamId: number): EndpointStream | Absence {
+    const stream = this.#streams.get(streamId);
+    // One of ours that waits to be sent: who says something of it guesses.
+    if (stream !== undefined) return stream.isKnown ? stream : 'idle';
     if (streamId % 2 === 0 || streamId > this.#lastStreamId) return 'idle';
     return streamId > this.#lastTakenId || this.#resets.has(streamId) ? 'ignored' : 'closed';
   }

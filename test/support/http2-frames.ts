@@ -17,7 +17,7 @@ export const FRAME = {
   continuation: 9,
 } as const;
 
-export const FLAG = { ack: 1, endStream: 1, endHeaders: 4, padded: 8 } as const;
+export const FLAG = { ack: 1, endStream: 1, endHeaders: 4, padded: 8, priority: 32 } as const;
 
 export const CODE = {
   noError: 0,
@@ -25,13 +25,14 @@ export const CODE = {
   internalError: 2,
   flowControlError: 3,
   streamClosed: 5,
+  frameSizeError: 6,
   refusedStream: 7,
   cancel: 8,
   compressionError: 9,
   enhanceYourCalm: 11,
 } as const;
 
-const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+export const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 const HEADER_OCTETS = 9;
 
 export interface Frame {
@@ -49,6 +50,24 @@ export function frame(type: number, flags: number, streamId: number, payload: Bu
   header[4] = flags;
   header.writeUInt32BE(streamId, 5);
   return Buffer.concat([header, bytes]);
+}
+
+/** The whole frames that `bytes` begin with, and what is left. */
+export function framesOf(bytes: Buffer): { readonly frames: readonly Frame[]; readonly rest: Buffer } {
+  const frames: Frame[] = [];
+  let at = 0;
+  while (bytes.length - at >= HEADER_OCTETS) {
+    const end = at + HEADER_OCTETS + bytes.readUIntBE(at, 3);
+    if (bytes.length < end) break;
+    frames.push({
+      type: bytes.readUInt8(at + 3),
+      flags: bytes.readUInt8(at + 4),
+      streamId: bytes.readUInt32BE(at + 5),
+      payload: bytes.subarray(at + HEADER_OCTETS, end),
+    });
+    at = end;
+  }
+  return { frames, rest: bytes.subarray(at) };
 }
 
 /** RFC 7541 §6.2.2, literal without indexing and without Huffman: any octets at all. */
@@ -91,7 +110,7 @@ export class FramePeer {
   readonly socket: TLSSocket;
   readonly frames: Frame[] = [];
   ended = false;
-  #unread = Buffer.alloc(0);
+  #unread: Buffer = Buffer.alloc(0);
   #waiters: (() => void)[] = [];
 
   constructor(socket: TLSSocket) {
@@ -144,18 +163,9 @@ export class FramePeer {
   }
 
   #onData(bytes: Buffer): void {
-    this.#unread = Buffer.concat([this.#unread, bytes]);
-    while (this.#unread.length >= HEADER_OCTETS) {
-      const length = this.#unread.readUIntBE(0, 3);
-      if (this.#unread.length < HEADER_OCTETS + length) break;
-      this.frames.push({
-        type: this.#unread.readUInt8(3),
-        flags: this.#unread.readUInt8(4),
-        streamId: this.#unread.readUInt32BE(5),
-        payload: this.#unread.subarray(HEADER_OCTETS, HEADER_OCTETS + length),
-      });
-      this.#unread = this.#unread.subarray(HEADER_OCTETS + length);
-    }
+    const { frames, rest } = framesOf(Buffer.concat([this.#unread, bytes]));
+    this.#unread = rest;
+    this.frames.push(...frames);
     this.#wake();
   }
 
