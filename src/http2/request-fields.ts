@@ -1,7 +1,7 @@
 // The fields of an HTTP/2 request to a RequestHead: what HTTP/2 alone forbids is refused here, all the rest is read by the parser of
 // HTTP/1.1 heads from the lines an HTTP/1.1 upstream would see.
 
-import { breaksLine, type FieldLines } from '../http1/field-lines.ts';
+import { breaksLine, type FieldLines, NO_LINES } from '../http1/field-lines.ts';
 import { isKnownName } from '../http1/field-names.ts';
 import { FieldSection } from '../http1/field-section.ts';
 import { Http1Error } from '../http1/http1-error.ts';
@@ -10,10 +10,9 @@ import { isToken } from '../http1/octets.ts';
 import type { HeadLimits, RequestHead } from '../http1/request-head.ts';
 import { RequestHeadParser } from '../http1/request-head-parser.ts';
 import { SectionReader } from '../http1/section-reader.ts';
+import type { RawFields } from './endpoint-ports.ts';
 import { Http2Error } from './http2-error.ts';
-
-/** Flat name, value, name, value …, as they were decoded. */
-export type RawFields = readonly string[];
+import { KnownSections } from './known-sections.ts';
 
 /** Whether DATA may follow the fields. */
 export type StreamEnd = 'ends' | 'goes-on';
@@ -35,6 +34,13 @@ const UPPER_CASE = /[A-Z]/;
 const OUTER_WHITESPACE = /^[ \t]|[ \t]$/;
 const FIRST_OCTETS = 1024;
 
+/** Neither of the two is ever changed. */
+interface Meaning {
+  readonly head: RequestHead;
+  readonly lines: FieldLines;
+  readonly end: StreamEnd;
+}
+
 /** For the requests of one connection, whose streams all begin alike. */
 export class RequestFieldsReader {
   readonly #limits: HeadLimits;
@@ -42,7 +48,9 @@ export class RequestFieldsReader {
   readonly #section: SectionReader;
   readonly #fields: FieldSection;
   readonly #parser: RequestHeadParser;
+  readonly #known = new KnownSections<Meaning>();
   #octets = Buffer.allocUnsafeSlow(FIRST_OCTETS);
+  #lines: FieldLines = NO_LINES;
 
   /** `isPassedOn` says by name, in lower case, which fields `lines` is made of; `scheme` is that of the connection. */
   constructor(limits: HeadLimits, isPassedOn: (name: string) => boolean, scheme: 'http' | 'https') {
@@ -55,13 +63,26 @@ export class RequestFieldsReader {
 
   /** Of the fields read last those that are passed on, encoded. */
   get lines(): FieldLines {
-    return this.#fields.lines;
+    return this.#lines;
   }
 
-  /** @throws {Http1Error | Http2Error} */
+  /** The same array means the same for another request of the same kind. @throws {Http1Error | Http2Error} */
   read(raw: RawFields, end: StreamEnd): RequestHead {
-    const section = this.#section;
+    const known = this.#known.find(raw);
+    if (known?.end === end) {
+      this.#lines = known.lines;
+      return known.head;
+    }
     const text = toHttp1Head(raw, end, this.#scheme);
+    const head = this.#parse(text);
+    if (end === 'ends' && head.body.kind === 'length' && head.body.bytes > 0) throw new Http2Error('length-mismatch');
+    this.#lines = this.#fields.lines;
+    this.#known.keep(raw, { head, lines: this.#lines, end });
+    return head;
+  }
+
+  #parse(text: string): RequestHead {
+    const section = this.#section;
     if (text.length > this.#limits.maxHeadBytes) throw new Http1Error('head-too-large', 'request');
     if (this.#octets.length < text.length) this.#octets = Buffer.allocUnsafeSlow(this.#limits.maxHeadBytes);
     section.bytes = this.#octets;
@@ -85,6 +106,7 @@ function toHttp1Head(raw: RawFields, end: StreamEnd, expectedScheme: 'http' | 'h
   // CONNECT has neither path nor scheme, and is none of ours with or without.
   if (!isProxiedMethod(method)) throw new Http1Error('method-not-supported', 'request');
   if (path === null || path === '') throw new Http2Error('pseudo-field');
+  if (!path.startsWith('/') && path !== '*') throw new Http2Error('path-form');
   if (path.includes(' ')) throw new Http1Error('path-octet', 'request');
   if (scheme !== expectedScheme) throw new Http2Error('scheme-not-supported');
   let lines = authority === null ? '' : `host: ${authority}\r\n`;
@@ -123,8 +145,8 @@ function toHttp1Head(raw: RawFields, end: StreamEnd, expectedScheme: 'http' | 'h
  * An extended CONNECT (RFC 8441 §4) asks what a GET with Upgrade asks in HTTP/1.1, and so policy is asked the same.
  * @throws for every protocol but the one that has such a form in HTTP/1.1 that we know.
  */
-function readUpgradeMethod({ method, protocol, authority }: PseudoFields, end: StreamEnd): string {
-  if (method !== 'CONNECT' || authority === null) throw new Http2Error('pseudo-field');
+function readUpgradeMethod({ method, protocol, authority, path }: PseudoFields, end: StreamEnd): string {
+  if (method !== 'CONNECT' || authority === null || path === null) throw new Http2Error('pseudo-field');
   if (protocol !== 'websocket') throw new Http1Error('method-not-supported', 'request');
   // The peer's half of the tunnel would be over before it begins.
   if (end === 'ends') throw new Http2Error('ended-tunnel');
@@ -166,7 +188,7 @@ function pseudoKey(name: string): keyof PseudoFields | null {
 function checkName(name: string): void {
   if (isKnownName(name)) return;
   if (name.startsWith(':')) throw new Http2Error('pseudo-field');
-  if (!isToken(name)) throw new Http1Error('invalid-field-name', 'request');
+  if (!isToken(name)) throw new Http2Error('field-name');
   if (UPPER_CASE.test(name)) throw new Http2Error('field-name-case');
 }
 

@@ -48,10 +48,9 @@ export class EgressSession implements ConnectionOwner, FirstBytesOwner, Watched 
     const { context } = this.#host;
     if (protocol === 'h2c') {
       this.#protocol = '2';
-      // Its session takes what is there before it reads for itself.
-      this.#socket.pause();
-      this.#socket.unshift(bytes);
-      this.#connection = new Http2Connection(this.#socket, context, this);
+      const connection = new Http2Connection(this.#socket, context, this);
+      this.#connection = connection;
+      connection.received(bytes);
       return;
     }
     const connection = new Http1Connection(this.#socket, context, this);

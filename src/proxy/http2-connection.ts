@@ -1,51 +1,60 @@
 // One HTTP/2 connection: many requests at a time, each decided by itself, and bounds on what else a peer can make us do.
 
-import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
+import type { FieldLines } from '../http1/field-lines.ts';
 import { Http1Error } from '../http1/http1-error.ts';
 import type { RequestHead } from '../http1/request-head.ts';
+import type {
+  Endpoint,
+  EndpointOwner,
+  Http2Channel,
+  RawFields,
+  ReceivedFields,
+  StreamUser,
+  Violation,
+} from '../http2/endpoint-ports.ts';
+import { Http2Endpoint } from '../http2/endpoint.ts';
+import { ERROR_CODE, type ErrorCode } from '../http2/frame.ts';
 import { Http2Error } from '../http2/http2-error.ts';
-import { type RawFields, RequestFieldsReader } from '../http2/request-fields.ts';
+import { RequestFieldsReader } from '../http2/request-fields.ts';
 import { TrailerFieldsReader } from '../http2/trailer-fields.ts';
 import type { ListenerContext } from './context.ts';
 import type { ConnectionOwner, DownstreamConnection } from './downstream-connection.ts';
-import { http2Options, terminationOfSessionError } from './http2-settings.ts';
-import { Http2Stream, type Http2StreamOwner, type StreamOutcome } from './http2-stream.ts';
+import { ResponseFieldsWriter } from './http2-response-fields.ts';
+import { endpointLimits, terminationOfViolation } from './http2-settings.ts';
+import { Http2Stream, type Http2StreamOwner, type StreamOutcome, type UnroutedRequest } from './http2-stream.ts';
+import { Http2Transport } from './http2-transport.ts';
 import type { LapseReason } from './lease.ts';
-import { type Refusal, refusalOfCodecStatus, type Termination } from './refusal.ts';
+import { refusalOfCodecStatus, type Termination } from './refusal.ts';
 import { TokenBucket } from './token-bucket.ts';
-
-const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR } = constants;
 
 /**
  * `greeting`: the preface is still to come. `open`: requests are taken. `noticed`: the peer was told to open no more, which it may not have
- * read yet (RFC 9113 §6.8). `closing`: none are taken; those under way end. `closed`: the socket is.
+ * read yet (RFC 9113 §6.8). `closing`: none are taken; those under way end. `ending`: none are under way. `closed`: the socket is.
  */
-type Phase = 'greeting' | 'open' | 'noticed' | 'closing' | 'closed';
+type Phase = 'greeting' | 'open' | 'noticed' | 'closing' | 'ending' | 'closed';
 
 const NOTICE_MS = 1_000;
-const COUNT_INTERVAL_MS = 1_000;
 const LINGER_MS = 2_000;
-const LAST_STREAM_ID = 2 ** 31 - 1;
 // Streams that the peer breaks off, or makes us break off, cost an upstream its connection. Each one that is served makes up for one.
 const BROKEN_STREAMS = { burst: 200, perSecond: 20 };
-// A PING or a SETTINGS costs little; as many as clients send that measure the path are far below.
-const CONTROL_FRAMES = { burst: 1_000, perSecond: 500 };
+// A PING or a SETTINGS costs little; as many as clients send that measure the path are far below. What crosses with the end of a stream counts
+// among them, so that here too each one that is served makes up for one.
+const IDLE_FRAMES = { burst: 1_000, perSecond: 500 };
 
-export class Http2Connection implements DownstreamConnection, Http2StreamOwner {
-  readonly #socket: Socket;
+export class Http2Connection implements DownstreamConnection, Http2StreamOwner, EndpointOwner {
+  readonly responseFields = new ResponseFieldsWriter();
   readonly #context: ListenerContext;
   readonly #owner: ConnectionOwner;
-  readonly #session: ServerHttp2Session;
+  readonly #socket: Socket;
+  readonly #endpoint: Endpoint;
+  readonly #transport: Http2Transport;
   readonly #reader: RequestFieldsReader;
   readonly #trailerReader: TrailerFieldsReader;
   readonly #streams = new Set<Http2Stream>();
   readonly #brokenStreams: TokenBucket;
-  readonly #controlFrames: TokenBucket;
+  readonly #idleFrames: TokenBucket;
   readonly #openedMs: number;
-  /** As many as we know of, and when that was last compared with what the session knows. */
-  #begunStreams = 0;
-  #countedMs: number;
   #phase: Phase = 'greeting';
   #phaseSinceMs: number;
   /** Since when there has been no stream. */
@@ -53,6 +62,7 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner {
   /** Whether anybody is known to be at the other end: from the beginning by certificate, or since the first token. */
   #hasProven: boolean;
   #ending: Termination | null = null;
+  #isPeerLeaving = false;
   #recorded = false;
 
   constructor(socket: Socket, context: ListenerContext, owner: ConnectionOwner) {
@@ -60,26 +70,27 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner {
     this.#context = context;
     this.#owner = owner;
     this.#hasProven = owner.principal !== null;
-    this.#reader = new RequestFieldsReader(
-      context.limits,
-      context.identityFields.isForwarded,
-      context.egress === null ? 'https' : 'http',
-    );
-    this.#trailerReader = new TrailerFieldsReader('request', context.limits, context.identityFields.isForwarded);
-    this.#openedMs = context.clock.monotonicMs();
+    const { limits, identityFields, clock } = context;
+    const scheme = context.egress === null ? 'https' : 'http';
+    this.#reader = new RequestFieldsReader(limits, identityFields.isForwarded, scheme);
+    this.#trailerReader = new TrailerFieldsReader('request', limits, identityFields.isForwarded);
+    this.#openedMs = clock.monotonicMs();
     this.#phaseSinceMs = this.#openedMs;
     this.#quietSinceMs = this.#openedMs;
-    this.#countedMs = this.#openedMs;
     this.#brokenStreams = new TokenBucket(BROKEN_STREAMS, this.#openedMs);
-    this.#controlFrames = new TokenBucket(CONTROL_FRAMES, this.#openedMs);
-    this.#session = performServerHandshake(socket, http2Options(context.limits));
-    this.#session.on('stream', (stream, _headers, _flags, raw) => this.#onStream(stream, raw));
-    this.#session.on('remoteSettings', () => this.#onSettings());
-    this.#session.on('ping', () => this.#onControlFrame());
-    this.#session.on('error', (error) => this.#onSessionError(error));
+    this.#idleFrames = new TokenBucket(IDLE_FRAMES, this.#openedMs);
+    // Before the transport hears of it: streams are told of the end of their connection, and ask what it is up to.
     socket.on('close', () => {
       this.#phase = 'closed';
     });
+    this.#endpoint = new Http2Endpoint({ role: 'server', limits: endpointLimits(limits), owner: this });
+    this.#transport = new Http2Transport(socket, this.#endpoint);
+    this.#transport.flush();
+  }
+
+  /** What was read of the peer before there was a connection to take it. */
+  received(bytes: Buffer): void {
+    this.#transport.received(bytes);
   }
 
   get hasExchange(): boolean {
@@ -96,25 +107,24 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner {
   }
 
   lapsed(reason: LapseReason): void {
-    if (this.#phase === 'closed') return;
+    if (this.#isEnding) return;
     const isIdle = !this.hasExchange;
     for (const stream of this.#streams) stream.lapsed(reason);
-    if (isIdle && this.#context.leases.onLapse[reason] === 'reset') this.#destroy(reason, NGHTTP2_NO_ERROR);
+    if (isIdle && this.#context.leases.onLapse[reason] === 'reset') this.#destroy(reason, ERROR_CODE.noError);
     else this.#close(reason);
   }
 
   terminate(termination: Termination): void {
-    this.#destroy(termination, NGHTTP2_NO_ERROR);
+    this.#destroy(termination, ERROR_CODE.noError);
   }
 
   sweep(nowMs: number, elapsedMs: number): void {
     for (const stream of this.#streams) stream.sweep(nowMs, elapsedMs);
-    this.#countUnseen(nowMs);
     const { limits } = this.#context;
     const inPhaseMs = nowMs - this.#phaseSinceMs;
     switch (this.#phase) {
       case 'greeting':
-        if (inPhaseMs >= limits.headTimeoutMs) this.#destroy('head-timeout', NGHTTP2_NO_ERROR);
+        if (inPhaseMs >= limits.headTimeoutMs) this.#destroy('head-timeout', ERROR_CODE.noError);
         return;
       case 'open': {
         const notice = this.#reasonToLeave(nowMs);
@@ -129,90 +139,104 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner {
         if (this.#ending === 'maximum-age') this.lapsed('maximum-age');
         else this.#close(this.#ending ?? 'drain');
         return;
-      case 'closing':
+      case 'ending':
         // The socket ends when all of it is written, which is up to the peer.
-        if (this.#streams.size === 0 && nowMs - Math.max(this.#phaseSinceMs, this.#quietSinceMs) >= LINGER_MS) {
-          this.#socket.destroy();
-        }
+        if (inPhaseMs >= LINGER_MS) this.#socket.destroy();
         return;
+      case 'closing':
       case 'closed':
     }
   }
 
+  readTrailers(fields: RawFields): FieldLines {
+    return this.#trailerReader.read(fields);
+  }
+
+  lasting(bytes: Buffer): Buffer {
+    return this.#transport.lasting(bytes);
+  }
+
+  flush(): void {
+    this.#transport.flush();
+  }
+
   streamClosed(stream: Http2Stream, outcome: StreamOutcome): void {
     this.#streams.delete(stream);
-    if (this.#streams.size === 0) this.#quietSinceMs = this.#context.clock.monotonicMs();
-    if (outcome === 'served') this.#brokenStreams.giveBack();
-    else this.#onBrokenStreams(1);
+    if (this.#streams.size === 0) {
+      this.#quietSinceMs = this.#context.clock.monotonicMs();
+      if (this.#phase === 'closing') this.#end();
+      else if (this.#isPeerLeaving) this.#leave();
+    }
+    if (outcome === 'broken-off') return this.streamBroken();
+    this.#brokenStreams.giveBack();
+    this.#idleFrames.giveBack();
   }
 
-  #onStream(stream: ServerHttp2Stream, raw: RawFields): void {
-    this.#begunStreams += 1;
-    // What matters about an error is that 'close' follows it.
-    stream.on('error', () => undefined);
-    // Broken off before it was looked at.
-    if (stream.closed || stream.destroyed) return this.#onBrokenStreams(1);
+  settings(): void {
+    if (this.#phase === 'greeting') this.#enter('open');
+  }
+
+  streamOpened(channel: Http2Channel, fields: ReceivedFields, endsStream: boolean): StreamUser {
     const startedMs = this.#context.clock.monotonicMs();
-    const downstream = new Http2Stream(stream, raw, {
-      context: this.#context,
-      owner: this,
-      readTrailers: (fields) => this.#trailerReader.read(fields),
-    });
-    this.#streams.add(downstream);
-    const head = this.#readHead(raw, stream.endAfterHeaders ? 'ends' : 'goes-on');
+    const stream = new Http2Stream(channel, { fields, endsStream }, { context: this.#context, owner: this });
+    this.#streams.add(stream);
+    const head = this.#readHead(fields, endsStream);
     const { principal } = this.#owner;
-    if (typeof head === 'string') return downstream.refuseUnrouted(head, principal, null);
+    if ('flaw' in head) {
+      stream.refuseUnrouted({ ...head, principal, head: null });
+      return stream;
+    }
     const who = this.#owner.identify(head);
     if (who.kind === 'refused') {
-      downstream.refuseUnrouted(who.refusal, principal, head);
+      stream.refuseUnrouted({ refusal: who.refusal, principal, head, flaw: 'understood' });
       if (who.termination !== null) this.#close(who.termination);
-      return;
+      return stream;
     }
     this.#hasProven = true;
-    downstream.begin({ peer: who.peer, head, lines: this.#reader.lines, startedMs });
+    stream.begin({ peer: who.peer, head, lines: this.#reader.lines, startedMs });
+    return stream;
   }
 
-  #readHead(raw: RawFields, end: 'ends' | 'goes-on'): RequestHead | Refusal {
+  streamBroken(): void {
+    if (!this.#brokenStreams.take(this.#context.clock.monotonicMs(), 1)) this.#calmDown();
+  }
+
+  idleFrame(): void {
+    if (!this.#idleFrames.take(this.#context.clock.monotonicMs(), 1)) this.#calmDown();
+  }
+
+  /** Nothing is asked of a peer that would be answered by one. */
+  pong(): void {}
+
+  /** The peer has what it asked for answered before it goes; what bounds that is as ever. */
+  goaway(): void {
+    this.#isPeerLeaving = true;
+    if (this.#streams.size === 0) this.#leave();
+  }
+
+  failed(violation: Violation): void {
+    this.#record(terminationOfViolation(violation));
+    this.#end();
+  }
+
+  outputWaits(): void {
+    this.#transport.outputWaits();
+  }
+
+  #readHead(fields: ReceivedFields, endsStream: boolean): RequestHead | Pick<UnroutedRequest, 'refusal' | 'flaw'> {
+    if (fields === 'too-large') return { refusal: 'head-too-large', flaw: 'too-large' };
     try {
-      return this.#reader.read(raw, end);
+      return this.#reader.read(fields, endsStream ? 'ends' : 'goes-on');
     } catch (error) {
-      if (error instanceof Http1Error) return refusalOfCodecStatus(error.status);
-      if (error instanceof Http2Error) return 'ambiguous-request';
+      if (error instanceof Http1Error) return { refusal: refusalOfCodecStatus(error.status), flaw: 'understood' };
+      if (error instanceof Http2Error)
+        return { refusal: 'ambiguous-request', flaw: error.isMalformed ? 'malformed' : 'understood' };
       throw error;
     }
   }
 
-  #onSettings(): void {
-    if (this.#phase === 'greeting') this.#enter('open');
-    this.#onControlFrame();
-  }
-
-  #onControlFrame(): void {
-    if (!this.#controlFrames.take(this.#context.clock.monotonicMs(), 1)) this.#calmDown();
-  }
-
-  #onBrokenStreams(count: number): void {
-    if (!this.#brokenStreams.take(this.#context.clock.monotonicMs(), count)) this.#calmDown();
-  }
-
-  /** Streams whose head was too large or too small are reset by Node, or by nghttp2, without a word to us: but their numbers are gone. */
-  #countUnseen(nowMs: number): void {
-    if (nowMs - this.#countedMs < COUNT_INTERVAL_MS || this.#session.destroyed) return;
-    this.#countedMs = nowMs;
-    const begun = ((this.#session.state.lastProcStreamID ?? 0) + 1) >> 1;
-    const unseen = begun - this.#begunStreams;
-    this.#begunStreams = begun;
-    if (unseen > 0) this.#onBrokenStreams(unseen);
-  }
-
   #calmDown(): void {
-    this.#destroy('limit', NGHTTP2_ENHANCE_YOUR_CALM);
-  }
-
-  /** Node has ended the session, or the socket has failed. */
-  #onSessionError(error: Error): void {
-    const termination = terminationOfSessionError(error);
-    if (termination !== null) this.#record(termination);
+    this.#destroy('limit', ERROR_CODE.enhanceYourCalm);
   }
 
   /** Who has not said yet who it is has to begin before long. */
@@ -231,26 +255,41 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner {
     this.#ending = why;
     this.#record(why);
     this.#enter('noticed');
-    if (!this.#session.destroyed) this.#session.goaway(NGHTTP2_NO_ERROR, LAST_STREAM_ID);
+    this.#endpoint.notice();
   }
 
-  /** Takes no more streams; the connection ends with the last of those that there are. */
+  get #isEnding(): boolean {
+    return this.#phase === 'ending' || this.#phase === 'closed';
+  }
+
+  /** Takes no more streams, and says why; the connection ends with the last of those that there are. */
   #close(why: Termination): void {
-    if (this.#phase === 'closing' || this.#phase === 'closed') return;
+    if (this.#phase === 'closing' || this.#isEnding) return;
     this.#record(why);
+    this.#leave();
+  }
+
+  #leave(): void {
+    if (this.#phase === 'closing' || this.#isEnding) return;
     this.#enter('closing');
-    this.#session.close();
+    this.#endpoint.close();
+    if (this.#streams.size === 0) this.#end();
   }
 
   /** Ends everything, with a last word to the peer. */
-  #destroy(why: Termination, code: number): void {
-    if (this.#phase === 'closed' || this.#session.destroyed) return;
+  #destroy(why: Termination, code: ErrorCode): void {
+    if (this.#isEnding) return;
     this.#record(why);
-    this.#enter('closing');
+    this.#enter('ending');
     for (const stream of this.#streams) stream.terminate(why);
-    // A number alone is what it makes of no error.
-    if (code === NGHTTP2_NO_ERROR) this.#session.destroy();
-    else this.#session.destroy(new Error(why), code);
+    this.#transport.end(code);
+  }
+
+  /** There is nothing more to be said. */
+  #end(): void {
+    if (this.#isEnding) return;
+    this.#enter('ending');
+    this.#transport.end(null);
   }
 
   /** Once a connection. */

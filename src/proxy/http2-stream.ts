@@ -1,46 +1,56 @@
 // One HTTP/2 stream: one request and its answer.
 
-import { constants, type ServerHttp2Stream } from 'node:http2';
 import { type FieldLines, NO_LINES } from '../http1/field-lines.ts';
 import { Http1Error } from '../http1/http1-error.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
-import type { RawFields } from '../http2/request-fields.ts';
+import type { Http2Channel, RawFields, ReceivedFields, StreamReset, StreamUser } from '../http2/endpoint-ports.ts';
+import { ERROR_CODE, type ErrorCode } from '../http2/frame.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import type { ListenerContext } from './context.ts';
 import type { Downstream } from './downstream.ts';
 import { type AskedRequest, Exchange } from './exchange.ts';
 import { hasGrpcContentType } from './grpc-status.ts';
 import { type AnsweredRequest, Http2Response } from './http2-response.ts';
+import type { ResponseFieldsWriter } from './http2-response-fields.ts';
 import type { LapseReason } from './lease.ts';
 import type { Loan } from './read-buffers.ts';
 import type { Refusal, Termination } from './refusal.ts';
 import { requestRefusal } from './refused-request.ts';
 
-const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } =
-  constants;
-
 /** `served`: to its end, or cut by us for reasons of our own. `broken-off`: by the peer, or because of what it sent. */
 export type StreamOutcome = 'served' | 'broken-off';
 
 export interface Http2StreamOwner {
+  readonly responseFields: ResponseFieldsWriter;
+  /** @throws {Http1Error} for what may not be in trailers. */
+  readTrailers(fields: RawFields): FieldLines;
+  /** `bytes` that were received, to be kept. */
+  lasting(bytes: Buffer): Buffer;
+  /** Writes what waits on all streams, now. */
+  flush(): void;
   /** Nothing is left of it. */
   streamClosed(stream: Http2Stream, outcome: StreamOutcome): void;
 }
 
-export interface Http2StreamParts {
-  readonly context: ListenerContext;
-  readonly owner: Http2StreamOwner;
-  /** @throws {Http1Error} for what may not be in trailers. */
-  readonly readTrailers: (raw: RawFields) => FieldLines;
+/** A request that nobody routes. */
+export interface UnroutedRequest {
+  readonly refusal: Refusal;
+  readonly principal: SpiffeId | null;
+  /** Null when it made no sense. */
+  readonly head: RequestHead | null;
+  /**
+   * `understood`: it may have been meant well. `too-large`: none that was would be. `malformed`: the stream is in error as well
+   * (RFC 9113 §8.1.1).
+   */
+  readonly flaw: 'understood' | 'too-large' | 'malformed';
 }
 
 // How long the status of a call that is cut may take to reach the peer, before the stream is reset without it.
 const LAST_WORD_MS = 250;
-const RESET_MS = 1_000;
 
-export class Http2Stream implements Downstream {
-  readonly #stream: ServerHttp2Stream;
+export class Http2Stream implements Downstream, StreamUser {
+  readonly #channel: Http2Channel;
   readonly #context: ListenerContext;
   readonly #owner: Http2StreamOwner;
   readonly #isGrpc: boolean;
@@ -51,32 +61,26 @@ export class Http2Stream implements Downstream {
   #announcedBytes: number | null = null;
   #receivedBytes = 0;
   #isRequestWhole: boolean;
-  readonly #readTrailers: Http2StreamParts['readTrailers'];
+  /** The peer has broken the protocol on it. */
+  #isMalformed = false;
   #requestTrailers: FieldLines = NO_LINES;
   #outcome: StreamOutcome = 'served';
   /** While ending: until when at the latest something has to get on. */
   #stillUntilMs = Number.POSITIVE_INFINITY;
   #stillMs = 0;
   #unsentBytes = 0;
-  /** Since when it has been seen to be reset, by whichever side. */
-  #resetMs: number | null = null;
 
-  constructor(stream: ServerHttp2Stream, raw: RawFields, { context, owner, readTrailers }: Http2StreamParts) {
-    this.#readTrailers = readTrailers;
-    this.#stream = stream;
+  constructor(
+    channel: Http2Channel,
+    request: { readonly fields: ReceivedFields; readonly endsStream: boolean },
+    { context, owner }: { readonly context: ListenerContext; readonly owner: Http2StreamOwner },
+  ) {
+    this.#channel = channel;
     this.#context = context;
     this.#owner = owner;
-    this.#isGrpc = isGrpcRequest(raw);
-    this.#isRequestWhole = stream.endAfterHeaders;
-    this.#response = new Http2Response(stream, () => this.#stopReading());
-    // Nothing is read before there is somewhere to put it.
-    stream.pause();
-    stream.on('data', (bytes: Buffer) => this.#onData(bytes));
-    stream.on('trailers', (_fields: unknown, _flags: number, raw: RawFields) => this.#onTrailers(raw));
-    stream.on('end', () => this.#onEnd());
-    stream.on('drain', () => this.#exchange?.downstreamDrained());
-    stream.on('aborted', () => this.#onGone());
-    stream.on('close', () => this.#onClose());
+    this.#isGrpc = isGrpcRequest(request.fields);
+    this.#isRequestWhole = request.endsStream;
+    this.#response = new Http2Response(channel, owner.responseFields);
   }
 
   get hasExchange(): boolean {
@@ -84,7 +88,7 @@ export class Http2Stream implements Downstream {
   }
 
   get isCongested(): boolean {
-    return this.#stream.writableNeedDrain;
+    return this.#channel.isCongested;
   }
 
   begin(asked: AskedRequest): void {
@@ -95,9 +99,10 @@ export class Http2Stream implements Downstream {
     exchange.start();
   }
 
-  /** Answers a request that nobody routes; `head` is null when it made no sense. */
-  refuseUnrouted(refusal: Refusal, principal: SpiffeId | null, head: RequestHead | null): void {
+  refuseUnrouted({ refusal, principal, head, flaw }: UnroutedRequest): void {
     if (head !== null) this.#readHead(head);
+    if (flaw !== 'understood') this.#outcome = 'broken-off';
+    this.#isMalformed = flaw === 'malformed';
     const record = requestRefusal(this.#context, { refusal, principal, head });
     this.#sendRefusal(refusal, record.decisionId);
     this.#discardRequest();
@@ -117,15 +122,14 @@ export class Http2Stream implements Downstream {
   }
 
   terminate(termination: Termination): void {
-    if (this.#exchange === null) this.#reset(NGHTTP2_CANCEL);
+    if (this.#exchange === null) this.#channel.reset(ERROR_CODE.cancel);
     else this.#exchange.terminate(termination);
   }
 
   sweep(nowMs: number, elapsedMs: number): void {
-    if (this.#stream.closed) return this.#sweepReset(nowMs);
     if (!this.#response.isEnding) return this.#exchange?.sweep(nowMs, elapsedMs);
-    if (this.#stream.bufferSize !== this.#unsentBytes) this.#watchDelivery(nowMs);
-    else if (nowMs >= this.#stillUntilMs) this.#reset(NGHTTP2_CANCEL);
+    if (this.#channel.unsentBytes !== this.#unsentBytes) this.#watchDelivery(nowMs);
+    else if (nowMs >= this.#stillUntilMs) this.#channel.reset(ERROR_CODE.cancel);
   }
 
   sendInformational(head: ResponseHead, lines: FieldLines): void {
@@ -141,8 +145,9 @@ export class Http2Stream implements Downstream {
     this.#response.data(bytes, loan);
   }
 
+  /** What is small goes with what others send in this turn. */
   flush(): void {
-    this.#response.flush();
+    if (this.#channel.isCongested) this.#owner.flush();
   }
 
   sendEnd(trailers: FieldLines): void {
@@ -155,7 +160,7 @@ export class Http2Stream implements Downstream {
   }
 
   resumeRequestBody(): void {
-    this.#stream.resume();
+    this.#channel.resume();
   }
 
   exchangeEnded(): void {
@@ -167,12 +172,62 @@ export class Http2Stream implements Downstream {
     const decisionId = this.#exchange?.decisionId ?? '';
     this.#exchange = null;
     if (this.#response.endCall(termination, decisionId)) return this.#startDelivery(LAST_WORD_MS);
-    this.#reset(codeOfTermination(termination));
+    this.#channel.reset(codeOfTermination(termination));
   }
 
-  /** Whether the peer still listens. */
-  get #isOpen(): boolean {
-    return !this.#stream.closed && !this.#stream.destroyed;
+  /** Of a client. */
+  headers(): void {}
+
+  trailers(fields: ReceivedFields): void {
+    const exchange = this.#exchange;
+    if (exchange === null) return;
+    if (fields === 'too-large') return this.#refuseBody(exchange);
+    try {
+      this.#requestTrailers = this.#owner.readTrailers(fields);
+    } catch (error) {
+      if (!(error instanceof Http1Error)) throw error;
+      this.#refuseBody(exchange);
+    }
+  }
+
+  data(bytes: Buffer): void {
+    const exchange = this.#exchange;
+    if (exchange === null) return;
+    // To an HTTP/1.1 upstream, a chunk of nothing is the end.
+    if (bytes.length === 0) return;
+    this.#receivedBytes += bytes.length;
+    // More than was announced would be read as the next request by an HTTP/1.1 upstream.
+    if (this.#announcedBytes !== null && this.#receivedBytes > this.#announcedBytes) return this.#refuseBody(exchange);
+    exchange.requestData(this.#owner.lasting(bytes));
+    if (!exchange.wantsRequestBody) this.#channel.pause();
+  }
+
+  ended(): void {
+    this.#isRequestWhole = true;
+    const exchange = this.#exchange;
+    if (exchange === null) return;
+    if (this.#announcedBytes !== null && this.#receivedBytes < this.#announcedBytes) return this.#refuseBody(exchange);
+    exchange.requestEnd(this.#requestTrailers);
+  }
+
+  drained(): void {
+    this.#exchange?.downstreamDrained();
+  }
+
+  /** The answer is on its way: what is still to come of the request is not wanted (RFC 9113 §8.1). */
+  sent(): void {
+    if (!this.#isRequestWhole) this.#channel.reset(ERROR_CODE.noError);
+  }
+
+  reset(why: StreamReset): void {
+    const exchange = this.#exchange;
+    this.#exchange = null;
+    if (exchange !== null || why.kind === 'violation') this.#outcome = 'broken-off';
+    exchange?.peerGone();
+  }
+
+  closed(): void {
+    this.#owner.streamClosed(this, this.#outcome);
   }
 
   #readHead({ method, body, upgrade }: RequestHead): void {
@@ -182,37 +237,9 @@ export class Http2Stream implements Downstream {
     else if (body.kind === 'none') this.#announcedBytes = 0;
   }
 
-  #onData(bytes: Buffer): void {
-    const exchange = this.#exchange;
-    if (exchange === null) return;
-    this.#receivedBytes += bytes.length;
-    // More than was announced would be read as the next request by an HTTP/1.1 upstream.
-    if (this.#announcedBytes !== null && this.#receivedBytes > this.#announcedBytes) return this.#refuseBody(exchange);
-    exchange.requestData(ownMemory(bytes));
-    if (!exchange.wantsRequestBody) this.#stream.pause();
-  }
-
-  #onTrailers(raw: RawFields): void {
-    try {
-      this.#requestTrailers = this.#readTrailers(raw);
-    } catch (error) {
-      if (!(error instanceof Http1Error)) throw error;
-      if (this.#exchange !== null) this.#refuseBody(this.#exchange);
-    }
-  }
-
-  #onEnd(): void {
-    const exchange = this.#exchange;
-    // The other half is open as long as there is an exchange: a closed stream has been reset, and this is not the end of a body.
-    if (exchange !== null && this.#stream.closed) return this.#onGone();
-    this.#isRequestWhole = true;
-    if (exchange === null) return;
-    if (this.#announcedBytes !== null && this.#receivedBytes < this.#announcedBytes) return this.#refuseBody(exchange);
-    exchange.requestEnd(this.#requestTrailers);
-  }
-
   #refuseBody(exchange: Exchange): void {
     this.#outcome = 'broken-off';
+    this.#isMalformed = true;
     exchange.requestFailed('ambiguous-request');
   }
 
@@ -221,8 +248,12 @@ export class Http2Stream implements Downstream {
   }
 
   #sendRefusal(refusal: Refusal, decisionId: string): void {
-    this.#response.refuse(refusal, decisionId, this.#answered);
-    if (this.#response.isEnding) this.#startDelivery(this.#context.deadlines.bodyIdleTimeoutMs);
+    const ending = this.#isMalformed ? 'to-be-reset' : 'ends';
+    if (!this.#response.refuse({ refusal, decisionId }, this.#answered, ending)) return;
+    if (!this.#isMalformed) return this.#startDelivery(this.#context.deadlines.bodyIdleTimeoutMs);
+    // A reset overtakes what waits.
+    this.#owner.flush();
+    this.#channel.reset(ERROR_CODE.protocolError);
   }
 
   #startDelivery(stillMs: number): void {
@@ -231,67 +262,32 @@ export class Http2Stream implements Downstream {
   }
 
   #watchDelivery(nowMs: number): void {
-    this.#unsentBytes = this.#stream.bufferSize;
+    this.#unsentBytes = this.#channel.unsentBytes;
     this.#stillUntilMs = nowMs + this.#stillMs;
   }
 
   /** A peer that does not read its answer would have us hold a window of each request for as long. */
   #discardRequest(): void {
-    if (!this.#isRequestWhole && this.#isOpen) this.#stream.resume();
-  }
-
-  /** The answer has been sent: what is still to come of the request is not wanted (RFC 9113 §8.1). */
-  #stopReading(): void {
-    if (!this.#response.isEnding) return;
-    if (!this.#isRequestWhole && this.#isOpen) this.#stream.close(NGHTTP2_NO_ERROR);
-    this.#stream.resume();
-  }
-
-  #reset(code: number): void {
-    this.#stream.resume();
-    this.#stream.close(code);
-  }
-
-  /** The reset of a stream may wait for a write that never ends, of a session that has not noticed that its peer is gone. */
-  #sweepReset(nowMs: number): void {
-    this.#resetMs ??= nowMs;
-    if (nowMs - this.#resetMs >= RESET_MS) this.#stream.destroy();
-  }
-
-  #onGone(): void {
-    const exchange = this.#exchange;
-    this.#exchange = null;
-    if (exchange === null) return;
-    this.#outcome = 'broken-off';
-    exchange.peerGone();
-  }
-
-  #onClose(): void {
-    this.#onGone();
-    this.#owner.streamClosed(this, this.#outcome);
+    if (!this.#isRequestWhole) this.#channel.resume();
   }
 }
 
 /** PROTOCOL-HTTP2.md: a call is a POST. To anything else a refusal in a 200 would look like a success. */
-function isGrpcRequest(raw: RawFields): boolean {
-  for (let at = 0; at < raw.length; at += 2) if (raw[at] === ':method' && raw[at + 1] !== 'POST') return false;
-  return hasGrpcContentType(raw);
+function isGrpcRequest(fields: ReceivedFields): boolean {
+  if (fields === 'too-large') return false;
+  for (let at = 0; at < fields.length; at += 2) if (fields[at] === ':method' && fields[at + 1] !== 'POST') return false;
+  return hasGrpcContentType(fields);
 }
 
-/** Whoever sends it frees the memory it stands in. Where that is all of what was read at once, the session still looks at it. */
-function ownMemory(bytes: Buffer): Buffer {
-  return bytes.length === bytes.buffer.byteLength ? Buffer.from(bytes) : bytes;
-}
-
-function codeOfTermination(termination: Termination): number {
+function codeOfTermination(termination: Termination): ErrorCode {
   switch (termination) {
     case 'upstream-failed':
     case 'upstream-untrusted':
-      return NGHTTP2_INTERNAL_ERROR;
+      return ERROR_CODE.internalError;
     case 'limit':
-      return NGHTTP2_ENHANCE_YOUR_CALM;
+      return ERROR_CODE.enhanceYourCalm;
     case 'protocol-error':
-      return NGHTTP2_PROTOCOL_ERROR;
+      return ERROR_CODE.protocolError;
     case 'svid-expired':
     case 'token-expired':
     case 'trust-changed':
@@ -307,6 +303,6 @@ function codeOfTermination(termination: Termination): number {
     case 'refused-with-body':
     case 'peer-stalled':
     case 'deadline-exceeded':
-      return NGHTTP2_CANCEL;
+      return ERROR_CODE.cancel;
   }
 }

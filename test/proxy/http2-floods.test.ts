@@ -25,6 +25,8 @@ const get = (streamId: number): Buffer => frame(FRAME.headers, ENDED, streamId, 
 const post = (streamId: number): Buffer => frame(FRAME.headers, FLAG.endHeaders, streamId, headerBlock(POST));
 const cancel = (streamId: number): Buffer => frame(FRAME.rstStream, 0, streamId, uint32(CODE.cancel));
 const MANY_FIELDS = Array.from({ length: 500 }, (): readonly [string, string] => ['x', 'y']);
+const CONTINUED = Array.from({ length: 40 }, () => frame(FRAME.continuation, 0, 1, headerBlock([['x', 'y']])));
+const CONTINUED_BY_NOTHING = Array.from({ length: 40 }, () => frame(FRAME.continuation, 0, 3));
 const LARGE_FIELD = headerBlock([['x', 'y'.repeat(16_000)]]);
 
 /** Round after round, each read before the next is sent, so that the last word of whoever ends it is not lost; at most `rounds`. */
@@ -47,11 +49,11 @@ async function flood(peer: FramePeer, frames: Frames, rounds: number): Promise<v
 const SELF = (streamId: number): Buffer => Buffer.concat([uint32(streamId), Buffer.from([1])]);
 
 describe('H2-90 a flood', () => {
-  it.each<readonly [name: string, frames: Frames, code: number | null, termination: string]>([
+  it.each<readonly [name: string, frames: Frames, code: number, termination: string]>([
     ['of requests reset at once (rapid reset)', (_, id) => [get(id), cancel(id)], CODE.enhanceYourCalm, 'limit'],
     ['of uploads reset at once', (_, id) => [post(id), cancel(id)], CODE.enhanceYourCalm, 'limit'],
     [
-      'of heads too large for us to see',
+      'of heads that are too large',
       (_, id) => [
         frame(FRAME.headers, FLAG.endStream, id, headerBlock(GET)),
         ...[0, 0, 0].map(() => frame(FRAME.continuation, 0, id, LARGE_FIELD)),
@@ -61,7 +63,7 @@ describe('H2-90 a flood', () => {
       'limit',
     ],
     [
-      'of heads with too many fields for us to see',
+      'of heads with too many fields',
       (_, id) => [frame(FRAME.headers, ENDED, id, headerBlock([...GET, ...MANY_FIELDS]))],
       CODE.enhanceYourCalm,
       'limit',
@@ -73,47 +75,69 @@ describe('H2-90 a flood', () => {
       'limit',
     ],
     ['of SETTINGS', () => Array.from({ length: 10 }, () => frame(FRAME.settings, 0, 0)), CODE.enhanceYourCalm, 'limit'],
-    // The rest Node bounds by itself, with a code of its own; with none where it was about to write something else.
     [
       'of malformed heads',
       (_, id) => [frame(FRAME.headers, ENDED, id, headerBlock([...GET, ['connection', 'x']]))],
-      CODE.internalError,
+      CODE.enhanceYourCalm,
       'limit',
     ],
     [
       'of CONTINUATION',
-      (index) => [
-        index === 0
-          ? frame(FRAME.headers, FLAG.endStream, 1, headerBlock(GET))
-          : frame(FRAME.continuation, 0, 1, headerBlock([['x', 'y']])),
-      ],
-      CODE.internalError,
+      (index) => (index === 0 ? [frame(FRAME.headers, FLAG.endStream, 1, headerBlock(GET)), ...CONTINUED] : []),
+      CODE.enhanceYourCalm,
       'limit',
     ],
-    ['of empty DATA', (index) => [index === 0 ? post(1) : frame(FRAME.data, 0, 1)], CODE.internalError, 'limit'],
+    [
+      'of empty CONTINUATION',
+      (index) => (index === 0 ? [post(1), frame(FRAME.headers, 0, 3), ...CONTINUED_BY_NOTHING] : []),
+      CODE.enhanceYourCalm,
+      'limit',
+    ],
+    [
+      'of empty DATA',
+      (index) => [...(index === 0 ? [post(1)] : []), ...Array.from({ length: 10 }, () => frame(FRAME.data, 0, 1))],
+      CODE.enhanceYourCalm,
+      'limit',
+    ],
+    [
+      'of DATA that is padding',
+      (index) => [
+        ...(index === 0 ? [post(1)] : []),
+        ...Array.from({ length: 10 }, () => frame(FRAME.data, FLAG.padded, 1, '\x02ab')),
+      ],
+      CODE.enhanceYourCalm,
+      'limit',
+    ],
+    [
+      'of PRIORITY',
+      (_, id) => Array.from({ length: 10 }, () => frame(FRAME.priority, 0, id, SELF(id + 2))),
+      CODE.enhanceYourCalm,
+      'limit',
+    ],
+    ['of unknown frames', () => Array.from({ length: 10 }, () => frame(0x77, 0, 0)), CODE.enhanceYourCalm, 'limit'],
     [
       'of WINDOW_UPDATE by nothing (MadeYouReset)',
       (_, id) => [post(id), frame(FRAME.windowUpdate, 0, id, uint32(0))],
-      CODE.internalError,
-      'protocol-error',
+      CODE.enhanceYourCalm,
+      'limit',
     ],
     [
       'of WINDOW_UPDATE beyond the maximum (MadeYouReset)',
       (_, id) => [post(id), frame(FRAME.windowUpdate, 0, id, uint32(0x7fffffff))],
-      CODE.internalError,
-      'protocol-error',
+      CODE.enhanceYourCalm,
+      'limit',
     ],
     [
       'of DATA after the end of the request (MadeYouReset)',
       (_, id) => [get(id), frame(FRAME.data, 0, id, 'x')],
-      CODE.streamClosed,
-      'protocol-error',
+      CODE.enhanceYourCalm,
+      'limit',
     ],
     [
       'of HEADERS after the end of the request (MadeYouReset)',
       (_, id) => [get(id), frame(FRAME.headers, ENDED, id, headerBlock([['x', 'y']]))],
-      CODE.internalError,
-      'protocol-error',
+      CODE.enhanceYourCalm,
+      'limit',
     ],
     [
       'of DATA beyond content-length (MadeYouReset)',
@@ -121,22 +145,28 @@ describe('H2-90 a flood', () => {
         frame(FRAME.headers, FLAG.endHeaders, id, headerBlock([...POST, ['content-length', '1']])),
         frame(FRAME.data, 0, id, 'xx'),
       ],
-      null,
-      'protocol-error',
+      CODE.enhanceYourCalm,
+      'limit',
     ],
     [
       'of PRIORITY of a wrong length (MadeYouReset)',
       (_, id) => [post(id), frame(FRAME.priority, 0, id, 'abc')],
-      6,
-      'protocol-error',
+      CODE.enhanceYourCalm,
+      'limit',
     ],
     [
       'of streams that depend on themselves (MadeYouReset)',
       (_, id) => [post(id), frame(FRAME.priority, 0, id, SELF(id))],
-      null,
-      'protocol-error',
+      CODE.enhanceYourCalm,
+      'limit',
     ],
-    ['of streams', (_, id) => [post(id)], null, 'protocol-error'],
+    [
+      'of trailers that are none (MadeYouReset)',
+      (_, id) => [post(id), frame(FRAME.headers, ENDED, id, headerBlock([[':x', 'y']]))],
+      CODE.enhanceYourCalm,
+      'limit',
+    ],
+    ['of streams', (_, id) => [post(id)], CODE.enhanceYourCalm, 'limit'],
   ])('%s ends the connection, and others are served', async (_name, frames, code, termination) => {
     const { proxy, peer: other } = await openSetting((head, socket) => {
       if (head.startsWith('GET /other')) socket.write(OK);
@@ -145,7 +175,7 @@ describe('H2-90 a flood', () => {
     await peer.greet();
     await flood(peer, frames, 60);
     await peer.closed();
-    if (code !== null) expect(await peer.goaway()).toBe(code);
+    expect(await peer.goaway()).toBe(code);
     expect(proxy.recorder.terminations).toEqual([termination]);
     await proxy.untilClosed(1);
     other.request('GET', '/other');
@@ -157,7 +187,7 @@ describe('H2-90 a flood', () => {
     const peer = await connectFrames(proxy);
     await peer.greet();
     peer.send(frame(FRAME.windowUpdate, 0, 0, uint32(0)));
-    expect(await peer.goaway()).toBe(CODE.internalError);
+    expect(await peer.goaway()).toBe(CODE.protocolError);
     await peer.closed();
     expect(proxy.recorder.terminations).toEqual(['protocol-error']);
   });

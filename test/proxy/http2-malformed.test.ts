@@ -3,7 +3,7 @@ import { CODE, connectFrames, FLAG, FRAME, frame, GET, headerBlock, POST } from 
 import { connectHttp2, request } from '../support/http2-peer.ts';
 import { OK } from '../support/proxy-fixture.ts';
 import { openSetting, type ProxySetting } from '../support/proxy-setting.ts';
-import type { FramePeer } from '../support/http2-frames.ts';
+import type { Frame, FramePeer } from '../support/http2-frames.ts';
 
 type Fields = readonly (readonly [string, string])[];
 
@@ -33,7 +33,8 @@ async function servesTheNext({ proxy, frames }: Awaited<ReturnType<typeof openFr
   expect(proxy.recorder.requests.at(-1)).toMatchObject({ status: 200 });
 }
 
-describe('a malformed request over HTTP/2 is reset, and the next on its connection served', () => {
+// RFC 9113 §8.1.1 asks for the reset; whoever is refused can be told why, and the answer says by which decision.
+describe('a malformed request over HTTP/2 is answered 400 and reset, and the next on its connection served', () => {
   it.each<readonly [name: string, fields: Fields]>([
     ['H2-83 :path without a slash', replaced(':path', 'x')],
     ['H2-83 an empty :path', replaced(':path', '')],
@@ -45,8 +46,6 @@ describe('a malformed request over HTTP/2 is reset, and the next on its connecti
     ['H2-85 one of responses', [...GET, [':status', '200']]],
     ['H2-85 a name in upper case', [...GET, ['X-Mine', 'y']]],
     ['H2-85 no :method', without(':method')],
-    ['H2-85 neither :authority nor host', without(':authority')],
-    ['H2-84 host twice', [...GET, ['host', 'registry'], ['host', 'registry']]],
     ['H2-86 connection', [...GET, ['connection', 'x-spiffe-id']]],
     ['H2-86 transfer-encoding', [...GET, ['transfer-encoding', 'chunked']]],
     ['H2-86 te other than trailers', [...GET, ['te', 'gzip']]],
@@ -56,9 +55,18 @@ describe('a malformed request over HTTP/2 is reset, and the next on its connecti
     ['H2-87 CR and LF in :path', replaced(':path', '/x HTTP/1.1\r\nx: y')],
     ['H2-87 CR and LF in :authority', replaced(':authority', 'registry\r\nx: y')],
     ['H2-87 CR and LF in :method', replaced(':method', 'GET / HTTP/1.1\r\nx: y')],
-    ['H2-87 a space in :path', replaced(':path', '/x y')],
+    ['H2-87 CR and LF in a value', [...GET, ['x-mine', 'a\r\nx-smuggled: b']]],
+    ['H2-87 CR in a value', [...GET, ['x-mine', 'a\rb']]],
+    ['H2-87 LF in a value', [...GET, ['x-mine', 'a\nx-smuggled: b']]],
+    ['H2-87 NUL in a value', [...GET, ['x-mine', 'x-smuggled\0b']]],
+    ['H2-87 a colon in a name', [...GET, ['x-mine: x-smuggled', 'b']]],
+    ['H2-87 CR and LF in a name', [...GET, ['x-mine\r\nx-smuggled', 'b']]],
+    ['H2-87 NUL in a name', [...GET, ['x-mine\0', 'b']]],
+    ['HD-109 a space in a name', [...GET, ['x-spiffe-id ', 'b']]],
+    ['H2-87 a value behind whitespace', [...GET, ['x-smuggled', ' b']]],
+    ['H2-87 a value before whitespace', [...GET, ['x-smuggled', 'b\t']]],
+    ['H2-87 a name of nothing', [...GET, ['', 'x-smuggled']]],
     ['H2-88 content-length and no DATA', [...GET, ['content-length', '5']]],
-    ['H2-88 content-length twice', [...GET, ['content-length', '0'], ['content-length', '0']]],
     ['H2-89 :protocol without CONNECT', [...GET, [':protocol', 'websocket']]],
     ['H2-89 :protocol twice', [...WEBSOCKET, [':protocol', 'websocket']]],
     ['H2-89 :protocol and no :path', WEBSOCKET.filter(([name]) => name !== ':path')],
@@ -66,8 +74,10 @@ describe('a malformed request over HTTP/2 is reset, and the next on its connecti
     const setting = await openFrames();
     setting.frames.headers(1, fields);
     expect(await setting.frames.reset(1)).toBe(CODE.protocolError);
+    const answer = setting.frames.frames.find(({ type, streamId }) => type === FRAME.headers && streamId === 1);
+    expect(answer?.flags).toBe(FLAG.endHeaders);
     expect(setting.upstream.received).toBe('');
-    expect(setting.proxy.recorder.requests).toEqual([]);
+    expect(setting.proxy.recorder.requests).toMatchObject([{ refusal: 'ambiguous-request', status: 400 }]);
     await servesTheNext(setting);
   });
 
@@ -82,7 +92,8 @@ describe('a malformed request over HTTP/2 is reset, and the next on its connecti
     frames.send(frame(FRAME.data, FLAG.endStream, 1, 'lo and more'));
     await gone;
     expect(upstream.received).not.toContain('more');
-    expect(proxy.recorder.requests).toMatchObject([{ refusal: 'peer-aborted' }]);
+    expect(await frames.reset(1)).toBe(CODE.protocolError);
+    expect(proxy.recorder.requests).toMatchObject([{ refusal: 'ambiguous-request' }]);
   });
 
   it('H2-88 reset, and its upstream as well, when it ends before content-length', async () => {
@@ -95,7 +106,8 @@ describe('a malformed request over HTTP/2 is reset, and the next on its connecti
     const gone = new Promise((resolve) => upstream.sockets[0]?.once('close', resolve));
     frames.send(frame(FRAME.data, FLAG.endStream, 1, ''));
     await gone;
-    expect(proxy.recorder.requests).toMatchObject([{ refusal: 'peer-aborted' }]);
+    expect(await frames.reset(1)).toBe(CODE.protocolError);
+    expect(proxy.recorder.requests).toMatchObject([{ refusal: 'ambiguous-request' }]);
   });
 });
 
@@ -103,6 +115,17 @@ describe('an ambiguous request over HTTP/2 is answered as in HTTP/1.1', () => {
   it.each<readonly [name: string, fields: Fields, status: number, refusal: string]>([
     ['H2-84 :authority and host that differ', [...GET, ['host', 'other']], 400, 'ambiguous-request'],
     ['another scheme', replaced(':scheme', 'http'), 400, 'ambiguous-request'],
+    ['H2-89 a WebSocket that ends with its fields', WEBSOCKET, 400, 'ambiguous-request'],
+    ['H2-84 host twice', [...GET, ['host', 'registry'], ['host', 'registry']], 400, 'ambiguous-request'],
+    ['H2-85 neither :authority nor host', without(':authority'), 400, 'ambiguous-request'],
+    ['H2-87 a space in :path', replaced(':path', '/x y'), 400, 'ambiguous-request'],
+    ['H2-87 a control in a value', [...GET, ['x', 'a\x01b']], 400, 'ambiguous-request'],
+    [
+      'H2-88 content-length twice',
+      [...GET, ['content-length', '0'], ['content-length', '0']],
+      400,
+      'ambiguous-request',
+    ],
     [
       'CONNECT',
       [
@@ -112,7 +135,6 @@ describe('an ambiguous request over HTTP/2 is answered as in HTTP/1.1', () => {
       501,
       'method-not-implemented',
     ],
-    ['H2-89 a WebSocket that ends with its fields', WEBSOCKET, 400, 'ambiguous-request'],
     [
       'H2-89 another protocol',
       [...replaced(':method', 'CONNECT'), [':protocol', 'connect-udp']],
@@ -140,6 +162,18 @@ describe('an ambiguous request over HTTP/2 is answered as in HTTP/1.1', () => {
       431,
       'head-too-large',
     ],
+    [
+      'H1-81 a head that is far too large',
+      [...GET, ...Array.from({ length: 4 }, (): [string, string] => ['x', 'y'.repeat(7_000)])],
+      431,
+      'head-too-large',
+    ],
+    [
+      'H1-81 far too many fields',
+      [...GET, ...Array.from({ length: 500 }, (): [string, string] => ['x', 'y'])],
+      431,
+      'head-too-large',
+    ],
     ['H1-81 a target that is too long', replaced(':path', `/${'x'.repeat(9_000)}`), 414, 'target-too-long'],
   ])('%s', async (_name, fields, status, refusal) => {
     const setting = await openFrames();
@@ -149,32 +183,16 @@ describe('an ambiguous request over HTTP/2 is answered as in HTTP/1.1', () => {
       frame(FRAME.headers, FLAG.endStream, 1, pieces[0]),
       frame(FRAME.continuation, FLAG.endHeaders, 1, pieces[1]),
     );
-    await setting.frames.until(({ type, streamId }) => type === FRAME.headers && streamId === 1);
+    const ofStream = (each: Frame): boolean => each.streamId === 1;
+    await setting.frames.until((each) => ofStream(each) && (each.flags & FLAG.endStream) !== 0);
     expect(setting.upstream.received).toBe('');
     expect(setting.proxy.recorder.requests).toMatchObject([{ refusal, status }]);
     await servesTheNext(setting);
+    expect(setting.frames.frames.filter(ofStream).map(({ type }) => type)).toEqual([FRAME.headers, FRAME.data]);
   });
 });
 
 describe('what an HTTP/2 request carries', () => {
-  // Node takes such fields out before it shows us a request: policy and upstream see the same head without them.
-  it.each<readonly [name: string, field: readonly [string, string]]>([
-    ['CR and LF in a value', ['x-mine', 'a\r\nx-smuggled: b']],
-    ['LF in a value', ['x-mine', 'a\nx-smuggled: b']],
-    ['NUL in a value', ['x-mine', 'x-smuggled\0b']],
-    ['a colon in a name', ['x-mine: x-smuggled', 'b']],
-    ['CR and LF in a name', ['x-mine\r\nx-smuggled', 'b']],
-    ['a space in a name', ['x-smuggled ', 'b']],
-    ['a value in whitespace', ['x-smuggled', ' b']],
-    ['a name of nothing', ['', 'x-smuggled']],
-  ])('H2-87 never reaches the upstream with %s', async (_name, field) => {
-    const { upstream, frames } = await openFrames();
-    frames.headers(1, [...GET, field, ['x-last', 'yes']]);
-    await upstream.until(({ received }) => received.endsWith('\r\n\r\n'));
-    expect(upstream.received).toContain('\r\nx-last: yes\r\n');
-    expect(upstream.received).not.toMatch(/x-mine|x-smuggled/);
-  });
-
   it('has its cookie in one piece, and octets beyond ASCII as they are', async () => {
     const { upstream, frames } = await openFrames();
     frames.headers(1, [...GET, ['cookie', 'a=b'], ['x-mine', '\xff\x80'], ['cookie', 'c=d'], ['te', 'trailers']]);
