@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { NO_LINES } from '../../src/http1/field-lines.ts';
 import { Http2Pool } from '../../src/proxy/http2-pool.ts';
+import type { Loan } from '../../src/proxy/read-buffers.ts';
 import type { Refusal } from '../../src/proxy/refusal.ts';
 import { plainDial } from '../../src/proxy/upstream-dial.ts';
 import type { UpstreamStream, UpstreamUser } from '../../src/proxy/upstream.ts';
@@ -33,6 +34,8 @@ class Ended implements UpstreamUser {
   receivedBytes = 0;
   /** It takes no more after that many, for the time being. */
   pausesAt = Number.POSITIVE_INFINITY;
+  holds = false;
+  readonly held: { readonly bytes: Buffer; readonly letGo: () => void }[] = [];
   stream: UpstreamStream | null = null;
   readonly end = Promise.withResolvers<Refusal | 'end'>();
 
@@ -41,8 +44,9 @@ class Ended implements UpstreamUser {
   upstreamHead(): void {
     this.head.resolve();
   }
-  upstreamData(bytes: Buffer): void {
+  upstreamData(bytes: Buffer, loan: Loan): void {
     this.receivedBytes += bytes.length;
+    if (this.holds) this.held.push({ bytes, letGo: loan.hold() });
     if (this.pausesAt <= this.receivedBytes) this.stream?.pause();
   }
   upstreamFlush(): void {}
@@ -249,7 +253,34 @@ describe('a stream that was left', () => {
     await user.head.promise;
     stream.destroy();
     expect(await second.end.promise).toBe('end');
+    await begin();
     expect(upstream.connections).toHaveLength(1);
+  });
+});
+
+describe('octets of an answer', () => {
+  it('stay as they are as long as somebody holds them, and their memory is read into again after that', async () => {
+    const sent = Buffer.alloc(200_000);
+    for (let at = 0; at < sent.length; at += 1) sent[at] = at % 251;
+    const { begin } = await openPool((each, connection) => {
+      if (each.type !== FRAME.headers) return;
+      connection.send(headers(each.stream, [[':status', '200']]));
+      for (let at = 0; at < sent.length; at += 10_000)
+        connection.send(data(each.stream, sent.subarray(at, at + 10_000), at + 10_000 >= sent.length));
+    });
+    const memories = new Set<ArrayBufferLike>();
+    for (let asked = 0; asked < 8; asked += 1) {
+      const { user } = await begin();
+      user.holds = true;
+      expect(await user.end.promise).toBe('end');
+      expect(Buffer.concat(user.held.map(({ bytes }) => bytes)).equals(sent)).toBe(true);
+      for (const { bytes, letGo } of user.held) {
+        memories.add(bytes.buffer);
+        letGo();
+      }
+      user.stream?.release(0);
+    }
+    expect(memories.size).toBeLessThan(20);
   });
 });
 
@@ -292,6 +323,17 @@ describe('connections that are not used', () => {
 });
 
 describe('an upstream of a pool', () => {
+  it('that says it goes away when nobody is asking is left', async () => {
+    const { upstream, begin } = await openPool((each, connection) => {
+      if (each.type === FRAME.headers) connection.send(headers(each.stream, [[':status', '200']], true));
+    });
+    const { user, stream } = await begin();
+    await user.end.promise;
+    stream.release(0);
+    upstream.connections[0]?.send(goaway(1, NO_ERROR));
+    await upstream.until(({ connections }) => connections[0]?.ended === true);
+  });
+
   it('is left when it asks faster than anybody needs to, even if it waits for each answer', async () => {
     const ping = frame(FRAME.ping, 0, 0, Buffer.alloc(8));
     const { begin } = await openPool((each, connection) => {
