@@ -1,6 +1,5 @@
 // Envoy's side of the decision: the gRPC service over a Unix socket, or over TCP with mTLS for callers that are named.
 
-import { performServerHandshake, type ServerHttp2Session } from 'node:http2';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import type { BindAddress } from '../admin/bind-address.ts';
@@ -13,7 +12,8 @@ import { tlsSettings, useSettings } from '../proxy/tls-settings.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import { readCheck, type ReadCheck } from './check-request.ts';
 import { encodeCheckResponse } from './check-response.ts';
-import { type CallParts, serveCall } from './grpc-call.ts';
+import type { CallParts } from './grpc-call.ts';
+import { GrpcConnection } from './grpc-connection.ts';
 import { Judge, type Timing } from './judge.ts';
 import { CHECK_PATH, CHECK_REQUEST } from './messages.ts';
 import type { AuthorizationService, ServiceContext } from './service.ts';
@@ -26,11 +26,6 @@ export type GrpcBind =
 
 const MAX_CONNECTIONS = 256;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-const SESSION_OPTIONS = {
-  settings: { maxConcurrentStreams: 256, maxHeaderListSize: 16 * 1024 },
-  maxSessionInvalidFrames: 100,
-  maxSessionRejectedStreams: 100,
-};
 const UNREADABLE: ReadCheck = {
   question: {
     peer: { certificates: { kind: 'none' }, principal: '' },
@@ -42,7 +37,7 @@ const UNREADABLE: ReadCheck = {
 };
 
 interface Caller {
-  readonly session: ServerHttp2Session;
+  readonly connection: GrpcConnection;
   /** Null behind a Unix socket. */
   readonly admission: SvidAdmission | null;
 }
@@ -98,7 +93,7 @@ export class GrpcService implements AuthorizationService {
       this.#server.close(() => resolve());
     });
     // GOAWAY: no new checks, and the end of the connection with the last of those under way.
-    for (const { session } of this.#callers) session.close();
+    for (const { connection } of this.#callers) connection.drain();
     const cancelDeadline = this.#context.schedule(deadlineMs, () => this.#cutAll());
     await closed;
     cancelDeadline();
@@ -106,7 +101,7 @@ export class GrpcService implements AuthorizationService {
   }
 
   reverify(): void {
-    for (const caller of this.#callers) if (!this.#mayStillAsk(caller)) caller.session.destroy();
+    for (const caller of this.#callers) if (!this.#mayStillAsk(caller.admission)) caller.connection.cut();
   }
 
   close(): void {
@@ -116,7 +111,7 @@ export class GrpcService implements AuthorizationService {
   }
 
   #cutAll(): void {
-    for (const { session } of this.#callers) session.destroy();
+    for (const { connection } of this.#callers) connection.cut();
     for (const transport of this.#transports) transport.destroy();
   }
 
@@ -169,23 +164,17 @@ export class GrpcService implements AuthorizationService {
   #open(socket: Socket, admission: SvidAdmission | null): void {
     const { recorder } = this.#context;
     socket.on('error', () => undefined);
-    const session = performServerHandshake(socket, SESSION_OPTIONS);
-    const caller: Caller = { session, admission };
+    const connection = new GrpcConnection(socket, this.#call, () => this.#mayStillAsk(admission));
+    const caller: Caller = { connection, admission };
     this.#callers.add(caller);
     recorder.connectionOpened();
-    session.on('error', () => undefined);
-    session.on('close', () => {
+    socket.on('close', () => {
       this.#callers.delete(caller);
       recorder.connectionClosed();
     });
-    session.on('stream', (stream, headers) => {
-      if (this.#mayStillAsk(caller)) return serveCall(stream, headers, this.#call);
-      stream.on('error', () => undefined);
-      session.destroy();
-    });
   }
 
-  #mayStillAsk({ admission }: Caller): boolean {
+  #mayStillAsk(admission: SvidAdmission | null): boolean {
     if (admission === null) return true;
     return admission.lapse() === null && this.#context.sources.identity.current.value !== null;
   }

@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type Clock, systemSchedule } from '../../src/core/clock.ts';
 import { GrpcService, type GrpcBind } from '../../src/extauthz/grpc-service.ts';
 import { CHECK_PATH, CHECK_REQUEST } from '../../src/extauthz/messages.ts';
+import { CANCEL, data, ENHANCE_YOUR_CALM, frame, FRAME, headers, reset, settings } from '../support/h2-frames.ts';
 import { bundlesOf } from '../support/proxy-fixture.ts';
 import { createTestAuthority, testAuthority, type TestSvid } from '../support/svid-fixtures.ts';
 import {
@@ -197,6 +198,78 @@ describe('a call', () => {
     const answer = await call(openRaw(target), headers, bytes);
     expect(answer.headers).toMatchObject(expected);
     expect(answer.body).toHaveLength(0);
+    expect(setting.recorder.requests).toEqual([]);
+  });
+});
+
+/** Octets by hand; resolves with what came back when the service has ended the connection. */
+async function sendFrames(target: string, frames: readonly Buffer[]): Promise<Buffer> {
+  const socket = createConnection(target.slice('unix:'.length));
+  closing.push(() => socket.destroy());
+  const pieces: Buffer[] = [];
+  socket.on('error', () => undefined);
+  socket.on('data', (bytes: Buffer) => pieces.push(bytes));
+  socket.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), settings(), ...frames]));
+  await once(socket, 'close');
+  return Buffer.concat(pieces);
+}
+
+const ASKED: readonly (readonly [string, string])[] = [
+  [':method', 'POST'],
+  [':scheme', 'http'],
+  [':authority', 'localhost'],
+  [':path', CHECK_PATH],
+  ['content-type', 'application/grpc'],
+];
+
+describe('a data plane that does what none has to', () => {
+  const times = (count: number, make: (at: number) => Buffer): readonly Buffer[] =>
+    Array.from({ length: count }, (_, at) => make(at));
+
+  it.each<[string, readonly Buffer[]]>([
+    ['floods with PING', times(3_000, () => frame(FRAME.ping, 0, 0, Buffer.alloc(8)))],
+    ['floods with SETTINGS', times(3_000, () => settings())],
+    [
+      'breaks off what it asks',
+      times(3_000, (at) => Buffer.concat([headers(2 * at + 1, ASKED), reset(2 * at + 1, CANCEL)])),
+    ],
+  ])('is told to calm down when it %s, and left', async (_name, frames) => {
+    const { setting, target } = await start(unixBind());
+    const received = await sendFrames(target, frames);
+    // GOAWAY ends with its code.
+    expect(received.readUInt32BE(received.length - 4)).toBe(ENHANCE_YOUR_CALM);
+    expect(setting.recorder.requests).toEqual([]);
+  });
+
+  it('is left when it breaks the protocol', async () => {
+    const { setting, target } = await start(unixBind());
+    await sendFrames(target, [data(1, 'of no stream')]);
+    expect(setting.recorder.requests).toEqual([]);
+  });
+
+  it('is told that its head is too large, and its connection goes on', async () => {
+    const { target } = await start(unixBind());
+    const session = openRaw(target);
+    const { headers: refused } = await call(session, { 'x-large': 'a'.repeat(20_000) }, framed(message));
+    expect(refused).toMatchObject({ ':status': 431 });
+    expect((await call(session, {}, framed(message))).trailers).toMatchObject({ 'grpc-status': '0' });
+  });
+
+  it('is answered when it sends its message octet by octet', async () => {
+    const { target } = await start(unixBind());
+    const session = openRaw(target);
+    const stream = session.request({ ':method': 'POST', ':path': CHECK_PATH, 'content-type': 'application/grpc' });
+    const trailers = new Promise((resolve) => stream.once('trailers', resolve));
+    stream.resume();
+    for (const octet of framed(message)) stream.write(Buffer.of(octet));
+    stream.end();
+    expect(await trailers).toMatchObject({ 'grpc-status': '0' });
+  });
+
+  it('is refused with two deadlines', async () => {
+    const { setting, target } = await start(unixBind());
+    const { headers: refused } = await call(openRaw(target), { 'grpc-timeout': ['5S', '6S'] }, framed(message));
+    expect(refused).toMatchObject({ 'grpc-status': String(status.INVALID_ARGUMENT) });
     expect(setting.recorder.requests).toEqual([]);
   });
 });
