@@ -83,9 +83,8 @@ export class HpackDecoder {
   #readFields(): ReceivedFields {
     const { maxFieldSectionBytes, maxFieldCount } = this.#limits;
     const end = this.#block.length;
-    const fields: string[] = [];
+    let fields: string[] | null = [];
     let bytes = 0;
-    let isTooLarge = false;
     while (this.#at < end) {
       const first = this.#readOctet();
       let name: string;
@@ -106,11 +105,11 @@ export class HpackDecoder {
         value = this.#readString();
       }
       bytes += FIELD_OVERHEAD_BYTES + name.length + value.length;
-      if (bytes > maxFieldSectionBytes || fields.length >= 2 * maxFieldCount) isTooLarge = true;
       // What is too large is read to its end nevertheless: it may say what is to be kept for the blocks that follow.
-      if (!isTooLarge) fields.push(name, value);
+      if (fields !== null && (bytes > maxFieldSectionBytes || fields.length >= 2 * maxFieldCount)) fields = null;
+      fields?.push(name, value);
     }
-    return isTooLarge ? 'too-large' : fields;
+    return fields ?? 'too-large';
   }
 
   #readName(index: number): string {

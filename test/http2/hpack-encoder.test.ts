@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { RawFields } from '../../src/http2/endpoint-ports.ts';
 import { HpackDecoder } from '../../src/http2/hpack-decoder.ts';
 import { HpackEncoder, maxBlockBytes } from '../../src/http2/hpack-encoder.ts';
+import { heldBytes } from '../support/memory.ts';
 
 const LIMITS = { maxTableBytes: 4096, maxFieldSectionBytes: 100_000, maxFieldCount: 1000 };
 /** `x-a: b`: as it is, to be kept, as it was kept last. */
@@ -130,6 +131,30 @@ describe('an encoder', () => {
     for (const value of values) for (let time = 0; time < 3; time += 1) send(value);
     // From the last on: one that is not known would be kept again, instead of another.
     expect(values.toReversed().findIndex((value) => send(value) > 1)).toBe(8);
+  });
+});
+
+describe('H2 90 what an encoder remembers', () => {
+  const ENCODERS = 10;
+  const KIB = 1024;
+  /** A short string may be a piece of a long one, which lives as long. */
+  const cutOut = (at: number) => `${at}, a value or a name of its own`.padEnd(64 * KIB).slice(0, 30);
+
+  it.each<readonly [name: string, times: number, field: (at: number) => RawFields]>([
+    ['many names', 5000, (at) => [`${at}`, 'v']],
+    ['large names', 300, (at) => [`${at}`.padEnd(8 * KIB, 'n'), 'v']],
+    ['large values', 300, (at) => ['n', `${at}`.padEnd(8 * KIB, 'v')]],
+    ['names cut out of a larger text', 300, (at) => [cutOut(at), 'v']],
+    ['values cut out of a larger text', 300, (at) => ['n', cutOut(at)]],
+  ])('is not more than 80 KiB after %s', async (_name, times, field) => {
+    const encoders = Array.from({ length: ENCODERS }, () => new HpackEncoder());
+    const before = await heldBytes();
+    for (const encoder of encoders)
+      for (let at = 0; at < times; at += 1) for (let time = 0; time < 3; time += 1) block(encoder, field(at));
+    const bytes = (await heldBytes()) - before;
+    // Still in use: what nobody needs any more would be gone as well.
+    expect(encoders.map((encoder) => hex(encoder, ':status', '200'))).toEqual(encoders.map(() => '88'));
+    expect(bytes / ENCODERS).toBeLessThan(80 * KIB);
   });
 });
 
