@@ -22,13 +22,6 @@ type Incoming = 'head' | 'body' | 'ended';
 /** What has been sent: END_STREAM is neither queued nor written, or it is, or it has been handed to the output. */
 type Outgoing = 'open' | 'ending' | 'ended';
 
-export interface StreamStart {
-  readonly incoming: 'head' | 'body';
-  readonly isPaused: boolean;
-  readonly queue: SendQueue;
-  readonly window: ReceiveWindow;
-}
-
 const CONGESTED_BYTES = 65_536;
 const RELIEVED_BYTES = CONGESTED_BYTES / 2;
 const INTERIM_STATUS = /^1\d\d$/;
@@ -37,7 +30,6 @@ export class EndpointStream implements Http2Channel, SendingStream {
   readonly queue: SendQueue;
   readonly window: ReceiveWindow;
   readonly #host: StreamHost;
-  /** Null until the request has been told of. */
   #user: StreamUser | null;
   readonly #isOfPeer: boolean;
   #incoming: Incoming;
@@ -56,15 +48,16 @@ export class EndpointStream implements Http2Channel, SendingStream {
   /** What happened to it before it had a user. */
   #early: StreamReset | null = null;
 
-  constructor(host: StreamHost, user: StreamUser | null, { incoming, isPaused, queue, window }: StreamStart) {
+  /** `user` is null for a request of the other end, and known when that has been told of. */
+  constructor(host: StreamHost, user: StreamUser | null, windows: { queue: SendQueue; window: ReceiveWindow }) {
     this.#host = host;
     this.#user = user;
-    this.queue = queue;
-    this.window = window;
+    this.queue = windows.queue;
+    this.window = windows.window;
     this.#isOfPeer = user === null;
-    this.#isKnown = user === null;
-    this.#incoming = incoming;
-    this.#isPaused = isPaused;
+    this.#isKnown = this.#isOfPeer;
+    this.#incoming = this.#isOfPeer ? 'body' : 'head';
+    this.#isPaused = this.#isOfPeer;
   }
 
   get id(): number {
@@ -130,7 +123,7 @@ export class EndpointStream implements Http2Channel, SendingStream {
   reset(code: ErrorCode): void {
     if (this.#isClosed) return;
     const isOver = this.#incoming === 'ended' && this.#outgoing === 'ended';
-    if (this.#isHeld && this.#isKnown && !isOver) this.#host.sendReset(this, code);
+    if (this.#isKnown && !isOver) this.#host.sendReset(this, code);
     this.#letGo();
     this.#close(null);
   }

@@ -31,6 +31,12 @@ type Phase = 'open' | 'failed' | 'disconnected';
 const TABLE_BYTES = 4_096;
 const PING = Buffer.from('sallypor', 'latin1');
 
+/**
+ * What a connection can have us hold: of each of `maxConcurrentStreams` what its window lets in while it is paused, in at most twice its size,
+ * one section of fields, and what its user queues beyond `isCongested`; of the connection one frame, or one block of fields of twice
+ * `maxFieldSectionBytes` and 64 KiB, two tables of HPACK of 4 KiB, the numbers of 256 streams, 64 KiB of answers that are not taken,
+ * and one turn of frames.
+ */
 export class Http2Endpoint implements Endpoint, FrameOwner, StreamHost {
   readonly streams = new StreamTable();
   readonly sender: Sender;
@@ -231,8 +237,6 @@ export class Http2Endpoint implements Endpoint, FrameOwner, StreamHost {
     // RFC 9113 §6.5.3: until it has acknowledged ours, the other end may go by what holds without.
     const availableBytes = this.#settingsAcked ? streamWindowBytes : Math.max(streamWindowBytes, INITIAL_WINDOW_BYTES);
     const stream = new EndpointStream(this, user, {
-      incoming: user === null ? 'body' : 'head',
-      isPaused: user === null,
       queue: new SendQueue(streamId, this.#peer.initialWindowBytes),
       window: new ReceiveWindow(availableBytes, streamWindowBytes),
     });

@@ -102,6 +102,17 @@ describe('a stream', () => {
     expect(opened.user.told).toEqual(['sent', 'data', 'trailers', 'ended', 'closed']);
   });
 
+  it('needs no RST_STREAM when both ends have ended it, whatever of it is kept', () => {
+    const probe = EndpointProbe.greeted('server');
+    probe.owner.onOpened = (opened) => answer(opened);
+    probe.send(request(1, 0), frame(FRAME.data, FLAG.endStream, 1, 'x'));
+    probe.owner.opened[0]?.channel.reset(CODE.noError);
+    probe.flush();
+    expect(probe.resets).toEqual([]);
+    expect(probe.owner.opened[0]?.user.told).toEqual(['sent', 'closed']);
+    expect(probe.endpoint.streamCount).toBe(0);
+  });
+
   it('can be paused at every word', () => {
     const { pair, channel, opened } = call();
     opened.user.onTold = () => opened.channel.pause();
