@@ -105,7 +105,7 @@ function toHttp1Head(raw: RawFields, end: StreamEnd, expectedScheme: 'http' | 'h
   if (method === null || !isToken(method)) throw new Http2Error('pseudo-field');
   // CONNECT has neither path nor scheme, and is none of ours with or without.
   if (!isProxiedMethod(method)) throw new Http1Error('method-not-supported', 'request');
-  if (path === null || path === '') throw new Http2Error('pseudo-field');
+  if (scheme === null || path === null || path === '') throw new Http2Error('pseudo-field');
   if (!path.startsWith('/') && path !== '*') throw new Http2Error('path-form');
   if (path.includes(' ')) throw new Http1Error('path-octet', 'request');
   if (scheme !== expectedScheme) throw new Http2Error('scheme-not-supported');

@@ -88,7 +88,7 @@ async function judgeBare(): Promise<Verdict> {
 }
 
 it(
-  'h2spec finds nothing wrong with a listener that is not wrong with Node itself',
+  'h2spec finds nothing wrong with a listener, and enough with a bare server of Node to be believed',
   async ({ annotate }) => {
     const [{ served, ...ours }, bare] = await Promise.all([judgeOurs(), judgeBare()]);
     await annotate(
@@ -96,9 +96,9 @@ it(
     );
     expect(served).toBeGreaterThan(50);
     expect(bare.passed).toBeGreaterThan(100);
-    expect(ours.failures.filter((failure) => !bare.failures.includes(failure))).toEqual([]);
-    expect(ours.passed).toBeGreaterThanOrEqual(bare.passed);
-    expect(ours.failed).toBeLessThanOrEqual(bare.failed);
+    expect(bare.failed).toBeGreaterThan(0);
+    expect(ours.failures).toEqual([]);
+    expect(ours.passed).toBeGreaterThanOrEqual(bare.passed + bare.failed);
   },
   JUDGES_WITHIN_MS,
 );

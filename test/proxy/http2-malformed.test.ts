@@ -46,6 +46,7 @@ describe('a malformed request over HTTP/2 is answered 400 and reset, and the nex
     ['H2-85 one of responses', [...GET, [':status', '200']]],
     ['H2-85 a name in upper case', [...GET, ['X-Mine', 'y']]],
     ['H2-85 no :method', without(':method')],
+    ['H2-85 no :scheme', without(':scheme')],
     ['H2-86 connection', [...GET, ['connection', 'x-spiffe-id']]],
     ['H2-86 transfer-encoding', [...GET, ['transfer-encoding', 'chunked']]],
     ['H2-86 te other than trailers', [...GET, ['te', 'gzip']]],
