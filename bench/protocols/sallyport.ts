@@ -78,7 +78,7 @@ authorization:
 /** In front of an upstream that speaks gRPC. */
 export function formatInference(port: number, upstreamPort: number): string {
   return `listeners:
-  - { name: grpc, bind: "127.0.0.1:${port}", component: inference, http2: true, upstream: "h2c://127.0.0.1:${upstreamPort}" }`;
+  - { name: grpc, bind: "127.0.0.1:${port}", component: inference, upstream: "h2c://127.0.0.1:${upstreamPort}" }`;
 }
 
 /** Where checks are asked. */

@@ -27,7 +27,7 @@ ${logsAll ? 'decisionLog: { allow: all }\n' : ''}`;
 /** In front of the small upstream. */
 export function formatRegistry(port: number, upstreamPort: number): string {
   return `listeners:
-  - { name: registry, bind: "127.0.0.1:${port}", component: registry, http2: true, upstream: "http://127.0.0.1:${upstreamPort}" }`;
+  - { name: registry, bind: "127.0.0.1:${port}", component: registry, upstream: "http://127.0.0.1:${upstreamPort}" }`;
 }
 
 /** A hundred components, each allowed to read a part of each: what the clients ask is one rule of 10,000. */

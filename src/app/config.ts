@@ -192,7 +192,7 @@ function toConfig(document: ConfigDocument, origin: Origin): Config {
       routes: toRoutes(listener, ['listeners', at], origin),
       authenticate: toAuthenticateConfig(listener, origin),
       proxyProtocol: listener.proxyProtocol ?? null,
-      http2: listener.http2 ?? false,
+      http2: listener.http2 ?? listener.mode === 'http',
       limits: toLimits({ ...document.limits, ...listener.limits }),
       leases: toLeaseTerms({ ...document.leases, ...listener.leases }),
     })),

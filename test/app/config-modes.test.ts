@@ -12,7 +12,7 @@ describe('a listener of mode `tcp`', () => {
 
   it('serves one component at one address', () => {
     const [listener] = parseText(serving(TCP)).listeners;
-    expect(listener).toMatchObject({ mode: 'tcp', component: 'cache', proxyProtocol: null });
+    expect(listener).toMatchObject({ mode: 'tcp', component: 'cache', proxyProtocol: null, http2: false });
     expect(listener?.routes).toMatchObject([
       { component: 'cache', upstream: { scheme: 'tcp', address: { kind: 'tcp', host: '127.0.0.1', port: 6379 } } },
     ]);

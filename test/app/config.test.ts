@@ -74,7 +74,7 @@ describe('parseConfig', () => {
           ],
           authenticate: { x509: true, jwt: null },
           proxyProtocol: null,
-          http2: false,
+          http2: true,
           limits: LIMITS,
           leases: LEASES,
         },
@@ -115,6 +115,13 @@ describe('parseConfig', () => {
     const config = parseText(changed(', mode: enforce', '').replace('admin: { bind: 127.0.0.1:9901 }\n', ''));
     expect(config.policy.mode).toBe('enforce');
     expect(config.admin).toEqual({ bind: { kind: 'tcp', host: '127.0.0.1', port: 9901 }, position: place(1, 1) });
+  });
+
+  it('offers HTTP/2 unless it is told not to', () => {
+    const told = (http2: string): boolean | undefined =>
+      parseText(changed('    component: registry\n', `    component: registry\n    http2: ${http2}\n`)).listeners[0]
+        ?.http2;
+    expect([told('true'), told('false')]).toEqual([true, false]);
   });
 
   it('reads every key', () => {

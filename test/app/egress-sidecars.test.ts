@@ -309,10 +309,6 @@ describe('a call of gRPC through two sidecars', () => {
     const servicePort = typeof at === 'object' && at !== null ? at.port : 0;
     const behind = writeIngress(servicePort, POLICY);
     behind.write('sallyport.yaml', readFileSync(behind.path('sallyport.yaml'), 'utf8').replace('http://', 'h2c://'));
-    behind.write(
-      'sallyport.yaml',
-      readFileSync(behind.path('sallyport.yaml'), 'utf8').replace(/^( +)upstream: /m, '$1http2: true\n$1upstream: '),
-    );
     const ingress = await run(behind);
     const before = writeEgress(portOf(ingress.sidecar.listeners.get('registry')), POLICY);
     before.write('sallyport.yaml', readFileSync(before.path('sallyport.yaml'), 'utf8').replace('https://', 'h2://'));

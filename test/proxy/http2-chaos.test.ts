@@ -131,8 +131,8 @@ async function startHttp2(random: Random): Promise<Upstream> {
 }
 
 /**
- * One peer that does STEPS things of which it looks at no consequence. Neither GOAWAY nor more DATA than Content-Length: with what follows them
- * in one read, Node before 24.21 ends the process.
+ * One peer that does STEPS things of which it looks at no consequence. By more DATA than Content-Length and by what follows a GOAWAY of its own
+ * it ended the process as long as node:http2 of Node 24.20 read its frames.
  * @returns the paths it asked for, by stream.
  */
 async function misbehave(peer: FramePeer, name: string, random: Random): Promise<Map<number, string>> {
@@ -163,9 +163,13 @@ async function misbehave(peer: FramePeer, name: string, random: Random): Promise
       if (random() < 0.3) fields.push(['content-type', 'application/grpc']);
       if (random() < 0.1) fields.push(['expect', '100-continue']);
       if (random() < 0.05) fields.push(['connection', 'close']);
+      if (random() < 0.2) fields.push(['content-length', pick(random, ['0', '5', '700', '5000'])]);
       const isWhole = random() < 0.5;
       if (!isWhole) sending.add(id);
       peer.headers(id, fields, isWhole ? FLAG.endStream : 0);
+    } else if (choice > 0.985) {
+      const code = pick(random, [CODE.noError, CODE.noError, CODE.protocolError]);
+      peer.send(frame(FRAME.goaway, 0, 0, Buffer.concat([uint32(pick(random, [0, 1, 0x7fffffff])), uint32(code)])));
     } else if (choice > 0.903 || sending.size === 0) {
       await new Promise((resolve) => setTimeout(resolve, random() * 6));
     } else if (choice < 0.65) {

@@ -34,7 +34,7 @@ export function formatConfig({ paths, agentEndpoint, ports, upstreamPorts }: Con
     bind: ${HOST}:${ports[name]}
     component: ${componentOf(name)}
     upstream: ${name === GRPC_LISTENER ? 'h2c' : 'http'}://${HOST}:${upstreamPorts[name]}
-${name === TOKEN_LISTENER ? TOKENS : ''}${name === GRPC_LISTENER ? '    http2: true\n' : ''}`,
+${name === TOKEN_LISTENER ? TOKENS : ''}`,
   );
   return `# Written by the demo at every start.
 trustDomain: ${TRUST_DOMAIN}
