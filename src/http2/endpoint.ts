@@ -34,8 +34,8 @@ const PING = Buffer.from('sallypor', 'latin1');
 /**
  * What a connection can have us hold: of each of `maxConcurrentStreams` what its window lets in while it is paused, in at most twice its size,
  * one section of fields, and what its user queues beyond `isCongested`; of the connection one frame, or one block of fields of twice
- * `maxFieldSectionBytes` and 64 KiB, two tables of HPACK of 4 KiB, the numbers of 256 streams, 64 KiB of answers that are not taken,
- * and one turn of frames.
+ * `maxFieldSectionBytes` and 64 KiB, two tables of HPACK with what is remembered beside them (some 160 KiB at worst), the numbers of 256 streams,
+ * 64 KiB of answers that are not taken, and one turn of frames.
  */
 export class Http2Endpoint implements Endpoint, FrameOwner, StreamHost {
   readonly streams = new StreamTable();
