@@ -80,9 +80,8 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
   /** Null where the upstream has nothing to prove. */
   #lease: ServerLease | null = null;
   #phase: Phase = 'dialling';
-  /** While something is told by the endpoint: the end waits until that is over, and so does what is to be written. */
+  /** While something is told by the endpoint, what is to be written waits until that is over. */
   #isInTurn = false;
-  #isEnding = false;
   #outputWaits = false;
   /** Those for which something came in this turn. */
   readonly #touched: Http2UpstreamStream[] = [];
@@ -155,7 +154,7 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
 
   /** Whether it has ended, and not only an exchange on it; that is known before it is told. */
   get isGone(): boolean {
-    return this.#phase === 'closed' || this.#isEnding || this.#socket.destroyed;
+    return this.#phase === 'closed' || this.#socket.destroyed;
   }
 
   /** What exchanges are told whose end is that of the session. */
@@ -210,7 +209,7 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
   ended(stream: Http2UpstreamStream): void {
     if (!this.#streams.delete(stream) || this.#phase === 'closed') return;
     this.#owner.roomMade(this);
-    if (this.#phase === 'draining' && this.#streams.size === 0) this.#end();
+    if (this.#phase === 'draining' && this.#streams.size === 0) this.#gone();
   }
 
   /** Of a stream that has been reset something may still come. */
@@ -223,13 +222,13 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
     if (this.#phase !== 'open') return;
     this.#phase = 'draining';
     this.#endpoint.close();
-    if (this.#streams.size === 0) this.#end();
+    if (this.#streams.size === 0) this.#gone();
   }
 
   /** Ends it and all that it carries. */
   destroy(why: Refusal): void {
     this.#why = why;
-    this.#end();
+    this.#gone();
   }
 
   sweep(nowMs: number): void {
@@ -266,7 +265,7 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
 
   idleFrame(): void {
     this.#idleFrames += 1;
-    if (this.#idleFrames <= MAX_IDLE_FRAMES || this.#isEnding) return;
+    if (this.#idleFrames <= MAX_IDLE_FRAMES) return;
     this.#code = ERROR_CODE.enhanceYourCalm;
     this.destroy('upstream-invalid-response');
   }
@@ -279,7 +278,7 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
     this.#lastStreamId = lastStreamId;
     if (this.#phase === 'open') this.#phase = 'draining';
     // What it has looked at, and could still answer, it does not mean to.
-    if (code !== ERROR_CODE.noError || this.#streams.size === 0) this.#end();
+    if (code !== ERROR_CODE.noError || this.#streams.size === 0) this.#gone();
   }
 
   failed(): void {
@@ -309,7 +308,7 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
   }
 
   #onRead(count: number): boolean {
-    if (this.#phase === 'dialling' || this.#phase === 'closed') return false;
+    if (this.#phase === 'closed') return false;
     const buffer = this.#buffer;
     this.#isInTurn = true;
     this.#endpoint.receive(buffer.bytes.subarray(0, count));
@@ -338,8 +337,7 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
     for (const stream of this.#touched) stream.flush();
     this.#touched.length = 0;
     this.#isInTurn = false;
-    if (this.#isEnding) this.#gone();
-    else this.#flush();
+    this.flush();
   }
 
   #flush(): void {
@@ -351,13 +349,6 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
     this.#endpoint.flush(this);
     this.#socket.uncork();
     this.#isInTurn = false;
-    if (this.#isEnding) this.#gone();
-  }
-
-  /** What has begun to be told is told to its end first. */
-  #end(): void {
-    this.#isEnding = true;
-    if (!this.#isInTurn) this.#gone();
   }
 
   #gone(): void {

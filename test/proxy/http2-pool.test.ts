@@ -1,13 +1,15 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { NO_LINES } from '../../src/http1/field-lines.ts';
+import type { BodyFraming } from '../../src/http1/request-head.ts';
 import { Http2Pool } from '../../src/proxy/http2-pool.ts';
 import type { Loan } from '../../src/proxy/read-buffers.ts';
 import type { Refusal } from '../../src/proxy/refusal.ts';
-import { plainDial } from '../../src/proxy/upstream-dial.ts';
+import { plainDial, type ServerLease } from '../../src/proxy/upstream-dial.ts';
 import type { UpstreamStream, UpstreamUser } from '../../src/proxy/upstream.ts';
 import {
   CANCEL,
   data,
+  ENHANCE_YOUR_CALM,
   FLAG,
   frame,
   FRAME,
@@ -16,6 +18,7 @@ import {
   NO_ERROR,
   RawH2Upstream,
   reset,
+  word,
 } from '../support/h2-frames.ts';
 
 const OPTIONS = {
@@ -66,15 +69,30 @@ interface PoolSetting {
   readonly begin: () => Promise<{ readonly user: Ended; readonly stream: UpstreamStream }>;
 }
 
+type PoolSettingOptions = Partial<typeof OPTIONS> & {
+  readonly pausesAt?: number;
+  readonly body?: BodyFraming;
+  readonly lease?: ServerLease;
+};
+
 /** Time is what a test says it is. */
 async function openPool(
   answer: Parameters<typeof RawH2Upstream.start>[0] = () => undefined,
-  options: Partial<typeof OPTIONS> & { readonly pausesAt?: number } = {},
+  options: PoolSettingOptions = {},
+  hello?: Buffer,
 ): Promise<PoolSetting> {
-  const upstream = await RawH2Upstream.start(answer);
+  const upstream = await RawH2Upstream.start(answer, hello);
   onTestFinished(() => upstream.close());
+  const address = { kind: 'tcp', host: '127.0.0.1', port: upstream.port } as const;
   const pool = new Http2Pool(
-    { dial: plainDial({ kind: 'tcp', host: '127.0.0.1', port: upstream.port }), scheme: 'http' },
+    {
+      dial: (user, onread) =>
+        plainDial(address)(
+          { dialRefused: (why) => user.dialRefused(why), dialled: () => user.dialled(options.lease ?? null) },
+          onread,
+        ),
+      scheme: 'http',
+    },
     { ...OPTIONS, ...options },
     { wallMs: () => 0, monotonicMs: () => 0 },
   );
@@ -97,7 +115,7 @@ async function openPool(
       target: '/',
       authority: 'registry',
       lines: NO_LINES,
-      body: { kind: 'none' },
+      body: options.body ?? { kind: 'none' },
       expectsContinue: false,
       upgrade: null,
     });
@@ -297,6 +315,9 @@ describe('connections that are not used', () => {
     pool.sweep(60_000);
     expect(pool.takeIdle()).toBeNull();
     await upstream.until(({ connections }) => connections[0]?.ended === true);
+    expect(upstream.connections[0]?.of(FRAME.goaway).map(({ payload }) => payload)).toEqual([
+      Buffer.concat([word(0), word(NO_ERROR)]),
+    ]);
   });
 
   it('end at once where none are to be kept', async () => {
@@ -336,12 +357,71 @@ describe('an upstream of a pool', () => {
 
   it('is left when it asks faster than anybody needs to, even if it waits for each answer', async () => {
     const ping = frame(FRAME.ping, 0, 0, Buffer.alloc(8));
-    const { begin } = await openPool((each, connection) => {
+    const { upstream, begin } = await openPool((each, connection) => {
       if (each.type === FRAME.headers || (each.type === FRAME.ping && (each.flags & FLAG.ack) !== 0))
         connection.send(ping);
     });
     const { user } = await begin();
     expect(await user.end.promise).toBe('upstream-invalid-response');
+    await upstream.until(({ connections }) => connections[0]?.ended === true);
+    expect(upstream.connections[0]?.of(FRAME.goaway).map(({ payload }) => payload)).toEqual([
+      Buffer.concat([word(0), word(ENHANCE_YOUR_CALM)]),
+    ]);
+  });
+
+  it('may ask as often as that needs, again and again', async () => {
+    const ping = frame(FRAME.ping, 0, 0, Buffer.alloc(8));
+    const { upstream, pool, begin } = await openPool();
+    const { user } = await begin();
+    for (let asked = 1; asked <= 5; asked += 1) {
+      upstream.connections[0]?.send(Buffer.concat(Array.from({ length: 500 }, () => ping)));
+      await upstream.until(({ connections }) => connections[0]?.of(FRAME.ping).length === asked * 500);
+      pool.sweep(0);
+    }
+    upstream.connections[0]?.send(headers(1, [[':status', '200']], true));
+    expect(await user.end.promise).toBe('end');
+  });
+
+  it('that reads nothing is not waited for when its connection is to end', async () => {
+    const anyWindow = Buffer.alloc(6);
+    anyWindow.writeUInt16BE(4, 0);
+    anyWindow.writeUInt32BE(2 ** 31 - 1, 2);
+    const { upstream, pool, begin } = await openPool(
+      (each, connection) => {
+        if (each.type === FRAME.headers) connection.socket.pause();
+      },
+      { body: { kind: 'chunked' } },
+      Buffer.concat([
+        frame(FRAME.settings, 0, 0, anyWindow),
+        frame(FRAME.windowUpdate, 0, 0, word(2 ** 31 - 1 - 65_535)),
+      ]),
+    );
+    const { stream } = await begin();
+    // More than kernels keep of it.
+    for (let at = 0; at < 64; at += 1) stream.writeBody(Buffer.alloc(1024 * 1024));
+    // The first of it is written by the next turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    pool.close();
+    upstream.connections[0]?.socket.resume();
+    await upstream.until(({ connections }) => connections[0]?.ended === true);
+    expect(upstream.connections[0]?.of(FRAME.goaway)).toEqual([]);
+  });
+
+  it('whose proof is about to end takes nothing more', async () => {
+    const lease = { endsSoon: false, lapse: () => null };
+    const { upstream, pool, begin } = await openPool(
+      (each, connection) => {
+        if (each.type === FRAME.headers) connection.send(headers(each.stream, [[':status', '200']], true));
+      },
+      { lease },
+    );
+    const { user, stream } = await begin();
+    await user.end.promise;
+    stream.release(0);
+    lease.endsSoon = true;
+    expect(pool.takeIdle()).toBeNull();
+    pool.sweep(0);
+    await upstream.until(({ connections }) => connections[0]?.ended === true);
   });
 
   it('that went away is not waited for when it cannot be reached again', async () => {

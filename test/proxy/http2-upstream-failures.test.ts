@@ -439,6 +439,15 @@ describe('more exchanges than the upstream takes', () => {
     expect(upstream.connections).toHaveLength(1);
   });
 
+  it('go on as soon as it takes more', async () => {
+    const { upstream, proxy } = await openRaw(() => undefined, { pool: { maxConnections: 1 } }, ONE);
+    const peers = await Promise.all([connectTraining(proxy), connectTraining(proxy)]);
+    for (const peer of peers) peer.request('GET', '/x');
+    await upstream.until(({ connections }) => connections[0]?.of(FRAME.headers).length === 1);
+    upstream.connections[0]?.send(settings([MAX_CONCURRENT_STREAMS, 2]));
+    await upstream.until(({ connections }) => connections[0]?.of(FRAME.headers).length === 2);
+  });
+
   it('have more connections opened, one at a time', async () => {
     const { upstream, proxy } = await openRaw(() => undefined, { pool: { maxConnections: 2, maxPending: 1 } }, ONE);
     const peers = await Promise.all(Array.from({ length: 4 }, async () => connectTraining(proxy)));
@@ -519,11 +528,22 @@ describe('more exchanges than the upstream takes', () => {
 
 describe('a connection to an upstream of HTTP/2 that has used up its numbers', () => {
   it('takes no more exchanges, and those that follow have one of their own', async () => {
-    const { proxy, upstream, peer } = await openRaw(answer);
+    const upstream = await RawH2Upstream.start((each, connection) => {
+      if (each.type === FRAME.data) answer(each, connection);
+    });
+    onTestFinished(() => upstream.close());
+    const proxy = await startProxy(upstream.port, { speaks: 'http/2' });
+    onTestFinished(() => proxy.close());
+    const peer = await connectTraining(proxy);
     // Of 2^30 there are two left.
     vi.spyOn(StreamTable.prototype, 'next').mockReturnValueOnce(2 ** 31 - 3);
     onTestFinished(() => void vi.restoreAllMocks());
-    for (let sent = 0; sent < 4; sent += 1) expect(await get(peer)).toBe(200);
+    // With bodies, so that none of them is sent again.
+    for (let sent = 0; sent < 4; sent += 1) {
+      peer.request('POST', '/x', 'content-length: 2\r\n');
+      peer.send('ok');
+      expect((await peer.response()).status).toBe(200);
+    }
     expect(upstream.connections).toHaveLength(2);
     expect(proxy.recorder.requests.map(({ refusal }) => refusal)).toEqual([null, null, null, null]);
   });

@@ -204,7 +204,10 @@ describe('trailers of a request over HTTP/2', () => {
         seen = raw;
       });
       stream.resume();
-      stream.on('end', () => OK(stream, {}, []));
+      // Node ends the body of a stream that is reset.
+      stream.on('end', () => {
+        if (!stream.destroyed) OK(stream, {}, []);
+      });
     });
     const session = await connectHttp2(proxy);
     const stream = session.request({ ':method': 'POST', ':authority': 'registry' }, { waitForTrailers: true });
