@@ -102,6 +102,21 @@ describe('a stream', () => {
     expect(opened.user.told).toEqual(['sent', 'data', 'trailers', 'ended', 'closed']);
   });
 
+  it('is not closed within what it tells', () => {
+    const probe = EndpointProbe.greeted('server');
+    probe.owner.onOpened = () => undefined;
+    probe.send(request(1, 0), frame(FRAME.data, FLAG.endStream, 1, 'x'));
+    const [opened] = probe.owner.opened;
+    if (opened === undefined) throw new Error('not opened');
+    opened.user.onTold = (word) => {
+      if (word !== 'data') return;
+      answer(opened);
+      probe.flush();
+    };
+    opened.channel.resume();
+    expect(opened.user.told).toEqual(['data', 'sent', 'ended', 'closed']);
+  });
+
   it('needs no RST_STREAM when both ends have ended it, whatever of it is kept', () => {
     const probe = EndpointProbe.greeted('server');
     probe.owner.onOpened = (opened) => answer(opened);
@@ -131,11 +146,15 @@ describe('a stream', () => {
     expect(opened.user.told).toEqual(['data', 'trailers', 'ended']);
   });
 
-  it('can be resumed within what it tells', () => {
+  it('can be resumed within what it tells, and tells the rest when that has returned', () => {
     const { pair, channel, opened } = call();
+    let depth = 0;
     opened.user.onTold = () => {
+      depth += 1;
+      expect(depth).toBe(1);
       opened.channel.pause();
       opened.channel.resume();
+      depth -= 1;
     };
     channel.sendData(OCTETS, null);
     channel.sendEnd(TRAILERS);
@@ -205,6 +224,12 @@ describe('a stream', () => {
       return pair.serverOwner.opened[0]?.user.told ?? [];
     };
     expect(told((opened) => answer(opened))).toEqual(['sent', 'closed']);
+    expect(
+      told((opened, { server }) => {
+        answer(opened);
+        server.flush({ write: () => true });
+      }),
+    ).toEqual(['sent', 'closed']);
     expect(told(({ channel }) => channel.resume())).toEqual(['ended']);
     expect(told(({ channel }) => channel.reset(CODE.cancel))).toEqual(['closed']);
     expect(told((_, { server }) => server.fail(CODE.enhanceYourCalm))).toEqual(['reset connection', 'closed']);
@@ -291,6 +316,8 @@ describe('a response', () => {
     channel.pause();
     answer(opened);
     pair.settle();
+    // Nothing of the connection is needed for it any more.
+    expect([pair.client.streamCount, channel.isClosed]).toEqual([0, false]);
     channel.reset(CODE.cancel);
     pair.settle();
     expect(user.told).toEqual(['sent', 'headers', 'closed']);
