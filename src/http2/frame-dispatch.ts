@@ -193,8 +193,6 @@ export class FrameDispatch implements FrameSink {
 
   #onFragment(bytes: Buffer, start: number, end: number): void {
     if (start === end) this.#user.idleFrame();
-    // Of no stream when the user has ended the connection for it.
-    if (this.#block.streamId === 0) return;
     if (!this.#block.push(bytes, start, end)) this.#owner.overflow();
     else if ((this.#reader.flags & FLAG.endHeaders) !== 0) this.#onBlock(this.#block.bytes);
   }

@@ -49,6 +49,8 @@ describe('H2 90: floods', () => {
     expect(probe.owner.idle).toBe(before + 100);
     expect(probe.goaways).toEqual([[1, CODE.enhanceYourCalm]]);
     expect(OPENED(probe).slice(-2)).toEqual(['reset connection', 'closed']);
+    const { told } = probe.owner;
+    expect(told.slice(told.lastIndexOf('idle') + 1).filter((word) => word !== 'waits')).toEqual([]);
     probe.send(flood, request(3));
     expect([probe.owner.idle, probe.owner.opened.length]).toEqual([before + 100, 1]);
   });

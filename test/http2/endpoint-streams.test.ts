@@ -383,6 +383,22 @@ describe('a connection', () => {
     expect(pair.clientOwner.settingsTold).toMatchObject({ enableConnectProtocol: true, maxConcurrentStreams: 7 });
   });
 
+  it.each([
+    ['RFC 7541 §4.2 the size of the table', [0], [0x20]],
+    // As an integer with a prefix of five bits: 100 = 31 + 69.
+    ['RFC 7541 §4.2 the lowest size of the table, and the last', [0, 100], [0x20, 0x3f, 69]],
+    ['RFC 7541 §4.2 no size that is as it was', [4_096], []],
+  ])('heeds %s', (_name, sizes, octets) => {
+    const settings = sizes.map((size) => Buffer.concat([Buffer.of(0, 1), uint32(size)]));
+    const probe = EndpointProbe.greeted('server');
+    probe.owner.onOpened = (opened) => answer(opened);
+    probe.send(frame(FRAME.settings, 0, 0, Buffer.concat(settings)), request(1));
+    const [head] = probe.of(FRAME.headers);
+    expect([...(head?.payload.subarray(0, octets.length) ?? [])]).toEqual(octets);
+    // RFC 7541 §6.1: `:status: 200` of the static table.
+    expect(head?.payload[octets.length]).toBe(0x88);
+  });
+
   it('that has failed reads nothing, writes its GOAWAY, and is without effect', () => {
     const { pair, user, channel, opened } = call();
     pair.server.fail(CODE.enhanceYourCalm);
