@@ -43,6 +43,7 @@ class Ended implements UpstreamUser {
   readonly end = Promise.withResolvers<Refusal | 'end'>();
 
   readonly head = Promise.withResolvers<void>();
+  readonly isDrained = Promise.withResolvers<void>();
 
   upstreamHead(): void {
     this.head.resolve();
@@ -53,7 +54,9 @@ class Ended implements UpstreamUser {
     if (this.pausesAt <= this.receivedBytes) this.stream?.pause();
   }
   upstreamFlush(): void {}
-  upstreamDrained(): void {}
+  upstreamDrained(): void {
+    this.isDrained.resolve();
+  }
   upstreamEnd(): void {
     this.end.resolve('end');
   }
@@ -299,6 +302,47 @@ describe('octets of an answer', () => {
       user.stream?.release(0);
     }
     expect(memories.size).toBeLessThan(20);
+  });
+});
+
+describe('the memory of a request body', () => {
+  const NO_WINDOW = Buffer.of(0, 4, 0, 0, 0, 0);
+
+  it('is freed when it has been sent', async () => {
+    const { upstream, begin } = await openPool(() => undefined, { body: { kind: 'chunked' } });
+    const { stream } = await begin();
+    const [small, large] = [Buffer.alloc(10, 'a'), Buffer.allocUnsafeSlow(32 * 1024).fill('b')];
+    const kept = Buffer.alloc(64, 'c');
+    const shared = kept.subarray(0, 10);
+    for (const bytes of [small, large, shared]) expect(stream.writeBody(bytes)).toBe(true);
+    stream.endBody(NO_LINES);
+    await upstream.until(({ connections }) => connections[0]?.of(FRAME.data).some(({ flags }) => flags === 1) === true);
+    expect([small, large, shared].map((bytes) => bytes.buffer.byteLength > 0)).toEqual([false, false, true]);
+    const payloads = upstream.connections[0]?.of(FRAME.data).map(({ payload }) => payload) ?? [];
+    expect(Buffer.concat(payloads).toString()).toBe(`${'a'.repeat(10)}${'b'.repeat(32 * 1024)}${'c'.repeat(10)}`);
+    expect(kept.toString()).toBe('c'.repeat(64));
+  });
+
+  it('is kept as long as the upstream takes nothing', async () => {
+    const { upstream, begin } = await openPool(
+      () => undefined,
+      { body: { kind: 'chunked' } },
+      frame(FRAME.settings, 0, 0, NO_WINDOW),
+    );
+    const { user, stream } = await begin();
+    const large = Buffer.allocUnsafeSlow(128 * 1024).fill('b');
+    expect(stream.writeBody(large)).toBe(false);
+    upstream.connections[0]?.send(headers(1, [[':status', '103']]));
+    await user.head.promise;
+    expect(large.toString()).toBe('b'.repeat(128 * 1024));
+    const more = frame(FRAME.windowUpdate, 0, 1, word(128 * 1024));
+    upstream.connections[0]?.send(more, frame(FRAME.windowUpdate, 0, 0, word(128 * 1024)));
+    await user.isDrained.promise;
+    const receivedBytes = (): number =>
+      upstream.connections[0]?.of(FRAME.data).reduce((sum, { payload }) => sum + payload.length, 0) ?? 0;
+    await upstream.until(() => receivedBytes() === 128 * 1024);
+    expect(upstream.connections[0]?.of(FRAME.data).every(({ payload }) => !payload.includes(0))).toBe(true);
+    expect(large.buffer.byteLength).toBe(0);
   });
 });
 

@@ -540,8 +540,7 @@ describe('a connection to an upstream of HTTP/2 that has used up its numbers', (
     onTestFinished(() => void vi.restoreAllMocks());
     // With bodies, so that none of them is sent again.
     for (let sent = 0; sent < 4; sent += 1) {
-      peer.request('POST', '/x', 'content-length: 2\r\n');
-      peer.send('ok');
+      peer.send('POST /x HTTP/1.1\r\nhost: registry\r\ncontent-length: 2\r\n\r\nok');
       expect((await peer.response()).status).toBe(200);
     }
     expect(upstream.connections).toHaveLength(2);
