@@ -287,8 +287,8 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
 
   outputWaits(): void {
     this.#outputWaits = true;
-    // So that all that one turn of whoever asks brings goes out together.
-    if (!this.#isInTurn) process.nextTick(flush, this);
+    // So that what all peers have sent by this round of the loop goes out together.
+    if (!this.#isInTurn) setImmediate(flush, this);
   }
 
   write(bytes: Buffer, written: (() => void) | null): boolean {
@@ -308,7 +308,6 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
   }
 
   #onRead(count: number): boolean {
-    if (this.#phase === 'closed') return false;
     const buffer = this.#buffer;
     this.#isInTurn = true;
     this.#endpoint.receive(buffer.bytes.subarray(0, count));

@@ -1,4 +1,5 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Socket } from 'node:net';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { NO_LINES } from '../../src/http1/field-lines.ts';
 import type { BodyFraming } from '../../src/http1/request-head.ts';
 import { Http2Pool } from '../../src/proxy/http2-pool.ts';
@@ -76,6 +77,8 @@ type PoolSettingOptions = Partial<typeof OPTIONS> & {
   readonly pausesAt?: number;
   readonly body?: BodyFraming;
   readonly lease?: ServerLease;
+  /** Each that is dialled is put there. */
+  readonly sockets?: Socket[];
 };
 
 /** Time is what a test says it is. */
@@ -89,11 +92,12 @@ async function openPool(
   const address = { kind: 'tcp', host: '127.0.0.1', port: upstream.port } as const;
   const pool = new Http2Pool(
     {
-      dial: (user, onread) =>
-        plainDial(address)(
-          { dialRefused: (why) => user.dialRefused(why), dialled: () => user.dialled(options.lease ?? null) },
-          onread,
-        ),
+      dial: (user, onread) => {
+        const dialled = (): void => user.dialled(options.lease ?? null);
+        const socket = plainDial(address)({ dialled, dialRefused: (why) => user.dialRefused(why) }, onread);
+        options.sockets?.push(socket);
+        return socket;
+      },
       scheme: 'http',
     },
     { ...OPTIONS, ...options },
@@ -384,6 +388,25 @@ describe('connections that are not used', () => {
     pool.close();
     expect(await user.end.promise).toBe('upstream-reset');
     await expect(begin()).rejects.toThrow('upstream-ejected');
+  });
+});
+
+describe('what several exchanges send at once', () => {
+  it('is one write', async () => {
+    const sockets: Socket[] = [];
+    const { upstream, begin } = await openPool(() => undefined, { body: { kind: 'chunked' }, sockets });
+    await begin();
+    const [socket] = sockets;
+    if (socket === undefined) throw new Error('nobody has dialled');
+    const written = vi.spyOn(socket, 'write');
+    const all = await Promise.all([begin(), begin(), begin()]);
+    for (const { stream } of all) {
+      stream.writeBody(Buffer.from('question'));
+      stream.endBody(NO_LINES);
+    }
+    await upstream.until(({ connections }) => connections[0]?.of(FRAME.data).length === all.length);
+    expect(written).toHaveBeenCalledTimes(1);
+    expect(upstream.connections[0]?.of(FRAME.data).every(({ flags }) => flags === FLAG.endStream)).toBe(true);
   });
 });
 
