@@ -48,6 +48,9 @@ export interface UnroutedRequest {
 
 // How long the status of a call that is cut may take to reach the peer, before the stream is reset without it.
 const LAST_WORD_MS = 250;
+// How long, and for how much of it, the rest of a request is waited for that has been answered.
+const LINGER_MS = 1_000;
+const LATE_BYTES = 64 * 1024;
 
 export class Http2Stream implements Downstream, StreamUser {
   readonly #channel: Http2Channel;
@@ -69,6 +72,11 @@ export class Http2Stream implements Downstream, StreamUser {
   #stillUntilMs = Number.POSITIVE_INFINITY;
   #stillMs = 0;
   #unsentBytes = 0;
+  /** What it stood on is gone: nothing more of it is waited for. */
+  #isCut = false;
+  /** Once all of the answer has been sent: until when the rest of the request is waited for. */
+  #lingersUntilMs = Number.POSITIVE_INFINITY;
+  #lateBytes = 0;
 
   constructor(
     channel: Http2Channel,
@@ -128,7 +136,9 @@ export class Http2Stream implements Downstream, StreamUser {
 
   sweep(nowMs: number, elapsedMs: number): void {
     if (!this.#response.isEnding) return this.#exchange?.sweep(nowMs, elapsedMs);
-    if (this.#channel.unsentBytes !== this.#unsentBytes) this.#watchDelivery(nowMs);
+    if (this.#isLingering) {
+      if (nowMs >= this.#lingersUntilMs) this.#channel.reset(ERROR_CODE.noError);
+    } else if (this.#channel.unsentBytes !== this.#unsentBytes) this.#watchDelivery(nowMs);
     else if (nowMs >= this.#stillUntilMs) this.#channel.reset(ERROR_CODE.cancel);
   }
 
@@ -171,6 +181,7 @@ export class Http2Stream implements Downstream, StreamUser {
   cut(termination: Termination): void {
     const decisionId = this.#exchange?.decisionId ?? '';
     this.#exchange = null;
+    this.#isCut = true;
     if (this.#response.endCall(termination, decisionId)) return this.#startDelivery(LAST_WORD_MS);
     this.#channel.reset(codeOfTermination(termination));
   }
@@ -192,7 +203,7 @@ export class Http2Stream implements Downstream, StreamUser {
 
   data(bytes: Buffer): void {
     const exchange = this.#exchange;
-    if (exchange === null) return;
+    if (exchange === null) return this.#discard(bytes);
     // To an HTTP/1.1 upstream, a chunk of nothing is the end.
     if (bytes.length === 0) return;
     this.#receivedBytes += bytes.length;
@@ -214,9 +225,14 @@ export class Http2Stream implements Downstream, StreamUser {
     this.#exchange?.downstreamDrained();
   }
 
-  /** The answer is on its way: what is still to come of the request is not wanted (RFC 9113 §8.1). */
+  /**
+   * The answer is on its way, and what is still to come of the request is not wanted (RFC 9113 §8.1). To say so at once would cost clients
+   * the answer that are not through with sending: curl takes a reset for a fault until it is.
+   */
   sent(): void {
-    if (!this.#isRequestWhole) this.#channel.reset(ERROR_CODE.noError);
+    if (this.#isRequestWhole) return;
+    if (this.#isCut) this.#channel.reset(ERROR_CODE.noError);
+    else this.#lingersUntilMs = this.#context.clock.monotonicMs() + LINGER_MS;
   }
 
   reset(why: StreamReset): void {
@@ -241,6 +257,16 @@ export class Http2Stream implements Downstream, StreamUser {
     this.#outcome = 'broken-off';
     this.#isMalformed = true;
     exchange.requestFailed('ambiguous-request');
+  }
+
+  #discard(bytes: Buffer): void {
+    if (!this.#isLingering) return;
+    this.#lateBytes += bytes.length;
+    if (this.#lateBytes > LATE_BYTES) this.#channel.reset(ERROR_CODE.noError);
+  }
+
+  get #isLingering(): boolean {
+    return this.#lingersUntilMs < Number.POSITIVE_INFINITY;
   }
 
   get #answered(): AnsweredRequest {

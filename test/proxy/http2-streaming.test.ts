@@ -4,7 +4,7 @@ import type { ClientHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { H2cUpstream } from '../support/h2c-upstream.ts';
-import { CODE, connectFrames, FLAG, FRAME, frame, GET, POST } from '../support/http2-frames.ts';
+import { CODE, connectFrames, FLAG, FRAME, type Frame, frame, GET, POST } from '../support/http2-frames.ts';
 import { answerOf, connectHttp2, request } from '../support/http2-peer.ts';
 import {
   ARTICLE_POLICY,
@@ -209,6 +209,37 @@ describe('an answer over HTTP/2', () => {
     // RFC 9112 §9.3: an upstream connection in the middle of a request serves no other.
     const [first] = upstream.sockets;
     if (first?.destroyed !== true) await new Promise((resolve) => first?.once('close', resolve));
+  });
+
+  it('does not cost its peer what it says to have more of the request on the way', async () => {
+    const { proxy } = await openSetting((_head, socket) => socket.write(OK));
+    const frames = await connectFrames(proxy);
+    await frames.greet();
+    frames.headers(
+      1,
+      POST.map(([name, value]) => [name, name === ':path' ? '/nowhere%' : value]),
+      0,
+    );
+    const isEnd = ({ type, flags }: Frame): boolean => type === FRAME.data && (flags & FLAG.endStream) !== 0;
+    await frames.until(isEnd);
+    frames.send(frame(FRAME.data, 0, 1, 'some'), frame(FRAME.data, FLAG.endStream, 1, 'more'));
+    frames.headers(3, GET);
+    await frames.until((each) => isEnd(each) && each.streamId === 3);
+    expect(frames.frames.filter(({ type }) => type === FRAME.rstStream)).toEqual([]);
+  });
+
+  it('is followed by a reset when the peer goes on sending all the same', async () => {
+    const { proxy } = await openSetting((_head, socket) => socket.write(OK));
+    const frames = await connectFrames(proxy);
+    await frames.greet();
+    frames.headers(1, POST, 0);
+    await frames.until(({ type, flags }) => type === FRAME.data && (flags & FLAG.endStream) !== 0);
+    for (let piece = 0; piece < 5; piece += 1) frames.send(frame(FRAME.data, 0, 1, 'x'.repeat(16_384)));
+    frames.send(frame(FRAME.ping, 0, 0, 'afterall'));
+    await frames.until(({ type }) => type === FRAME.ping);
+    // Nobody has waited for it.
+    expect(frames.frames.map(({ type }) => type)).toContain(FRAME.rstStream);
+    expect(await frames.reset(1)).toBe(CODE.noError);
   });
 
   it('may be preceded by others', async () => {
