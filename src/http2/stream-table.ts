@@ -9,9 +9,6 @@ import { MAX_STREAM_ID } from './frame.ts';
  */
 type Absence = 'idle' | 'ignored' | 'closed';
 
-// Streams that we have reset, and whose frames the other end may have sent before it knew. As many as it can have under way.
-const REMEMBERED_RESETS = 256;
-
 export class StreamTable {
   readonly #streams = new Map<number, EndpointStream>();
   /** Numbers of streams that either end may open: odd ones, since nothing is pushed. */
@@ -19,6 +16,12 @@ export class StreamTable {
   /** Those above it are ignored: our GOAWAY said so. */
   #lastTakenId = MAX_STREAM_ID;
   readonly #resets = new Set<number>();
+  readonly #rememberedResets: number;
+
+  /** `rememberedResets`: how many of the streams that we have reset may still have frames of the other end under way. */
+  constructor(rememberedResets: number) {
+    this.#rememberedResets = rememberedResets;
+  }
 
   get size(): number {
     return this.#streams.size;
@@ -61,7 +64,7 @@ export class StreamTable {
   }
 
   rememberReset(streamId: number): void {
-    if (this.#resets.size >= REMEMBERED_RESETS) {
+    if (this.#resets.size >= this.#rememberedResets) {
       for (const oldest of this.#resets) {
         this.#resets.delete(oldest);
         break;

@@ -283,6 +283,26 @@ describe('a stream that was left', () => {
   });
 });
 
+describe('many streams that were left', () => {
+  it('are answered late by an upstream that has fallen behind, and nobody else pays for it', async () => {
+    const left: number[] = [];
+    const { upstream, begin } = await openPool((each, connection) => {
+      if (each.type === FRAME.reset) left.push(each.stream);
+      if (left.length < 1_000) return;
+      const late = left
+        .splice(0)
+        .map((stream) => Buffer.concat([headers(stream, [[':status', '200']]), data(stream, 'late', true)]));
+      connection.send(...late, headers(2_001, [[':status', '200']], true));
+    });
+    for (let asked = 0; asked < 999; asked += 1) (await begin()).stream.destroy();
+    const last = await begin();
+    const { user } = await begin();
+    last.stream.destroy();
+    expect(await user.end.promise).toBe('end');
+    expect(upstream.connections).toHaveLength(1);
+  });
+});
+
 describe('octets of an answer', () => {
   it('stay as they are as long as somebody holds them, and their memory is read into again after that', async () => {
     const sent = Buffer.alloc(200_000);
