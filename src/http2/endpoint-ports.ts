@@ -79,7 +79,10 @@ export interface StreamUser {
   trailers(fields: ReceivedFields): void;
   /** Not while paused. `bytes` may be overwritten when this has returned, unless they were kept: those are the user's from now on. */
   data(bytes: Buffer): void;
-  /** END_STREAM, after all that came before it, also of a head that ended the stream; not while paused. */
+  /**
+   * END_STREAM, after all that came before it, also of a head that ended the stream; not while paused, so that a server which has sent all of
+   * its answer by then is told `closed` alone.
+   */
   ended(): void;
   /** `isCongested` is false again. */
   drained(): void;
