@@ -178,8 +178,10 @@ export class EndpointStream implements Http2Channel, SendingStream {
     if (this.#kept !== null) this.#kept.push(bytes);
     else if (this.#isPaused || this.#user === null) this.#kept = new KeptData(bytes);
     else {
+      // Its user may have freed them.
+      const { length } = bytes;
       this.#user.data(bytes);
-      this.giveBack(bytes.length);
+      this.giveBack(length);
     }
   }
 
@@ -243,9 +245,10 @@ export class EndpointStream implements Http2Channel, SendingStream {
     while (!this.#isPaused && !this.#isClosed) {
       if (this.#kept !== null) {
         const bytes = this.#kept.take();
+        const { length } = bytes;
         this.#kept = null;
         user.data(bytes);
-        this.giveBack(bytes.length);
+        this.giveBack(length);
       } else if (this.#trailers !== null) {
         const trailers = this.#trailers;
         this.#trailers = null;

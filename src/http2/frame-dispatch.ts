@@ -143,6 +143,8 @@ export class FrameDispatch implements FrameSink {
     if (!owner.window.take(length)) return owner.violate(ERROR_CODE.flowControlError);
     const increment = owner.window.giveBack(length);
     if (increment > 0) owner.increaseWindow(0, increment);
+    // A client that sends a message in each frame has thousands of them under way when a stream is reset. On one that is open they would cost more.
+    if (stream === 'ignored' && length > paddingBytes) return;
     if (typeof stream === 'string') return this.#onAbsent(stream);
     const error = stream.admitData(length);
     if (error !== null) return owner.breakStream(stream, error);

@@ -376,7 +376,7 @@ describe('receiving', () => {
     // Of a stream that is reset.
     probe.send(frame(FRAME.data, 0, 1, octets(16_384)), frame(FRAME.data, 0, 1, octets(6_383)));
     expect(probe.updates).toEqual([[0, 32_768]]);
-    expect(probe.owner.idle).toBe(2);
+    expect(probe.owner.idle).toBe(0);
   });
 
   it('RFC 9113 §6.9.1 ends a connection whose window is overrun within one turn', () => {
@@ -409,6 +409,26 @@ describe('receiving', () => {
       [3, CODE.flowControlError],
       [1, CODE.flowControlError],
     ]);
+  });
+
+  it.each([
+    ['as it comes', false],
+    ['that was kept', true],
+  ])('gives back the window of data %s whose memory its user has freed', (_name, isKept) => {
+    const probe = EndpointProbe.greeted('server', { streamWindowBytes: 16_384 });
+    probe.send(request(1, 0));
+    const [opened] = probe.owner.opened;
+    if (opened === undefined) throw new Error('not opened');
+    opened.user.data = (bytes) => void (bytes.buffer as ArrayBuffer).transfer(0);
+    if (isKept) opened.channel.pause();
+    // Data in memory of its own, apart from the head of its frame.
+    for (const length of [2_000, 6_192]) {
+      probe.endpoint.receive(frame(FRAME.data, 0, 1, Buffer.alloc(length)).subarray(0, 9));
+      probe.endpoint.receive(Buffer.alloc(length));
+    }
+    opened.channel.resume();
+    probe.flush();
+    expect(probe.updates).toEqual([[1, 8_192]]);
   });
 
   it('gives padding back, which nobody is told', () => {
