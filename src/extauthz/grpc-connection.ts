@@ -24,6 +24,7 @@ const LIMITS: EndpointLimits = {
 };
 /** A data plane breaks off the checks of those who have left it; each that is served makes up for one. */
 const BROKEN_CALLS = { burst: 1_000, perSecond: 100 };
+/** grpc-go measures the path by a PING for each answer; so here too each one that is served makes up for one. */
 const IDLE_FRAMES = { burst: 1_000, perSecond: 500 };
 /** For what was said last to be read. */
 const LINGER_MS = 2_000;
@@ -97,8 +98,10 @@ export class GrpcConnection implements EndpointOwner {
 
   #onCallClosed(outcome: CallOutcome): void {
     this.#calls -= 1;
-    if (outcome === 'served') this.#brokenCalls.giveBack();
-    else this.#onBrokenCall();
+    if (outcome === 'served') {
+      this.#brokenCalls.giveBack(1);
+      this.#idleFrames.giveBack(1);
+    } else this.#onBrokenCall();
     if (this.#isDraining && this.#calls === 0) this.#end(null);
   }
 

@@ -48,3 +48,8 @@ export const ERROR_CODE = {
 } as const;
 
 export type ErrorCode = (typeof ERROR_CODE)[keyof typeof ERROR_CODE];
+
+/** As how many frames of DATA octets are sent at least. */
+export function dataFrames(bytes: number): number {
+  return Math.ceil(bytes / MIN_MAX_FRAME_BYTES);
+}

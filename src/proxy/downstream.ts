@@ -26,6 +26,8 @@ export interface Downstream {
   cut(termination: Termination): void;
   /** True while the peer takes what it is sent more slowly than it comes. */
   readonly isCongested: boolean;
+  /** The exchange can take no request body until it resumes it: there is nowhere to send it to. */
+  pauseRequestBody(): void;
   /** The exchange can take request body again. */
   resumeRequestBody(): void;
   /** The exchange is over and recorded. */

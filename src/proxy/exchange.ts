@@ -301,6 +301,8 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     // The grace is for what is under way, and this is not any more.
     if (this.#grace !== null) return this.#endLapsed(this.#grace.reason);
     this.#retried = true;
+    // None of the body has been handed over, and none may be lost that comes before there is another to hand it to.
+    this.#downstream.pauseRequestBody();
     this.#upstream?.acquire(this);
   }
 

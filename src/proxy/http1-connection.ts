@@ -173,6 +173,9 @@ export class Http1Connection implements Downstream, DownstreamConnection {
     this.#socket.write(encodeRefusal({ refusal, decisionId, method, keepAlive }), 'latin1');
   }
 
+  /** It takes what it asks for. */
+  pauseRequestBody(): void {}
+
   resumeRequestBody(): void {
     this.#pump();
   }

@@ -14,7 +14,7 @@ import type {
   Violation,
 } from '../http2/endpoint-ports.ts';
 import { Http2Endpoint } from '../http2/endpoint.ts';
-import { ERROR_CODE, type ErrorCode } from '../http2/frame.ts';
+import { dataFrames, ERROR_CODE, type ErrorCode } from '../http2/frame.ts';
 import { Http2Error } from '../http2/http2-error.ts';
 import { RequestFieldsReader } from '../http2/request-fields.ts';
 import { TrailerFieldsReader } from '../http2/trailer-fields.ts';
@@ -38,8 +38,9 @@ const NOTICE_MS = 1_000;
 const LINGER_MS = 2_000;
 // Streams that the peer breaks off, or makes us break off, cost an upstream its connection. Each one that is served makes up for one.
 const BROKEN_STREAMS = { burst: 200, perSecond: 20 };
-// A PING or a SETTINGS costs little; as many as clients send that measure the path are far below. What crosses with the end of a stream counts
-// among them, so that here too each one that is served makes up for one.
+// A PING or a SETTINGS costs little. What crosses with the end of a stream counts among them, so that here too each one that is served makes up
+// for one; and so does each frame of DATA that we send, which clients that measure the path answer with a PING (grpc-go does, for as long as a
+// stream lasts).
 const IDLE_FRAMES = { burst: 1_000, perSecond: 500 };
 
 export class Http2Connection implements DownstreamConnection, Http2StreamOwner, EndpointOwner {
@@ -156,6 +157,10 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner, 
     return this.#transport.lasting(bytes);
   }
 
+  dataSent(bytes: number): void {
+    this.#idleFrames.giveBack(dataFrames(bytes));
+  }
+
   flush(): void {
     this.#transport.flush();
   }
@@ -168,8 +173,8 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner, 
       else if (this.#isPeerLeaving) this.#leave();
     }
     if (outcome === 'broken-off') return this.streamBroken();
-    this.#brokenStreams.giveBack();
-    this.#idleFrames.giveBack();
+    this.#brokenStreams.giveBack(1);
+    this.#idleFrames.giveBack(1);
   }
 
   settings(): void {

@@ -99,6 +99,9 @@ class RefusedConnection implements EndpointOwner, Http2StreamOwner {
     return bytes;
   }
 
+  /** Refusals have no part in it. */
+  dataSent(): void {}
+
   flush(): void {
     this.#transport.flush();
   }

@@ -8,7 +8,7 @@ import { WEBSOCKET_ACCEPT } from './switching.ts';
 
 export interface ResponseFields {
   readonly fields: RawFields;
-  /** Whether the stream goes on behind them. */
+  /** Whether anything but the end may follow them. */
   readonly hasBody: boolean;
   /** Whether trailers say how a call has ended. */
   readonly isGrpc: boolean;

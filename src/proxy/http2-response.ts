@@ -24,6 +24,7 @@ export class Http2Response {
   readonly #channel: Http2Channel;
   readonly #writer: ResponseFieldsWriter;
   #phase: Phase = 'awaited';
+  #hasBody = false;
   /** Whether the answer is one of gRPC too, so that its trailers say how the call ended. */
   #isGrpc = false;
 
@@ -43,16 +44,19 @@ export class Http2Response {
   head(head: ResponseHead, lines: FieldLines, { method, isGrpc }: AnsweredRequest): void {
     const answer = this.#writer.head(head, lines, method);
     this.#isGrpc = isGrpc && answer.isGrpc;
-    this.#phase = answer.hasBody ? 'open' : 'ending';
-    this.#channel.sendHeaders(answer.fields, !answer.hasBody);
+    this.#hasBody = answer.hasBody;
+    this.#phase = 'open';
+    // Also without a body the end is that of the exchange, which nobody would watch over any more. As a rule it comes in the same turn, and is
+    // sent with the head.
+    this.#channel.sendHeaders(answer.fields, false);
   }
 
   data(bytes: Buffer, loan: Loan): void {
-    if (this.#phase === 'open') this.#channel.sendData(bytes, loan);
+    if (this.#phase === 'open' && this.#hasBody) this.#channel.sendData(bytes, loan);
   }
 
   end(trailers: FieldLines): void {
-    if (this.#phase === 'open') this.#endWith(this.#writer.trailers(trailers));
+    if (this.#phase === 'open') this.#endWith(this.#hasBody ? this.#writer.trailers(trailers) : NO_TRAILERS);
   }
 
   /**

@@ -27,6 +27,8 @@ export interface Http2StreamOwner {
   readTrailers(fields: RawFields): FieldLines;
   /** `bytes` that were received, to be kept. */
   lasting(bytes: Buffer): Buffer;
+  /** That much DATA is on its way, which the peer may answer. */
+  dataSent(bytes: number): void;
   /** Writes what waits on all streams, now. */
   flush(): void;
   /** Nothing is left of it. */
@@ -148,10 +150,10 @@ export class Http2Stream implements Downstream, StreamUser {
 
   sendHead(head: ResponseHead, lines: FieldLines): void {
     this.#response.head(head, lines, this.#answered);
-    if (this.#response.isEnding) this.#startDelivery(this.#context.deadlines.bodyIdleTimeoutMs);
   }
 
   sendData(bytes: Buffer, loan: Loan): void {
+    this.#owner.dataSent(bytes.length);
     this.#response.data(bytes, loan);
   }
 
@@ -167,6 +169,10 @@ export class Http2Stream implements Downstream, StreamUser {
 
   refuse(refusal: Refusal): void {
     this.#sendRefusal(refusal, this.#exchange?.decisionId ?? '');
+  }
+
+  pauseRequestBody(): void {
+    this.#channel.pause();
   }
 
   resumeRequestBody(): void {
@@ -210,7 +216,7 @@ export class Http2Stream implements Downstream, StreamUser {
     // More than was announced would be read as the next request by an HTTP/1.1 upstream.
     if (this.#announcedBytes !== null && this.#receivedBytes > this.#announcedBytes) return this.#refuseBody(exchange);
     exchange.requestData(this.#owner.lasting(bytes));
-    if (!exchange.wantsRequestBody) this.#channel.pause();
+    if (this.#exchange !== null && !exchange.wantsRequestBody) this.#channel.pause();
   }
 
   ended(): void {

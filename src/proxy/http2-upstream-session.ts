@@ -11,7 +11,7 @@ import type {
   RawFields,
 } from '../http2/endpoint-ports.ts';
 import { Http2Endpoint } from '../http2/endpoint.ts';
-import { ERROR_CODE, type ErrorCode, MAX_STREAM_ID } from '../http2/frame.ts';
+import { dataFrames, ERROR_CODE, type ErrorCode, MAX_STREAM_ID } from '../http2/frame.ts';
 import { ResponseFieldsReader } from '../http2/response-fields.ts';
 import { TrailerFieldsReader } from '../http2/trailer-fields.ts';
 import type { Http2UpstreamStream } from './http2-upstream-stream.ts';
@@ -54,7 +54,7 @@ const ENDPOINT_LIMITS: EndpointLimits = {
 };
 /** More of them between two sweeps, a quarter of a second, is a flood. */
 const MAX_IDLE_FRAMES = 1_000;
-/** Small frames of a stream that we have left may still be on their way, as many as fit into its window; and of all such streams together. */
+/** Frames of a stream that we have left may still be on their way; and of all such streams together. */
 const FRAMES_UNDERWAY = 8_192;
 const MAX_FRAMES_UNDERWAY = 16 * FRAMES_UNDERWAY;
 /**
@@ -94,7 +94,7 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
   /** Those above have not been seen by an upstream that is going away. */
   #lastStreamId = Number.POSITIVE_INFINITY;
   #hasAnswered = false;
-  /** Below 0 while some are still expected. */
+  /** Below 0 while some are still expected: of streams that were left, and PINGs of a server that measures the path by the DATA it gets. */
   #idleFrames = 0;
   #heard = false;
   #heardMs = 0;
@@ -214,7 +214,12 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
 
   /** Of a stream that has been reset something may still come. */
   abandoned(): void {
-    this.#idleFrames = Math.max(this.#idleFrames - FRAMES_UNDERWAY, -MAX_FRAMES_UNDERWAY);
+    this.#expect(FRAMES_UNDERWAY);
+  }
+
+  /** grpc-go answers each frame of DATA with a PING, for as long as a stream lasts. */
+  dataSent(bytes: number): void {
+    this.#expect(dataFrames(bytes));
   }
 
   /** Takes no more exchanges, and ends with the last of those it has. */
@@ -305,6 +310,10 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
   /** What waits to be written. */
   flush(): void {
     if (this.#phase !== 'dialling' && this.#phase !== 'closed') this.#flush();
+  }
+
+  #expect(idleFrames: number): void {
+    this.#idleFrames = Math.max(this.#idleFrames - idleFrames, -MAX_FRAMES_UNDERWAY);
   }
 
   #onRead(count: number): boolean {

@@ -77,6 +77,7 @@ export class Http2UpstreamStream implements UpstreamStream, StreamUser {
   writeBody(bytes: Buffer): boolean {
     const channel = this.#channel;
     if (channel === null) return true;
+    this.#session.dataSent(bytes.length);
     const lender = new Upload(bytes);
     channel.sendData(bytes, lender);
     lender.handedOver();

@@ -25,8 +25,8 @@ export class TokenBucket {
     return true;
   }
 
-  giveBack(): void {
-    this.#add(1);
+  giveBack(tokens: number): void {
+    this.#add(tokens);
   }
 
   #add(tokens: number): void {

@@ -9,7 +9,19 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type Clock, systemSchedule } from '../../src/core/clock.ts';
 import { GrpcService, type GrpcBind } from '../../src/extauthz/grpc-service.ts';
 import { CHECK_PATH, CHECK_REQUEST } from '../../src/extauthz/messages.ts';
-import { CANCEL, data, ENHANCE_YOUR_CALM, frame, FRAME, headers, reset, settings } from '../support/h2-frames.ts';
+import {
+  CANCEL,
+  data,
+  ENHANCE_YOUR_CALM,
+  FLAG,
+  frame,
+  FRAME,
+  headers,
+  PROTOCOL_ERROR,
+  reset,
+  settings,
+  word,
+} from '../support/h2-frames.ts';
 import { bundlesOf } from '../support/proxy-fixture.ts';
 import { createTestAuthority, testAuthority, type TestSvid } from '../support/svid-fixtures.ts';
 import {
@@ -239,6 +251,21 @@ describe('a data plane that does what none has to', () => {
     // GOAWAY ends with its code.
     expect(received.readUInt32BE(received.length - 4)).toBe(ENHANCE_YOUR_CALM);
     expect(setting.recorder.requests).toEqual([]);
+  });
+
+  it('may send as many PINGs as it has answers, as grpc-go does to measure the path', async () => {
+    // Time stands still: nothing is forgiven for its passing.
+    const { setting, target } = await start(unixBind(), { clock: new TurnedClock() });
+    const body = frame(FRAME.data, FLAG.endStream, 1, framed(message));
+    const asks = times(1_500, (at) => {
+      body.writeUInt32BE(2 * at + 1, 5);
+      return Buffer.concat([headers(2 * at + 1, ASKED), body, frame(FRAME.ping, 0, 0, Buffer.alloc(8))]);
+    });
+    // What ends it is none of that.
+    const window = frame(FRAME.windowUpdate, 0, 0, word(1_000_000));
+    const received = await sendFrames(target, [window, ...asks, data(9_999, 'of no stream')]);
+    expect(received.readUInt32BE(received.length - 4)).toBe(PROTOCOL_ERROR);
+    expect(setting.recorder.requests).toHaveLength(1_500);
   });
 
   it('is left when it breaks the protocol', async () => {

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { H2cUpstream } from '../support/h2c-upstream.ts';
 import {
   CODE,
   connectFrames,
@@ -11,10 +12,11 @@ import {
   POST,
   uint32,
 } from '../support/http2-frames.ts';
-import { ARTICLE_POLICY, OK } from '../support/proxy-fixture.ts';
+import { ARTICLE_POLICY, OK, startProxy } from '../support/proxy-fixture.ts';
 import { openSetting } from '../support/proxy-setting.ts';
 
 const NO_TRAINING = ARTICLE_POLICY.replace('    allow: [registry, feature-store]', '    allow: [feature-store]');
+const READ_ONLY = ARTICLE_POLICY.replace('    allow: [registry, feature-store]', '    allow: [{ registry: [read] }]');
 const A_ROUND = 20;
 const ENDED = FLAG.endHeaders | FLAG.endStream;
 
@@ -190,6 +192,45 @@ describe('H2-90 a flood', () => {
     expect(await peer.goaway()).toBe(CODE.protocolError);
     await peer.closed();
     expect(proxy.recorder.terminations).toEqual(['protocol-error']);
+  });
+});
+
+describe('a peer that means no harm', () => {
+  // Time stands still: nothing is forgiven for its passing.
+  const clock = { wallMs: () => Date.now(), monotonicMs: () => 0 };
+
+  it('may answer each DATA with a PING, as grpc-go does, and more of them than are a flood', async () => {
+    const upstream = await H2cUpstream.start((stream) => {
+      stream.respond({ ':status': 200 });
+      stream.pipe(stream);
+    });
+    onTestFinished(() => upstream.close());
+    const proxy = await startProxy(upstream.port, { clock, speaks: 'http/2' });
+    onTestFinished(() => proxy.close());
+    const peer = await connectFrames(proxy);
+    await peer.greet();
+    peer.send(post(1));
+    for (let round = 0; round < 1_500 && !peer.ended; round += 1) {
+      peer.frames.length = 0;
+      peer.send(frame(FRAME.data, 0, 1, 'x'));
+      await peer.until(({ type }) => type === FRAME.data);
+      peer.send(frame(FRAME.ping, 0, 0, 'abcdefgh'));
+    }
+    peer.send(frame(FRAME.data, FLAG.endStream, 1));
+    expect(await peer.until(({ flags, streamId }) => streamId === 1 && flags === FLAG.endStream)).toBeDefined();
+    expect(proxy.recorder.terminations).toEqual([]);
+  });
+
+  it('may have thousands of messages on the way when its call is refused, and no other call pays for it', async () => {
+    const { proxy } = await openSetting((_head, socket) => socket.write(OK), { policy: READ_ONLY, clock });
+    const peer = await connectFrames(proxy);
+    await peer.greet();
+    const messages = Array.from({ length: 20_000 }, () => frame(FRAME.data, 0, 1, 'mess'));
+    peer.send(post(1), ...messages, get(3));
+    await peer.until(({ flags, streamId }) => streamId === 3 && (flags & FLAG.endStream) !== 0);
+    expect(await peer.reset(1)).toBe(CODE.noError);
+    expect(proxy.recorder.requests.map(({ status }) => status)).toEqual([403, 200]);
+    expect(proxy.recorder.terminations).toEqual([]);
   });
 });
 

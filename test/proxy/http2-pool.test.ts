@@ -283,6 +283,25 @@ describe('a stream that was left', () => {
   });
 });
 
+describe('an upstream that answers each DATA with a PING', () => {
+  it('measures the path, as grpc-go does, and is no flood', async () => {
+    let pings = 0;
+    const { upstream, begin } = await openPool(
+      (each, connection) => {
+        if (each.type !== FRAME.data) return;
+        connection.send(frame(FRAME.ping, 0, 0, Buffer.alloc(8)));
+        pings += 1;
+        if (pings === 2_000) connection.send(headers(each.stream, [[':status', '200']], true));
+      },
+      { body: { kind: 'chunked' } },
+    );
+    const { user, stream } = await begin();
+    for (let sent = 0; sent < 2_000; sent += 1) stream.writeBody(Buffer.from('x'));
+    expect(await user.end.promise).toBe('end');
+    expect(upstream.connections[0]?.ended).toBe(false);
+  });
+});
+
 describe('many streams that were left', () => {
   it('are answered late by an upstream that has fallen behind, and nobody else pays for it', async () => {
     const left: number[] = [];

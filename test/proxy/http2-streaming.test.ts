@@ -242,6 +242,16 @@ describe('an answer over HTTP/2', () => {
     expect(await frames.reset(1)).toBe(CODE.noError);
   });
 
+  it('without a body is watched over until its upstream has ended it', async () => {
+    const { proxy } = await openSetting(
+      (_head, socket) => socket.write('HTTP/1.1 205 Reset Content\r\ncontent-length: 5\r\n\r\n'),
+      { deadlines: { bodyIdleTimeoutMs: 300 } },
+    );
+    const { rstCode } = await request(await connectHttp2(proxy), {});
+    expect(rstCode).toBe(CODE.internalError);
+    expect(proxy.recorder.requests).toMatchObject([{ status: 205, refusal: 'upstream-timeout' }]);
+  });
+
   it('may be preceded by others', async () => {
     const { proxy } = await openSetting((_head, socket) =>
       socket.write(`HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n${OK}`),

@@ -22,6 +22,8 @@ import {
   settings,
   word,
 } from '../support/h2-frames.ts';
+import { connectHttp2, request } from '../support/http2-peer.ts';
+import { connectFrames, POST } from '../support/http2-frames.ts';
 import { type ProxyFixture, type ProxyOptions, type RawPeer, startProxy } from '../support/proxy-fixture.ts';
 import { connectTraining } from '../support/proxy-setting.ts';
 
@@ -144,6 +146,33 @@ describe('a stream that the upstream resets', () => {
   });
 });
 
+describe('a request that is sent again', () => {
+  it('is sent with all of its body, also what comes while there is no connection', async () => {
+    const upstream = await RawH2Upstream.start((each, connection, { connections }) => {
+      if (each.type === FRAME.headers && connections.length === 1) connection.send(goaway(0, NO_ERROR));
+      if (each.type === FRAME.data && (each.flags & FLAG.endStream) !== 0) answer(each, connection);
+    }, Buffer.alloc(0));
+    onTestFinished(() => upstream.close());
+    const hello = Buffer.concat([settings(), frame(FRAME.settings, FLAG.ack, 0)]);
+    const proxy = await startProxy(upstream.port, { speaks: 'http/2' });
+    onTestFinished(() => proxy.close());
+    const peer = await connectFrames(proxy);
+    await peer.greet();
+    peer.headers(1, POST, 0);
+    await upstream.until(({ connections }) => connections.length === 1);
+    upstream.connections[0]?.send(hello);
+    await upstream.until(({ connections }) => connections.length === 2);
+    // The second says hello when all of it has come.
+    peer.send(data(1, 'all '), data(1, 'of it', true), frame(FRAME.ping, 0, 0, Buffer.alloc(8)));
+    await peer.until(({ type }) => type === FRAME.ping);
+    upstream.connections[1]?.send(hello);
+    await peer.until(({ type, flags }) => type === FRAME.data && (flags & FLAG.endStream) !== 0);
+    const received = upstream.connections[1]?.of(FRAME.data).map(({ payload }) => payload.toString());
+    expect(received?.join('')).toBe('all of it');
+    expect(proxy.recorder.requests).toMatchObject([{ status: 200, requestBytes: 9, refusal: null }]);
+  });
+});
+
 describe('a request that an upstream has answered before it was whole', () => {
   it('is broken off', async () => {
     const { upstream, peer } = await openRaw(answer);
@@ -163,6 +192,30 @@ describe('credentials in a request', () => {
     // RFC 7541 §6.2.3, with their names from the static table.
     expect(asked?.payload.includes(Buffer.of(0x1f, 23 - 15))).toBe(true);
     expect(asked?.payload.includes(Buffer.of(0x1f, 32 - 15))).toBe(true);
+  });
+});
+
+describe('an answer to HEAD over HTTP/2 that has no end', () => {
+  it('is cut in time, and its stream left', async () => {
+    const { upstream, proxy } = await openRaw(
+      ({ stream }, connection) => connection.send(headers(stream, [STATUS_200])),
+      {
+        deadlines: { bodyIdleTimeoutMs: 300 },
+      },
+    );
+    const { rstCode } = await request(await connectHttp2(proxy), { ':method': 'HEAD' });
+    expect(rstCode).toBe(INTERNAL_ERROR);
+    await upstream.until(({ connections }) => connections[0]?.of(FRAME.reset).length === 1);
+    expect(proxy.recorder.requests).toMatchObject([{ status: 200, refusal: 'upstream-timeout' }]);
+  });
+
+  it('ends with its head when that ends it', async () => {
+    const { proxy } = await openRaw(({ stream }, connection) => connection.send(headers(stream, [STATUS_200], true)));
+    const frames = await connectFrames(proxy);
+    await frames.greet();
+    frames.headers(1, [[':method', 'HEAD'], ...POST.slice(1)]);
+    const head = await frames.until(({ type, streamId }) => type === FRAME.headers && streamId === 1);
+    expect(head?.flags).toBe(FLAG.endStream | FLAG.endHeaders);
   });
 });
 
