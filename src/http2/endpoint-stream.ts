@@ -107,15 +107,9 @@ export class EndpointStream implements Http2Channel, SendingStream {
 
   sendEnd(trailers: RawFields): void {
     if (!this.canSend) return;
-    if (trailers.length > 0) {
-      this.sendHeaders(trailers, true);
-      return;
-    }
+    if (trailers.length > 0) return this.sendHeaders(trailers, true);
     this.#outgoing = 'ending';
-    if (this.queue.isEmpty && this.#host.sender.writeEnd(this.id)) {
-      this.#host.sender.ends(this);
-      return;
-    }
+    if (this.queue.isEmpty && this.#host.sender.writeEnd(this.id)) return this.#host.sender.ends(this);
     this.queue.pushEnd();
     this.#host.sender.schedule(this);
   }
