@@ -246,7 +246,8 @@ export class Http2UpstreamStream implements UpstreamStream, StreamUser {
   #fail(refusal: Refusal): void {
     const user = this.#user;
     this.#leave();
-    user?.upstreamFailed(refusal);
+    // What it has not looked at, whoever asked may ask again.
+    user?.upstreamFailed(this.isUnprocessed ? 'upstream-saturated' : refusal);
   }
 
   #leave(): void {

@@ -371,6 +371,24 @@ describe('an upstream that goes away', () => {
     expect((await peer.response()).status).toBe(200);
   });
 
+  it.each([NO_ERROR, INTERNAL_ERROR])(
+    'with code %i has 503 told of what it did not look at and cannot be sent again',
+    async (code) => {
+      const upstream = await RawH2Upstream.start((each, connection) => {
+        if (each.type === FRAME.data) connection.send(goaway(0, code));
+      });
+      onTestFinished(() => upstream.close());
+      const proxy = await startProxy(upstream.port, { speaks: 'http/2' });
+      onTestFinished(() => proxy.close());
+      const peer = await connectTraining(proxy);
+      peer.request('POST', '/x', 'content-length: 4\r\n');
+      peer.send('body');
+      expect((await peer.response()).status).toBe(503);
+      expect(proxy.recorder.requests.map(({ refusal }) => refusal)).toEqual(['upstream-saturated']);
+      expect(upstream.connections).toHaveLength(1);
+    },
+  );
+
   it('without a word fails each exchange once', async () => {
     const { upstream, proxy, peer } = await openRaw((each, connection, { connections }) => {
       if (connections.length > 1 || each.stream === 1) answer(each, connection);
