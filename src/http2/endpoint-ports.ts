@@ -77,7 +77,7 @@ export interface StreamUser {
   headers(fields: ReceivedFields, endsStream: boolean): void;
   /** Followed by `ended`. */
   trailers(fields: ReceivedFields): void;
-  /** Not while paused. `bytes` may be overwritten when this has returned, unless they were kept: those are the user's from now on. */
+  /** Not while paused; never nothing, which in HTTP/1.1 is the end of a body in chunks. `bytes` may be overwritten when this has returned, unless they were kept: those are the user's from now on. */
   data(bytes: Buffer): void;
   /**
    * END_STREAM, after all that came before it, also of a head that ended the stream; not while paused, so that a server which has sent all of

@@ -63,6 +63,9 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner, 
   /** Whether anybody is known to be at the other end: from the beginning by certificate, or since the first token. */
   #hasProven: boolean;
   #ending: Termination | null = null;
+  /** While ending: what has not been written, and how long that may stay as it is. */
+  #unsentBytes = 0;
+  #patienceMs = LINGER_MS;
   #isPeerLeaving = false;
   #recorded = false;
 
@@ -141,8 +144,7 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner, 
         else this.#close(this.#ending ?? 'drain');
         return;
       case 'ending':
-        // The socket ends when all of it is written, which is up to the peer.
-        if (inPhaseMs >= LINGER_MS) this.#socket.destroy();
+        this.#sweepEnd(nowMs);
         return;
       case 'closing':
       case 'closed':
@@ -169,7 +171,7 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner, 
     this.#streams.delete(stream);
     if (this.#streams.size === 0) {
       this.#quietSinceMs = this.#context.clock.monotonicMs();
-      if (this.#phase === 'closing') this.#end();
+      if (this.#phase === 'closing') this.#end(this.#context.deadlines.bodyIdleTimeoutMs);
       else if (this.#isPeerLeaving) this.#leave();
     }
     if (outcome === 'broken-off') return this.streamBroken();
@@ -221,7 +223,7 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner, 
 
   failed(violation: Violation): void {
     this.#record(terminationOfViolation(violation));
-    this.#end();
+    this.#end(LINGER_MS);
   }
 
   outputWaits(): void {
@@ -278,7 +280,7 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner, 
     if (this.#phase === 'closing' || this.#isEnding) return;
     this.#enter('closing');
     this.#endpoint.close();
-    if (this.#streams.size === 0) this.#end();
+    if (this.#streams.size === 0) this.#end(this.#context.deadlines.bodyIdleTimeoutMs);
   }
 
   /** Ends everything, with a last word to the peer. */
@@ -290,11 +292,21 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner, 
     this.#transport.end(code);
   }
 
-  /** There is nothing more to be said. */
-  #end(): void {
+  /** There is nothing more to be said; `patienceMs`: how long what has been said may take to get on. */
+  #end(patienceMs: number): void {
     if (this.#isEnding) return;
+    this.#patienceMs = patienceMs;
     this.#enter('ending');
     this.#transport.end(null);
+  }
+
+  /** The socket ends when all of it is written, which is up to the peer. */
+  #sweepEnd(nowMs: number): void {
+    const unsentBytes = this.#socket.writableLength;
+    if (unsentBytes !== this.#unsentBytes) this.#phaseSinceMs = nowMs;
+    this.#unsentBytes = unsentBytes;
+    const patienceMs = unsentBytes > 0 ? this.#patienceMs : LINGER_MS;
+    if (nowMs - this.#phaseSinceMs >= patienceMs) this.#socket.destroy();
   }
 
   /** Once a connection. */

@@ -210,8 +210,6 @@ export class Http2Stream implements Downstream, StreamUser {
   data(bytes: Buffer): void {
     const exchange = this.#exchange;
     if (exchange === null) return this.#discard(bytes);
-    // To an HTTP/1.1 upstream, a chunk of nothing is the end.
-    if (bytes.length === 0) return;
     this.#receivedBytes += bytes.length;
     // More than was announced would be read as the next request by an HTTP/1.1 upstream.
     if (this.#announcedBytes !== null && this.#receivedBytes > this.#announcedBytes) return this.#refuseBody(exchange);

@@ -5,10 +5,6 @@ import type { Endpoint, EndpointOutput } from '../http2/endpoint-ports.ts';
 import type { ErrorCode } from '../http2/frame.ts';
 import { SharedRead } from './shared-read.ts';
 
-// A peer that reads nothing and goes on asking is not heard until it has read. What flow control holds back is not among it: these are heads,
-// and the answers to frames that want one.
-const MAX_UNREAD_BYTES = 512 * 1024;
-
 /** `ending`: as soon as what is being written has been. `ended`: the last of it is on its way, and what still comes is thrown away. */
 type Phase = 'open' | 'ending' | 'ended';
 
@@ -19,8 +15,8 @@ export class Http2Transport implements EndpointOutput {
   #phase: Phase = 'open';
   /** Of the GOAWAY that goes before the end; null where there has been one. */
   #lastCode: ErrorCode | null = null;
-  /** What comes up then is flushed behind it. */
-  #isReceiving = false;
+  /** What comes up while the endpoint is being told something is flushed behind it. */
+  #isTelling = false;
   #isFlushing = false;
   #isScheduled = false;
 
@@ -38,11 +34,10 @@ export class Http2Transport implements EndpointOutput {
   /** Also what was read before there was anybody to take it. `bytes` may be overwritten when this has returned. */
   received(bytes: Buffer): void {
     if (this.#phase !== 'open') return;
-    this.#isReceiving = true;
+    this.#isTelling = true;
     this.#endpoint.receive(bytes);
-    this.#isReceiving = false;
+    this.#isTelling = false;
     this.flush();
-    if (this.#socket.writableLength >= MAX_UNREAD_BYTES) this.#socket.pause();
   }
 
   /** `bytes` of a body, to be kept by whoever frees them. */
@@ -52,7 +47,7 @@ export class Http2Transport implements EndpointOutput {
 
   /** There is something to be flushed: when what has been read has been dealt with, or else this turn. */
   outputWaits(): void {
-    if (this.#isReceiving || this.#isScheduled) return;
+    if (this.#isTelling || this.#isScheduled) return;
     this.#isScheduled = true;
     process.nextTick(flushScheduled, this);
   }
@@ -96,14 +91,14 @@ export class Http2Transport implements EndpointOutput {
     }
     this.#phase = 'ended';
     this.#socket.end();
-    if (this.#socket.isPaused()) this.#socket.resume();
   }
 
   #onDrain(): void {
     if (this.#phase === 'ended') return;
+    this.#isTelling = true;
     this.#endpoint.drained();
+    this.#isTelling = false;
     this.flush();
-    if (this.#socket.isPaused()) this.#socket.resume();
   }
 
   #onClose(): void {

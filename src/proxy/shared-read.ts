@@ -15,6 +15,8 @@ interface ReadingHandle {
 
 /** As much as a TLS record holds. */
 const READ_BYTES = 16 * 1024;
+/** A message of gRPC: to make memory for it alone, and to free that, costs more than to leave it to the collector. */
+const MAX_POOLED_BYTES = 512;
 /**
  * What one read brings stands here until it has been dealt with, on whichever connection. Node keeps its address: memory of this kind
  * cannot be detached, whatever becomes of the views of it.
@@ -49,7 +51,8 @@ export class SharedRead {
     if (bytes.buffer !== this.#memory.buffer) return bytes;
     this.#isTaken = bytes.length === READ_BYTES;
     if (this.#isTaken && this.#memory !== SHARED) return bytes;
-    const copy = Buffer.allocUnsafeSlow(bytes.length);
+    const copy =
+      bytes.length <= MAX_POOLED_BYTES ? Buffer.allocUnsafe(bytes.length) : Buffer.allocUnsafeSlow(bytes.length);
     bytes.copy(copy);
     return copy;
   }

@@ -1,7 +1,7 @@
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import { describe, expect, it } from 'vitest';
 import { NO_REVOCATIONS } from '../../src/revocation/revocations.ts';
-import { CODE, connectFrames, FRAME } from '../support/http2-frames.ts';
+import { CODE, connectFrames, FRAME, frame, GET } from '../support/http2-frames.ts';
 import { answerOf, connectHttp2, request } from '../support/http2-peer.ts';
 import { bundlesOf, compilePolicy, OK, type ProxyOptions, ARTICLE_POLICY } from '../support/proxy-fixture.ts';
 import { openSetting, type ProxySetting } from '../support/proxy-setting.ts';
@@ -246,6 +246,33 @@ describe('an HTTP/2 connection', () => {
     finish();
     expect(await answer).toMatchObject({ body: 'firstlast', rstCode: 0 });
     expect(proxy.recorder.requests).toMatchObject([{ refusal: 'peer-aborted' }, { refusal: null }]);
+  });
+
+  it('ends with its peer, when what that has asked for is answered', async () => {
+    const { proxy, upstream } = await openSetting((_head, socket) => socket.write(CHUNKED_HEAD));
+    const frames = await connectFrames(proxy);
+    await frames.greet();
+    frames.headers(1, GET);
+    await frames.until(({ type, streamId }) => type === FRAME.data && streamId === 1);
+    frames.send(frame(FRAME.goaway, 0, 0, Buffer.alloc(8)), frame(FRAME.ping, 0, 0, 'whatever'));
+    // What comes behind it is heard.
+    await frames.until(({ type }) => type === FRAME.ping);
+    expect(frames.frames.some(({ type }) => type === FRAME.goaway)).toBe(false);
+    upstream.sockets[0]?.write(LAST_CHUNKS);
+    expect(await frames.goaway()).toBe(CODE.noError);
+    await frames.closed();
+    expect(frames.frames.at(-1)?.type).toBe(FRAME.goaway);
+    expect(proxy.recorder.requests).toMatchObject([{ refusal: null }]);
+    expect(proxy.recorder.terminations).toEqual([]);
+  });
+
+  it('ends at once with a peer that has asked for nothing', async () => {
+    const { proxy } = await openSetting(() => undefined);
+    const frames = await connectFrames(proxy);
+    await frames.greet();
+    frames.send(frame(FRAME.goaway, 0, 0, Buffer.alloc(8)));
+    expect(await frames.goaway()).toBe(CODE.noError);
+    await frames.closed();
   });
 
   it('ends with a word when it speaks no HTTP/2 at all', async () => {

@@ -178,6 +178,21 @@ describe('flow control over HTTP/2', () => {
     ).toEqual([null, 'peer-stalled']);
   });
 
+  it('takes frames of nothing, or of padding, for no end of a body in chunks', async () => {
+    const { proxy, upstream } = await openSetting((_head, socket) => socket.write(OK));
+    const frames = await connectFrames(proxy);
+    await frames.greet();
+    frames.headers(1, POST, 0);
+    frames.send(
+      frame(FRAME.data, 0, 1),
+      frame(FRAME.data, FLAG.padded, 1, '\x03abc'),
+      frame(FRAME.data, FLAG.padded, 1, '\x01whole.'),
+      frame(FRAME.data, FLAG.padded | FLAG.endStream, 1, '\x02..'),
+    );
+    await upstream.until(({ received }) => received.endsWith('0\r\n\r\n'));
+    expect(upstream.received).toMatch(/\r\n\r\n5\r\nwhole\r\n0\r\n\r\n$/);
+  });
+
   it('answers a body that does not come with 408, and goes on with the others', async () => {
     const { proxy } = await openSetting(() => undefined, { deadlines: { bodyIdleTimeoutMs: 300 } });
     const session = await connectHttp2(proxy);

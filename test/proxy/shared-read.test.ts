@@ -77,13 +77,16 @@ describe('reading into shared memory', () => {
     const { here, there } = await openPair();
     const kept: Buffer[] = [];
     const reader = new Reader(here, (bytes) => kept.push(reader.read.lasting(bytes)));
+    const large = 'large'.repeat(200);
     there.write('first');
     await reader.until('first');
+    there.write(large);
+    await reader.until(`first${large}`);
     there.write('other');
-    await reader.until('firstother');
-    expect(kept.map(String)).toEqual(['first', 'other']);
+    await reader.until(`first${large}other`);
+    expect(kept.map(String)).toEqual(['first', large, 'other']);
     // It can be freed when it has been sent, which memory that others have a part in cannot.
-    expect(kept[0]?.buffer.byteLength).toBe('first'.length);
+    expect(kept[1]?.buffer.byteLength).toBe(large.length);
     const own = Buffer.from('own');
     expect(reader.read.lasting(own)).toBe(own);
   });
