@@ -235,6 +235,23 @@ describe('a peer that means no harm', () => {
 });
 
 describe('H2-90 a peer that does not read what it is answered', () => {
+  it('has no more answers kept for it than it may have streams, however many it asks for', async () => {
+    const { proxy } = await openSetting((_head, socket) => socket.write(OK), { policy: NO_TRAINING });
+    const peer = await connectFrames(proxy);
+    await peer.greet();
+    peer.socket.pause();
+    // Of gRPC, whose denial is a head alone, which no window holds back.
+    const call = headerBlock([...POST, ['content-type', 'application/grpc']]);
+    let streamId = -1;
+    const taken = (): boolean => proxy.recorder.terminations.length > 0;
+    for (; !taken() && streamId < 1_000_000; await new Promise((resolve) => setImmediate(resolve))) {
+      const asks = Array.from({ length: 500 }, () => frame(FRAME.headers, ENDED, (streamId += 2), call));
+      if (!peer.socket.writableNeedDrain) peer.send(...asks);
+    }
+    expect(proxy.recorder.terminations).toEqual(['limit']);
+    await proxy.untilClosed(1);
+  });
+
   it.each([
     ['denied', NO_TRAINING, POST],
     ['answered by the upstream', ARTICLE_POLICY, POST],
