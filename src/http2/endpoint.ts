@@ -29,19 +29,16 @@ export interface EndpointTerms {
 type Phase = 'open' | 'failed' | 'disconnected';
 
 const TABLE_BYTES = 4_096;
-// A peer can have as many streams under way. An upstream that is late goes on answering those that were left in the meantime, which are as
-// many as peers left.
-const REMEMBERED_RESETS = { server: 256, client: 4_096 } as const;
 const PING = Buffer.from('sallypor', 'latin1');
 
 /**
  * What a connection can have us hold: of each of `maxConcurrentStreams` what its window lets in while it is paused, in at most twice its size,
  * one section of fields, and what its user queues beyond `isCongested`; of the connection one frame, or one block of fields of twice
- * `maxFieldSectionBytes` and 64 KiB, two tables of HPACK with what is remembered beside them (some 160 KiB at worst), the numbers of streams that were reset,
+ * `maxFieldSectionBytes` and 64 KiB, two tables of HPACK with what is remembered beside them (some 160 KiB at worst), the numbers of 256 streams,
  * 64 KiB of answers that are not taken, and one turn of frames.
  */
 export class Http2Endpoint implements Endpoint, FrameOwner, StreamHost {
-  readonly streams: StreamTable;
+  readonly streams = new StreamTable();
   readonly sender: Sender;
   readonly window: ReceiveWindow;
   readonly #role: 'server' | 'client';
@@ -60,7 +57,6 @@ export class Http2Endpoint implements Endpoint, FrameOwner, StreamHost {
 
   constructor({ role, limits, owner }: EndpointTerms) {
     this.#role = role;
-    this.streams = new StreamTable(REMEMBERED_RESETS[role]);
     this.#limits = limits;
     this.#owner = owner;
     this.#peer = new ReceivedSettings(role === 'server' ? 'client' : 'server');

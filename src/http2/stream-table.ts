@@ -4,10 +4,14 @@ import type { EndpointStream } from './endpoint-stream.ts';
 import { MAX_STREAM_ID } from './frame.ts';
 
 /**
- * `idle`: nobody has opened it. `ignored`: frames of the other end may still be under way, because we reset it lately or told the other end
- * that we would not look at it. `closed`: there is no excuse.
+ * `idle`: nobody has opened it. `ignored`: frames of the other end may still be under way, because we reset it, may have reset it, or told the
+ * other end that we would not look at it. `closed`: there is no excuse.
  */
 type Absence = 'idle' | 'ignored' | 'closed';
+
+// There can be more whose frames are still under way: an upstream that is late answers as many as peers have left, and policy can turn against
+// all streams of a peer at once.
+const REMEMBERED_RESETS = 256;
 
 export class StreamTable {
   readonly #streams = new Map<number, EndpointStream>();
@@ -16,12 +20,8 @@ export class StreamTable {
   /** Those above it are ignored: our GOAWAY said so. */
   #lastTakenId = MAX_STREAM_ID;
   readonly #resets = new Set<number>();
-  readonly #rememberedResets: number;
-
-  /** `rememberedResets`: how many of the streams that we have reset may still have frames of the other end under way. */
-  constructor(rememberedResets: number) {
-    this.#rememberedResets = rememberedResets;
-  }
+  /** Up to here it is no longer known which streams were reset: nobody is blamed for any of them. */
+  #lastForgottenId = 0;
 
   get size(): number {
     return this.#streams.size;
@@ -32,7 +32,8 @@ export class StreamTable {
     // One of ours that waits to be sent: who says something of it guesses.
     if (stream !== undefined) return stream.isKnown ? stream : 'idle';
     if (streamId % 2 === 0 || streamId > this.#lastStreamId) return 'idle';
-    return streamId > this.#lastTakenId || this.#resets.has(streamId) ? 'ignored' : 'closed';
+    const isExcused = streamId > this.#lastTakenId || streamId <= this.#lastForgottenId || this.#resets.has(streamId);
+    return isExcused ? 'ignored' : 'closed';
   }
 
   isTaken(streamId: number): boolean {
@@ -64,9 +65,10 @@ export class StreamTable {
   }
 
   rememberReset(streamId: number): void {
-    if (this.#resets.size >= this.#rememberedResets) {
+    if (this.#resets.size >= REMEMBERED_RESETS) {
       for (const oldest of this.#resets) {
         this.#resets.delete(oldest);
+        this.#lastForgottenId = Math.max(this.#lastForgottenId, oldest);
         break;
       }
     }

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { EndpointProbe, OK_BLOCK, POST_BLOCK, request } from '../support/endpoint-probe.ts';
-import { RecordingUser, REQUEST } from '../support/http2-endpoint.ts';
+import { RecordingUser, REQUEST, RESPONSE } from '../support/http2-endpoint.ts';
 import { CODE, FLAG, FRAME, frame, PREFACE, uint32 } from '../support/http2-frames.ts';
 
 type Verdict =
@@ -357,7 +357,7 @@ describe('a server', () => {
     expect(probe.endpoint.streamCount).toBe(0);
   });
 
-  it('§5.1 ignores what was under way when it reset a stream, but not for ever', () => {
+  it('§5.1 ignores what was under way when it reset a stream', () => {
     const probe = EndpointProbe.greeted('server');
     probe.owner.onOpened = ({ channel }) => channel.reset(CODE.cancel);
     probe.send(
@@ -373,8 +373,23 @@ describe('a server', () => {
     probe.send(frame(FRAME.data, 0, 1), frame(FRAME.data, FLAG.padded, 1, '\x01\0'));
     expect(probe.owner.idle).toBe(5);
     expect(probe.owner.opened[0]?.user.told).toEqual(['closed']);
-    for (let streamId = 3; streamId < 3 + 2 * 256; streamId += 2) probe.send(request(streamId));
+  });
+
+  it('§5.1 ignores what was under way when it reset more streams than it remembers, and blames nobody for them', () => {
+    const probe = EndpointProbe.greeted('server', { maxConcurrentStreams: 1_000 });
+    const ids = Array.from({ length: 600 }, (_, at) => 2 * at + 1);
+    probe.send(...ids.map((streamId) => request(streamId, 0)));
+    for (const { channel } of probe.owner.opened) channel.reset(CODE.cancel);
+    probe.send(...ids.flatMap((streamId) => [frame(FRAME.data, 0, streamId, 'x'), request(streamId)]));
     expect(probe.owner.violation).toBeNull();
+    expect(probe.owner.idle).toBe(2 * ids.length);
+    expect(probe.endpoint.streamCount).toBe(0);
+  });
+
+  it('§5.1 ends a connection on which a stream goes on after its end, when none was reset', () => {
+    const probe = EndpointProbe.greeted('server');
+    probe.owner.onOpened = ({ channel }) => channel.sendEnd(RESPONSE);
+    for (let streamId = 1; streamId < 601; streamId += 2) probe.send(request(streamId));
     probe.send(DATA);
     judge(probe, { connection: CODE.streamClosed });
   });
