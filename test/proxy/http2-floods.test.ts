@@ -275,4 +275,19 @@ describe('H2-90 a peer that does not read what it is answered', () => {
     await peer.until(() => given(1) > 0);
     expect(given(1)).toBeGreaterThan(0);
   });
+
+  it('has nothing kept for it of a body that was too large', async () => {
+    const { proxy } = await openSetting(() => undefined, { limits: { maxBodyBytes: 100 } });
+    const peer = await connectFrames(proxy);
+    await peer.greet(Buffer.from([0, 4, 0, 0, 0, 0]));
+    peer.headers(1, POST, 0);
+    await proxy.untilDecided(1);
+    const piece = frame(FRAME.data, 0, 1, Buffer.alloc(16 * 1024));
+    peer.send(piece);
+    await peer.until(({ type, streamId }) => type === FRAME.headers && streamId === 1);
+    // As much as its window takes.
+    peer.send(...Array.from({ length: 15 }, () => piece));
+    const given = await peer.until(({ type, streamId }) => type === FRAME.windowUpdate && streamId === 1);
+    expect(given?.payload.readUInt32BE(0)).toBeGreaterThanOrEqual(128 * 1024);
+  });
 });
