@@ -29,6 +29,8 @@ export interface EndpointTerms {
 type Phase = 'open' | 'failed' | 'disconnected';
 
 const TABLE_BYTES = 4_096;
+// Moving the windows of so many takes as long as dealing with any other frame that is told as idle.
+const STREAMS_PER_IDLE_FRAME = 256;
 const PING = Buffer.from('sallypor', 'latin1');
 
 /**
@@ -167,11 +169,14 @@ export class Http2Endpoint implements Endpoint, FrameOwner, StreamHost {
     const { encoder } = this.sender.writer;
     encoder.setMaxTableBytes(peer.leastTableBytes);
     encoder.setMaxTableBytes(peer.tableBytes);
-    if (!this.#moveWindows(peer.initialWindowBytes - windowBefore)) return this.violate(ERROR_CODE.flowControlError);
+    const windowMove = peer.initialWindowBytes - windowBefore;
+    if (!this.#moveWindows(windowMove)) return this.violate(ERROR_CODE.flowControlError);
     this.sender.writer.settingsAck();
     this.sender.wake();
-    if (this.#settingsSeen) this.#owner.idleFrame();
+    // There is a window of each stream to be moved.
+    const idleFrames = this.#settingsSeen ? 1 + (windowMove === 0 ? 0 : this.streams.size / STREAMS_PER_IDLE_FRAME) : 0;
     this.#settingsSeen = true;
+    for (let told = 1; told <= idleFrames && !this.#isOver; told += 1) this.#owner.idleFrame();
     if (!this.#isOver) this.#owner.settings(peer);
   }
 

@@ -55,6 +55,17 @@ describe('H2 90: floods', () => {
     expect([probe.owner.idle, probe.owner.opened.length]).toEqual([before + 100, 1]);
   });
 
+  it('SETTINGS: tells those that move the windows of many streams as more than one idle frame', () => {
+    const probe = EndpointProbe.greeted('server', { maxConcurrentStreams: 2_000 });
+    probe.send(...Array.from({ length: 1_024 }, (_, at) => request(2 * at + 1, 0)));
+    const narrow = frame(FRAME.settings, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0]));
+    probe.send(narrow);
+    expect(probe.owner.idle).toBe(1 + 4);
+    // They are where they were told to be already.
+    probe.send(narrow, narrow);
+    expect(probe.owner.idle).toBe(1 + 4 + 2);
+  });
+
   it('rapid reset: tells each stream of its reset by the peer, and keeps nothing of it', () => {
     const probe = EndpointProbe.greeted('server');
     for (let streamId = 1; streamId < 2_001; streamId += 2) {
