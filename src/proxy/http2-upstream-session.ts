@@ -14,9 +14,10 @@ import { Http2Endpoint } from '../http2/endpoint.ts';
 import { dataFrames, ERROR_CODE, type ErrorCode, MAX_STREAM_ID } from '../http2/frame.ts';
 import { ResponseFieldsReader } from '../http2/response-fields.ts';
 import { TrailerFieldsReader } from '../http2/trailer-fields.ts';
+import { GatheredData } from './gathered-data.ts';
 import type { Http2UpstreamStream } from './http2-upstream-stream.ts';
 import type { LapseReason } from './lease.ts';
-import type { Loan, ReadBuffer, ReadBuffers } from './read-buffers.ts';
+import type { ReadBuffer, ReadBuffers } from './read-buffers.ts';
 import type { Refusal } from './refusal.ts';
 import { isPassedOn } from './upstream-connection.ts';
 import type { Dial, DialUser, ServerLease } from './upstream-dial.ts';
@@ -65,9 +66,6 @@ const QUIET_MS = 330_000;
 const PING_ANSWER_MS = 20_000;
 const TCP_KEEP_ALIVE_MS = 30_000;
 
-/** Of what nobody overwrites. */
-const OWNED: Loan = { hold: () => () => undefined };
-
 export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOutput {
   readonly scheme: 'http' | 'https';
   readonly headReader = new ResponseFieldsReader(RESPONSE_LIMITS, isPassedOn);
@@ -77,6 +75,7 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
   readonly #endpoint: Http2Endpoint;
   readonly #buffers: ReadBuffers;
   #buffer: ReadBuffer;
+  readonly #gathered = new GatheredData();
   /** Null where the upstream has nothing to prove. */
   #lease: ServerLease | null = null;
   #phase: Phase = 'dialling';
@@ -193,9 +192,14 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
     this.#touched.push(stream);
   }
 
-  /** What `bytes` stand in: that they may be overwritten is for whoever reads into it to say. */
-  loanOf(bytes: Buffer): Loan {
-    return bytes.buffer === this.#buffer.bytes.buffer ? this.#buffer : OWNED;
+  /** `bytes` have come for `stream`, which takes them when all that follows on them has come. */
+  gather(stream: Http2UpstreamStream, bytes: Buffer): void {
+    this.#gathered.add(stream, bytes, this.#buffer);
+  }
+
+  /** What came is taken before what follows it is told. */
+  handOver(): void {
+    this.#gathered.handOver(this.#buffer);
   }
 
   resume(channel: Http2Channel): void {
@@ -342,6 +346,7 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
   }
 
   #endTurn(): void {
+    this.handOver();
     for (const stream of this.#touched) stream.flush();
     this.#touched.length = 0;
     this.#isInTurn = false;

@@ -7,6 +7,7 @@ import type { ResponseHead } from '../http1/response-head.ts';
 import type { Http2Channel, RawFields, ReceivedFields, StreamReset, StreamUser } from '../http2/endpoint-ports.ts';
 import { ERROR_CODE, type ErrorCode } from '../http2/frame.ts';
 import { freeMemory } from './free-memory.ts';
+import type { DataTaker } from './gathered-data.ts';
 import { requestFields, webSocketRequest } from './http2-upstream-fields.ts';
 import type { Http2UpstreamSession } from './http2-upstream-session.ts';
 import type { LapseReason } from './lease.ts';
@@ -18,7 +19,7 @@ import type { UpstreamRequest, UpstreamStream, UpstreamUser } from './upstream.t
 /** As many as ResponseDecoder takes. */
 const MAX_INFORMATIONAL = 32;
 
-export class Http2UpstreamStream implements UpstreamStream, StreamUser {
+export class Http2UpstreamStream implements UpstreamStream, StreamUser, DataTaker {
   readonly #session: Http2UpstreamSession;
   #channel: Http2Channel | null = null;
   #user: UpstreamUser | null = null;
@@ -137,15 +138,19 @@ export class Http2UpstreamStream implements UpstreamStream, StreamUser {
   }
 
   data(bytes: Buffer): void {
-    const user = this.#user;
-    if (user === null) return;
+    if (this.#user === null) return;
     this.#hear();
     this.#receivedBytes += bytes.length;
-    if (!this.#mayReceive) return this.#reject();
-    user.upstreamData(bytes, this.#session.loanOf(bytes));
+    if (this.#mayReceive) this.#session.gather(this, bytes);
+    else this.#reject();
+  }
+
+  takeData(bytes: Buffer, loan: Loan): void {
+    this.#user?.upstreamData(bytes, loan);
   }
 
   trailers(fields: ReceivedFields): void {
+    this.#session.handOver();
     if (this.#user === null) return;
     this.#hear();
     try {
@@ -158,6 +163,7 @@ export class Http2UpstreamStream implements UpstreamStream, StreamUser {
   }
 
   ended(): void {
+    this.#session.handOver();
     const user = this.#user;
     if (user === null) return;
     if (!this.#isWhole) return this.#reject();
@@ -172,6 +178,7 @@ export class Http2UpstreamStream implements UpstreamStream, StreamUser {
   sent(): void {}
 
   reset(why: StreamReset): void {
+    this.#session.handOver();
     if (this.#user === null) return;
     switch (why.kind) {
       case 'peer':
