@@ -16,11 +16,13 @@ import { ResponseFieldsReader } from '../http2/response-fields.ts';
 import { TrailerFieldsReader } from '../http2/trailer-fields.ts';
 import { GatheredData } from './gathered-data.ts';
 import type { Http2UpstreamStream } from './http2-upstream-stream.ts';
+import { IdleFrames } from './idle-frames.ts';
 import type { LapseReason } from './lease.ts';
 import type { ReadBuffer, ReadBuffers } from './read-buffers.ts';
 import type { Refusal } from './refusal.ts';
 import { isPassedOn } from './upstream-connection.ts';
 import type { Dial, DialUser, ServerLease } from './upstream-dial.ts';
+import { UpstreamLiveness } from './upstream-liveness.ts';
 
 export interface Http2Server {
   readonly dial: Dial;
@@ -53,17 +55,8 @@ const ENDPOINT_LIMITS: EndpointLimits = {
   connectionWindowBytes: 4 * 1024 * 1024,
   enableConnectProtocol: false,
 };
-/** More of them between two sweeps, a quarter of a second, is a flood. */
-const MAX_IDLE_FRAMES = 1_000;
-/** Frames of a stream that we have left may still be on their way; and of all such streams together. */
+/** Small frames of a stream that we have left may still be on their way, as many as fit into its window. */
 const FRAMES_UNDERWAY = 8_192;
-const MAX_FRAMES_UNDERWAY = 16 * FRAMES_UNDERWAY;
-/**
- * A session on which exchanges are quiet is asked whether it lives, and has that long to say so. Servers of gRPC take more than one question
- * in five minutes for abuse, unless they have sent something in between.
- */
-const QUIET_MS = 330_000;
-const PING_ANSWER_MS = 20_000;
 const TCP_KEEP_ALIVE_MS = 30_000;
 
 export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOutput {
@@ -93,11 +86,8 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
   /** Those above have not been seen by an upstream that is going away. */
   #lastStreamId = Number.POSITIVE_INFINITY;
   #hasAnswered = false;
-  /** Below 0 while some are still expected: of streams that were left, and PINGs of a server that measures the path by the DATA it gets. */
-  #idleFrames = 0;
-  #heard = false;
-  #heardMs = 0;
-  #pingedMs: number | null = null;
+  readonly #idleFrames = new IdleFrames();
+  readonly #liveness = new UpstreamLiveness();
   /** Monotonic ms; set by the pool: when it was asked for, later when its last exchange ended. */
   sinceMs = 0;
 
@@ -187,7 +177,7 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
 
   /** Something came back for `stream`, which is told once when all of this turn has. */
   heard(stream: Http2UpstreamStream): void {
-    this.#heard = true;
+    this.#liveness.heard();
     this.#hasAnswered = true;
     this.#touched.push(stream);
   }
@@ -218,12 +208,12 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
 
   /** Of a stream that has been reset something may still come. */
   abandoned(): void {
-    this.#expect(FRAMES_UNDERWAY);
+    this.#idleFrames.expect(FRAMES_UNDERWAY);
   }
 
   /** grpc-go answers each frame of DATA with a PING, for as long as a stream lasts. */
   dataSent(bytes: number): void {
-    this.#expect(dataFrames(bytes));
+    this.#idleFrames.expect(dataFrames(bytes));
   }
 
   /** Takes no more exchanges, and ends with the last of those it has. */
@@ -242,16 +232,14 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
 
   sweep(nowMs: number): void {
     if (this.#phase === 'open' && !this.isUsable) this.drain();
-    this.#idleFrames = Math.min(this.#idleFrames, 0);
-    if (this.#heard || this.#streams.size === 0) {
-      this.#heard = false;
-      this.#heardMs = nowMs;
-      this.#pingedMs = null;
-    } else if (this.#pingedMs !== null) {
-      if (nowMs - this.#pingedMs >= PING_ANSWER_MS) this.destroy('upstream-timeout');
-    } else if (nowMs - this.#heardMs >= QUIET_MS && !this.isGone) {
-      this.#pingedMs = nowMs;
-      this.#endpoint.ping();
+    this.#idleFrames.sweep();
+    switch (this.#liveness.sweep(nowMs, this.#streams.size > 0)) {
+      case 'nothing':
+        return;
+      case 'ask':
+        return this.#endpoint.ping();
+      case 'leave':
+        return this.destroy('upstream-timeout');
     }
   }
 
@@ -273,14 +261,13 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
   streamBroken(): void {}
 
   idleFrame(): void {
-    this.#idleFrames += 1;
-    if (this.#idleFrames <= MAX_IDLE_FRAMES) return;
+    if (this.#idleFrames.take()) return;
     this.#code = ERROR_CODE.enhanceYourCalm;
     this.destroy('upstream-invalid-response');
   }
 
   pong(): void {
-    this.#heard = true;
+    this.#liveness.heard();
   }
 
   goaway(code: number, lastStreamId: number): void {
@@ -314,10 +301,6 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
   /** What waits to be written. */
   flush(): void {
     if (this.#phase !== 'dialling' && this.#phase !== 'closed') this.#flush();
-  }
-
-  #expect(idleFrames: number): void {
-    this.#idleFrames = Math.max(this.#idleFrames - idleFrames, -MAX_FRAMES_UNDERWAY);
   }
 
   #onRead(count: number): boolean {
