@@ -24,6 +24,8 @@ export interface UpstreamOwner {
 }
 
 const RESPONSE_LIMITS: HeadLimits = { maxHeadBytes: 64 * 1024, maxFieldCount: 256 };
+// Smaller pieces of a body go out together at the end of the turn: to write one costs as much as copying so many octets.
+const MIN_APART_BYTES = 1_024;
 
 export class UpstreamConnection implements UpstreamStream, DialUser {
   readonly #socket: Socket;
@@ -119,13 +121,16 @@ export class UpstreamConnection implements UpstreamStream, DialUser {
   }
 
   writeBody(bytes: Buffer): boolean {
+    // Thousands of pieces of an octet each may come in one turn.
+    const isSmall = bytes.length < MIN_APART_BYTES;
+    const isChunked = this.#request === 'chunked';
     const written = (): void => freeMemory(bytes);
-    if (this.#request !== 'chunked') return this.#socket.write(bytes, written);
     this.#socket.cork();
-    this.#socket.write(chunkPrefix(bytes.length), 'latin1');
-    this.#socket.write(bytes, written);
-    const accepted = this.#socket.write(CHUNK_END, 'latin1');
-    this.#socket.uncork();
+    if (isChunked) this.#socket.write(chunkPrefix(bytes.length), 'latin1');
+    let accepted = this.#socket.write(bytes, written);
+    if (isChunked) accepted = this.#socket.write(CHUNK_END, 'latin1');
+    if (isSmall) process.nextTick(uncork, this.#socket);
+    else this.#socket.uncork();
     return accepted;
   }
 

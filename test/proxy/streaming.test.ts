@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { Socket } from 'node:net';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { OK, type ScriptedUpstream } from '../support/proxy-fixture.ts';
 import { openSetting, untilStill } from '../support/proxy-setting.ts';
 
@@ -170,6 +171,27 @@ describe('request bodies', () => {
     peer.send('PUT /x HTTP/1.1\r\nhost: registry\r\ntransfer-encoding: chunked\r\n\r\n005\r\nhello\r\n0\r\n\r\n');
     expect((await peer.response()).status).toBe(200);
     expect(bodyAfter(upstream)).toBe('5\r\nhello\r\n0\r\n\r\n');
+  });
+
+  it('sends pieces of an octet each that came together in a few writes, and those that come later behind them', async () => {
+    const { upstream, peer } = await openSetting((_head, socket) => {
+      void upstream.until(({ received }) => received.endsWith('0\r\n\r\n')).then(() => socket.write(OK));
+    });
+    peer.send('PUT /x HTTP/1.1\r\nhost: registry\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n');
+    await upstream.until(({ received }) => received.endsWith('\r\nx\r\n'));
+    const write = vi.spyOn(Socket.prototype, '_write');
+    const writeAll = vi.spyOn(Socket.prototype, '_writev');
+    onTestFinished(() => {
+      write.mockRestore();
+      writeAll.mockRestore();
+    });
+    peer.send('1\r\nx\r\n'.repeat(2_000));
+    await upstream.until(({ received }) => received.endsWith('1\r\nx\r\n'.repeat(2_001)));
+    // Two by the test, one for each record of TLS.
+    expect(write.mock.calls.length + writeAll.mock.calls.length).toBeLessThan(20);
+    peer.send(`400\r\n${'y'.repeat(1_024)}\r\n1\r\nz\r\n0\r\n\r\n`);
+    expect((await peer.response()).status).toBe(200);
+    expect(bodyAfter(upstream).endsWith(`1\r\nx\r\n400\r\n${'y'.repeat(1_024)}\r\n1\r\nz\r\n0\r\n\r\n`)).toBe(true);
   });
 
   it('keeps an announced length of nothing', async () => {
