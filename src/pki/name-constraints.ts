@@ -21,7 +21,12 @@ export function findNameConstraintViolation(
   constraints: NameConstraints,
   certificate: Certificate,
 ): NameConstraintViolation | null {
-  for (const { form } of [...constraints.permitted, ...constraints.excluded]) {
+  for (const constraint of [...constraints.permitted, ...constraints.excluded]) {
+    const { form } = constraint;
+    if (form === 'dns' && !DOMAIN.test(constraint.value)) {
+      const message = `the DNS name constraint ${quote(constraint.value)} is not a domain`;
+      return { kind: 'unsupported', message };
+    }
     if (form !== 'uri' && hasNameOfForm(certificate, form)) {
       const message = `a name constraint of form ${form} on a certificate with such a name is not supported`;
       return { kind: 'unsupported', message };
@@ -46,6 +51,9 @@ export function findNameConstraintViolation(
 // A host, or a domain after a dot. What is neither (`spiffe://td`, a port, nothing at all) would match no host: harmless among
 // the permitted, but among the excluded it would look like a fence and be none.
 const CONSTRAINT = /^\.?[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
+// Labels of anything printable, since none is compared here, or nothing for every name. Also where there is no such name: a constraint that
+// nobody can read is no promise of who wrote it.
+const DOMAIN = /^\.?(?:[!--/-~]+(?:\.[!--/-~]+)*)?$/;
 const URI_HOST = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/(?:[^/?#@]*@)?([A-Za-z0-9._-]+)(?::\d*)?(?:[/?#]|$)/;
 const IPV4 = /^\d{1,3}(?:\.\d{1,3}){3}$/;
 

@@ -202,6 +202,11 @@ describe('name constraints', () => {
     ],
     ['excluding nothing at all', excluding(uriName('')), 'name-constraints-unsupported'],
     ['excluding a lone dot', excluding(uriName('.')), 'name-constraints-unsupported'],
+    ['permitting a DNS name that is none', permitting(dnsName('\u0005i.example')), 'name-constraints-unsupported'],
+    ['excluding a DNS name with an empty label', excluding(dnsName('a..example')), 'name-constraints-unsupported'],
+    ['permitting an absolute DNS name', permitting(dnsName('example.')), 'name-constraints-unsupported'],
+    ['permitting whatever DNS names there are', permitting(dnsName('')), 'accepted'],
+    ['permitting DNS names below a domain', permitting(dnsName('.b.example')), 'accepted'],
   ];
   it.each(cases)('%s', (_name, extensions, expected) => {
     expect(outcomes(extensions)).toEqual(both(expected));
