@@ -159,7 +159,10 @@ function saysTheSame(known: Repeated, request: Repeated): boolean {
 
 /** A string of its own, and a short one: what was cut from a head would keep all of it in memory, credentials included. */
 function copyOf(text: string): string {
-  return Buffer.from(text.slice(0, MAX_AUTHORITY), 'latin1').toString('latin1');
+  const short = text.slice(0, MAX_AUTHORITY);
+  const copy = Buffer.from(short, 'latin1').toString('latin1');
+  // Heads are latin1; of anything else a copy would be something else.
+  return copy === short ? copy : short;
 }
 
 function answerText(answer: Readonly<Record<string, string | null>>): string {
