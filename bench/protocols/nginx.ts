@@ -36,6 +36,8 @@ export const NGINX_HTTP2: ProtocolContender = {
 export const NO_PROXY_HTTP2: ProtocolContender = {
   ...NGINX,
   name: 'no proxy',
+  // Without nginx there is no upstream either.
+  needs: null,
   start: async (site, at) => [
     await startNginx(
       `server {${formatTls(site, at.port, 'http2')} default_type application/json; location / { return 200 '${BODY}'; } }`,
