@@ -59,7 +59,7 @@ interface RepeatedText extends Repeated {
 export class DecisionLines {
   readonly #texts = new WeakMap<Decision, DecisionText>();
   readonly #repeated = new Map<string | null, RepeatedText>();
-  #time = '';
+  #time: string | null = null;
   #start: Buffer = NOTHING;
 
   /**
