@@ -26,6 +26,8 @@ const LIMITS: EndpointLimits = {
 const BROKEN_CALLS = { burst: 1_000, perSecond: 100 };
 /** grpc-go measures the path by a PING for each answer; so here too each one that is served makes up for one. */
 const IDLE_FRAMES = { burst: 1_000, perSecond: 500 };
+/** For a connection to begin: one of which nothing is heard would keep its place from others. */
+const GREETING_MS = 10_000;
 /** For what was said last to be read. */
 const LINGER_MS = 2_000;
 
@@ -37,6 +39,7 @@ export class GrpcConnection implements EndpointOwner {
   readonly #transport: Http2Transport;
   readonly #brokenCalls: TokenBucket;
   readonly #idleFrames: TokenBucket;
+  readonly #cancelGreeting: () => void;
   #calls = 0;
   #isDraining = false;
   #isEnding = false;
@@ -52,6 +55,8 @@ export class GrpcConnection implements EndpointOwner {
     this.#endpoint = new Http2Endpoint({ role: 'server', limits: LIMITS, owner: this });
     this.#transport = new Http2Transport(socket, this.#endpoint);
     this.#transport.outputWaits();
+    this.#cancelGreeting = parts.schedule(GREETING_MS, () => socket.destroy());
+    socket.on('close', this.#cancelGreeting);
   }
 
   /** Takes no more calls, and ends with the last of those under way. */
@@ -92,7 +97,10 @@ export class GrpcConnection implements EndpointOwner {
     this.#transport.outputWaits();
   }
 
-  settings(): void {}
+  settings(): void {
+    this.#cancelGreeting();
+  }
+
   pong(): void {}
   goaway(): void {}
 

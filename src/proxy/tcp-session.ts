@@ -5,7 +5,6 @@ import type { TLSSocket } from 'node:tls';
 import type { AdmittedLeaf, CachePartition } from '../policy/decision-cache.ts';
 import type { OwnIdentity } from '../spiffe/own-identity.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
-
 import type { Watched } from './connections.ts';
 import type { AdmissionSources, ListenerContext } from './context.ts';
 import { graver, type LapseReason, type Lease } from './lease.ts';

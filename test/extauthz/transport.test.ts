@@ -268,6 +268,28 @@ describe('a data plane that does what none has to', () => {
     expect(setting.recorder.requests).toHaveLength(1_500);
   });
 
+  it('is left when it connects and says nothing, and kept once it has said hello', async () => {
+    const due = new Set<() => void>();
+    const { target } = await start(unixBind(), {
+      schedule: (_delayMs, callback) => {
+        due.add(callback);
+        return () => void due.delete(callback);
+      },
+    });
+    const silent = createConnection(target.slice('unix:'.length)).resume();
+    closing.push(() => silent.destroy());
+    await once(silent, 'data');
+    expect(due.size).toBe(1);
+    const left = once(silent, 'close');
+    for (const callback of due) callback();
+    await left;
+
+    const session = openRaw(target);
+    await roundTrip(session);
+    expect(due.size).toBe(0);
+    expect((await call(session, {}, framed(message))).trailers).toMatchObject({ 'grpc-status': '0' });
+  });
+
   it('is left when it breaks the protocol', async () => {
     const { setting, target } = await start(unixBind());
     await sendFrames(target, [data(1, 'of no stream')]);
