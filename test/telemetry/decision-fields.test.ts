@@ -183,6 +183,20 @@ describe('a line of the decision log', () => {
     }
   });
 
+  it.each([
+    ['in more than latin1', { authority: '\u0100' }, { authority: '\u0000' }],
+    ['behind what a line shows', { authority: `${'x'.repeat(300)}1` }, { authority: 'x'.repeat(261) }],
+  ])('EX-171 tells requests apart that differ %s', (_how, first, second) => {
+    const lines = new DecisionLines();
+    for (const fields of [first, second, first]) {
+      expect(lineOf(lines, record(fields), TIME)).toBe(reference(record(fields), TIME));
+    }
+  });
+
+  it('is whole also at a time that is no text, first of all', () => {
+    expect(lineOf(new DecisionLines(), record({}), '')).toBe(reference(record({}), ''));
+  });
+
   it('says of one principal after another what is its own', () => {
     const lines = new DecisionLines();
     for (let index = 0; index < 600; index += 1) {
