@@ -9,19 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type Clock, systemSchedule } from '../../src/core/clock.ts';
 import { GrpcService, type GrpcBind } from '../../src/extauthz/grpc-service.ts';
 import { CHECK_PATH, CHECK_REQUEST } from '../../src/extauthz/messages.ts';
-import {
-  CANCEL,
-  data,
-  ENHANCE_YOUR_CALM,
-  FLAG,
-  frame,
-  FRAME,
-  headers,
-  PROTOCOL_ERROR,
-  reset,
-  settings,
-  word,
-} from '../support/h2-frames.ts';
+import { CODE, data, FLAG, frame, FRAME, headers, reset, settings, uint32 } from '../support/http2-frames.ts';
 import { bundlesOf } from '../support/proxy-fixture.ts';
 import { createTestAuthority, testAuthority, type TestSvid } from '../support/svid-fixtures.ts';
 import {
@@ -243,13 +231,13 @@ describe('a data plane that does what none has to', () => {
     ['floods with SETTINGS', times(3_000, () => settings())],
     [
       'breaks off what it asks',
-      times(3_000, (at) => Buffer.concat([headers(2 * at + 1, ASKED), reset(2 * at + 1, CANCEL)])),
+      times(3_000, (at) => Buffer.concat([headers(2 * at + 1, ASKED), reset(2 * at + 1, CODE.cancel)])),
     ],
   ])('is told to calm down when it %s, and left', async (_name, frames) => {
     const { setting, target } = await start(unixBind());
     const received = await sendFrames(target, frames);
     // GOAWAY ends with its code.
-    expect(received.readUInt32BE(received.length - 4)).toBe(ENHANCE_YOUR_CALM);
+    expect(received.readUInt32BE(received.length - 4)).toBe(CODE.enhanceYourCalm);
     expect(setting.recorder.requests).toEqual([]);
   });
 
@@ -262,9 +250,9 @@ describe('a data plane that does what none has to', () => {
       return Buffer.concat([headers(2 * at + 1, ASKED), body, frame(FRAME.ping, 0, 0, Buffer.alloc(8))]);
     });
     // What ends it is none of that.
-    const window = frame(FRAME.windowUpdate, 0, 0, word(1_000_000));
+    const window = frame(FRAME.windowUpdate, 0, 0, uint32(1_000_000));
     const received = await sendFrames(target, [window, ...asks, data(9_999, 'of no stream')]);
-    expect(received.readUInt32BE(received.length - 4)).toBe(PROTOCOL_ERROR);
+    expect(received.readUInt32BE(received.length - 4)).toBe(CODE.protocolError);
     expect(setting.recorder.requests).toHaveLength(1_500);
   });
 

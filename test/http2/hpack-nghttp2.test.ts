@@ -12,7 +12,7 @@ import { describe, expect, it } from 'vitest';
 import type { RawFields } from '../../src/http2/endpoint-ports.ts';
 import { HpackDecoder } from '../../src/http2/hpack-decoder.ts';
 import { HpackEncoder, maxBlockBytes } from '../../src/http2/hpack-encoder.ts';
-import { FLAG, FRAME, frame, settings } from '../support/h2-frames.ts';
+import { FLAG, FRAME, frame, settings } from '../support/http2-frames.ts';
 
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 const HEADER_TABLE_SIZE = 1;

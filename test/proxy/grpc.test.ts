@@ -25,16 +25,8 @@ import {
   startProxy,
 } from '../support/proxy-fixture.ts';
 import { untilStill } from '../support/proxy-setting.ts';
-import {
-  CANCEL,
-  data,
-  type Frame,
-  FRAME,
-  headers,
-  type RawConnection,
-  RawH2Upstream,
-  word,
-} from '../support/h2-frames.ts';
+import { type FrameConnection, FrameUpstream } from '../support/http2-frame-upstream.ts';
+import { CODE, data, type Frame, FRAME, headers, uint32 } from '../support/http2-frames.ts';
 import { type H2cAnswer, H2cUpstream } from '../support/h2c-upstream.ts';
 import { answerOf, connectHttp2, request } from '../support/http2-peer.ts';
 
@@ -54,9 +46,9 @@ async function openGrpc(
 }
 
 async function openRaw(
-  onRequest: (frame: Frame, connection: RawConnection) => void,
-): Promise<{ readonly upstream: RawH2Upstream; readonly proxy: ProxyFixture }> {
-  const upstream = await RawH2Upstream.start((each, connection) => {
+  onRequest: (frame: Frame, connection: FrameConnection) => void,
+): Promise<{ readonly upstream: FrameUpstream; readonly proxy: ProxyFixture }> {
+  const upstream = await FrameUpstream.start((each, connection) => {
     if (each.type === FRAME.headers) onRequest(each, connection);
   });
   onTestFinished(() => upstream.close());
@@ -356,20 +348,20 @@ describe('the deadline of a gRPC call', () => {
   });
 
   it('ends a call whose answer has begun with DEADLINE_EXCEEDED, and cancels it at the server', async () => {
-    const { upstream, proxy } = await openRaw(({ stream }, connection) =>
+    const { upstream, proxy } = await openRaw(({ streamId }, connection) =>
       connection.send(
-        headers(stream, [
+        headers(streamId, [
           [':status', '200'],
           ['content-type', 'application/grpc'],
         ]),
-        data(stream, 'first'),
+        data(streamId, 'first'),
       ),
     );
     const session = await connectHttp2(proxy);
     const stream = session.request({ ':authority': 'registry', ...asking({ 'grpc-timeout': '300000u' }) });
     expect(await answerOf(stream)).toMatchObject({ status: 200, body: 'first', trailers: { 'grpc-status': '4' } });
-    await upstream.until(({ connections }) => connections[0]?.of(FRAME.reset).length === 1);
-    expect(upstream.connections[0]?.of(FRAME.reset)[0]?.payload).toEqual(word(CANCEL));
+    await upstream.until(({ connections }) => connections[0]?.of(FRAME.rstStream).length === 1);
+    expect(upstream.connections[0]?.of(FRAME.rstStream)[0]?.payload).toEqual(uint32(CODE.cancel));
   });
 
   it('ends a call that waits for the upstream', async () => {

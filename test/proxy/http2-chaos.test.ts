@@ -1,14 +1,17 @@
 import type { Socket } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
-import * as h2 from '../support/h2-frames.ts';
+import { connectFrames, type FramePeer } from '../support/http2-frame-peer.ts';
+import { FrameUpstream } from '../support/http2-frame-upstream.ts';
 import {
   CODE,
-  connectFrames,
+  data,
   FLAG,
   FRAME,
-  type FramePeer,
   frame,
+  goaway,
   headerBlock,
+  headers,
+  reset,
   uint32,
 } from '../support/http2-frames.ts';
 import { connectHttp2, request } from '../support/http2-peer.ts';
@@ -97,33 +100,33 @@ async function startHttp2(random: Random): Promise<Upstream> {
   const settle = (): void => {
     settled = true;
   };
-  const upstream = await h2.RawH2Upstream.start(({ type, stream, payload }, connection) => {
-    if (type !== h2.FRAME.headers) return;
+  const upstream = await FrameUpstream.start(({ type, streamId, payload }, connection) => {
+    if (type !== FRAME.headers) return;
     // Read where it stands as it is; where it is coded by Huffman it remains unknown.
     const path = /<(\/[^>]*)>/.exec(payload.toString('latin1'))?.[1] ?? '';
     if (path !== '') asked.push(path);
-    const head = h2.headers(stream, [[':status', '200']]);
-    const body = h2.data(stream, path === '' ? '' : bodyOf(path, random).slice(0, 16_000));
+    const head = headers(streamId, [[':status', '200']]);
+    const body = data(streamId, path === '' ? '' : bodyOf(path, random).slice(0, 16_000));
     switch (settled ? 'whole' : pick(random, HTTP2_WAYS)) {
       case 'whole':
-        return connection.send(head, body, h2.data(stream, '', true));
+        return connection.send(head, body, data(streamId, '', true));
       case 'trailers':
-        return connection.send(head, body, h2.headers(stream, [['grpc-status', '0']], true));
+        return connection.send(head, body, headers(streamId, [['grpc-status', '0']], true));
       case 'half':
         return connection.send(head, body);
       case 'reset':
-        return connection.send(head, body, h2.reset(stream, pick(random, [0, 1, 2, 5, 7, 8, 11])));
+        return connection.send(head, body, reset(streamId, pick(random, [0, 1, 2, 5, 7, 8, 11])));
       case 'refused':
-        return connection.send(h2.reset(stream, h2.REFUSED_STREAM));
+        return connection.send(reset(streamId, CODE.refusedStream));
       case 'silent':
         return;
       case 'goaway':
-        return connection.send(h2.goaway(Math.max(0, stream - 2 * Math.floor(random() * 3)), pick(random, [0, 0, 2])));
+        return connection.send(goaway(Math.max(0, streamId - 2 * Math.floor(random() * 3)), pick(random, [0, 0, 2])));
       case 'destroy':
         return void connection.socket.destroy();
       case 'invalid':
         return connection.send(
-          pick(random, [h2.headers(stream, [['a', 'b']]), body, Buffer.from('garbage '.repeat(4))]),
+          pick(random, [headers(streamId, [['a', 'b']]), body, Buffer.from('garbage '.repeat(4))]),
         );
     }
   });

@@ -1,17 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { H2cUpstream } from '../support/h2c-upstream.ts';
-import {
-  CODE,
-  connectFrames,
-  FLAG,
-  FRAME,
-  type FramePeer,
-  frame,
-  GET,
-  headerBlock,
-  POST,
-  uint32,
-} from '../support/http2-frames.ts';
+import { connectFrames, type FramePeer } from '../support/http2-frame-peer.ts';
+import { CODE, FLAG, FRAME, frame, GET, headerBlock, POST, uint32 } from '../support/http2-frames.ts';
 import { ARTICLE_POLICY, OK, startProxy } from '../support/proxy-fixture.ts';
 import { openSetting } from '../support/proxy-setting.ts';
 

@@ -1,7 +1,8 @@
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import { describe, expect, it } from 'vitest';
 import { NO_REVOCATIONS } from '../../src/revocation/revocations.ts';
-import { CODE, connectFrames, FRAME, frame, GET } from '../support/http2-frames.ts';
+import { connectFrames } from '../support/http2-frame-peer.ts';
+import { CODE, FRAME, frame, GET } from '../support/http2-frames.ts';
 import { answerOf, connectHttp2, request } from '../support/http2-peer.ts';
 import { bundlesOf, compilePolicy, OK, type ProxyOptions, ARTICLE_POLICY } from '../support/proxy-fixture.ts';
 import { openSetting, type ProxySetting } from '../support/proxy-setting.ts';

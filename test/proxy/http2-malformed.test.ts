@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { CODE, connectFrames, FLAG, FRAME, frame, GET, headerBlock, POST } from '../support/http2-frames.ts';
+import { connectFrames, type FramePeer } from '../support/http2-frame-peer.ts';
+import { CODE, FLAG, FRAME, frame, type Frame, GET, headerBlock, POST } from '../support/http2-frames.ts';
 import { connectHttp2, request } from '../support/http2-peer.ts';
 import { OK } from '../support/proxy-fixture.ts';
 import { openSetting, type ProxySetting } from '../support/proxy-setting.ts';
-import type { Frame, FramePeer } from '../support/http2-frames.ts';
 
 type Fields = readonly (readonly [string, string])[];
 

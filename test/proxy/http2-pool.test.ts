@@ -7,20 +7,8 @@ import type { Loan } from '../../src/proxy/read-buffers.ts';
 import type { Refusal } from '../../src/proxy/refusal.ts';
 import { plainDial, type ServerLease } from '../../src/proxy/upstream-dial.ts';
 import type { UpstreamStream, UpstreamUser } from '../../src/proxy/upstream.ts';
-import {
-  CANCEL,
-  data,
-  ENHANCE_YOUR_CALM,
-  FLAG,
-  frame,
-  FRAME,
-  goaway,
-  headers,
-  NO_ERROR,
-  RawH2Upstream,
-  reset,
-  word,
-} from '../support/h2-frames.ts';
+import { FrameUpstream } from '../support/http2-frame-upstream.ts';
+import { CODE, data, FLAG, frame, FRAME, goaway, headers, reset, uint32 } from '../support/http2-frames.ts';
 
 const OPTIONS = {
   connectTimeoutMs: 5_000,
@@ -72,7 +60,7 @@ class Ended implements UpstreamUser {
 }
 
 interface PoolSetting {
-  readonly upstream: RawH2Upstream;
+  readonly upstream: FrameUpstream;
   readonly pool: Http2Pool;
   readonly begin: () => Promise<{ readonly user: Ended; readonly stream: UpstreamStream }>;
 }
@@ -87,11 +75,11 @@ type PoolSettingOptions = Partial<typeof OPTIONS> & {
 
 /** Time is what a test says it is. */
 async function openPool(
-  answer: Parameters<typeof RawH2Upstream.start>[0] = () => undefined,
+  answer: Parameters<typeof FrameUpstream.start>[0] = () => undefined,
   options: PoolSettingOptions = {},
   hello?: Buffer,
 ): Promise<PoolSetting> {
-  const upstream = await RawH2Upstream.start(answer, hello);
+  const upstream = await FrameUpstream.start(answer, hello);
   onTestFinished(() => upstream.close());
   const address = { kind: 'tcp', host: '127.0.0.1', port: upstream.port } as const;
   const pool = new Http2Pool(
@@ -136,7 +124,7 @@ async function openPool(
   return { upstream, pool, begin };
 }
 
-const pinged = ({ connections }: RawH2Upstream): boolean => connections[0]?.of(FRAME.ping).length === 1;
+const pinged = ({ connections }: FrameUpstream): boolean => connections[0]?.of(FRAME.ping).length === 1;
 
 describe('a connection on which nothing is heard', () => {
   it('is asked whether it lives, not before five minutes, and left when it does not say so', async () => {
@@ -158,7 +146,8 @@ describe('a connection on which nothing is heard', () => {
   it('goes on when it says that it lives', async () => {
     const { upstream, pool, begin } = await openPool((each, connection) => {
       // The end of the second exchange tells that the answer to the question has come.
-      if (each.type === FRAME.ping) connection.send(frame(FRAME.ping, FLAG.ack, 0, each.payload), reset(3, CANCEL));
+      if (each.type === FRAME.ping)
+        connection.send(frame(FRAME.ping, FLAG.ack, 0, each.payload), reset(3, CODE.cancel));
     });
     const { user } = await begin();
     const { user: second } = await begin();
@@ -205,7 +194,7 @@ describe('an answer that its peer takes slowly', () => {
   });
 
   it('is whole when it has ended in the meantime, and was reset after that', async () => {
-    const user = await openPaused([data(1, PIECE, true), reset(1, NO_ERROR)]);
+    const user = await openPaused([data(1, PIECE, true), reset(1, CODE.noError)]);
     expect(await user.end.promise).toBe('end');
     expect(user.receivedBytes).toBe(3 * PIECE.length);
   });
@@ -217,20 +206,20 @@ describe('an answer that its peer takes slowly', () => {
   });
 
   it('is not whole when it was reset without an error in the meantime', async () => {
-    const user = await openPaused([data(1, PIECE), reset(1, NO_ERROR)]);
+    const user = await openPaused([data(1, PIECE), reset(1, CODE.noError)]);
     expect(await user.end.promise).toBe('upstream-invalid-response');
   });
 
   it('is whole when it was reset without an error in the meantime, and all that it announced has come', async () => {
     const announced: readonly [string, string] = ['content-length', String(3 * PIECE.length)];
-    const user = await openPaused([data(1, PIECE), reset(1, NO_ERROR)], [announced]);
+    const user = await openPaused([data(1, PIECE), reset(1, CODE.noError)], [announced]);
     expect(await user.end.promise).toBe('end');
     expect(user.receivedBytes).toBe(3 * PIECE.length);
   });
 
   it('is not whole when it was reset without an error, and less has come than it announced', async () => {
     const announced: readonly [string, string] = ['content-length', String(3 * PIECE.length + 1)];
-    const user = await openPaused([data(1, PIECE), reset(1, NO_ERROR)], [announced]);
+    const user = await openPaused([data(1, PIECE), reset(1, CODE.noError)], [announced]);
     expect(await user.end.promise).toBe('upstream-invalid-response');
   });
 
@@ -244,7 +233,7 @@ describe('an answer that its peer takes slowly', () => {
     );
     const { user } = await begin();
     await user.isPaused.promise;
-    upstream.connections[0]?.send(data(1, PIECE), data(1, PIECE, true), goaway(1, NO_ERROR));
+    upstream.connections[0]?.send(data(1, PIECE), data(1, PIECE, true), goaway(1, CODE.noError));
     upstream.connections[0]?.socket.end();
     await upstream.until(({ connections }) => connections[0]?.ended === true);
     // By then a connection is opened anew: the old one is known to be gone.
@@ -276,8 +265,8 @@ describe('an answer that its peer takes slowly', () => {
 describe('a stream that was left', () => {
   it('may have many small frames on their way, and nobody else pays for it', async () => {
     const { upstream, begin } = await openPool((each, connection) => {
-      if (each.type === FRAME.headers && each.stream === 1) connection.send(headers(1, [[':status', '200']]));
-      if (each.type !== FRAME.reset) return;
+      if (each.type === FRAME.headers && each.streamId === 1) connection.send(headers(1, [[':status', '200']]));
+      if (each.type !== FRAME.rstStream) return;
       const small = data(1, 'tick');
       connection.send(Buffer.concat(Array.from({ length: 4_000 }, () => small)));
       connection.send(headers(3, [[':status', '200']], true));
@@ -300,7 +289,7 @@ describe('an upstream that answers each DATA with a PING', () => {
         if (each.type !== FRAME.data) return;
         connection.send(frame(FRAME.ping, 0, 0, Buffer.alloc(8)));
         pings += 1;
-        if (pings === 2_000) connection.send(headers(each.stream, [[':status', '200']], true));
+        if (pings === 2_000) connection.send(headers(each.streamId, [[':status', '200']], true));
       },
       { body: { kind: 'chunked' } },
     );
@@ -315,7 +304,7 @@ describe('many streams that were left', () => {
   it('are answered late by an upstream that has fallen behind, and nobody else pays for it', async () => {
     const left: number[] = [];
     const { upstream, begin } = await openPool((each, connection) => {
-      if (each.type === FRAME.reset) left.push(each.stream);
+      if (each.type === FRAME.rstStream) left.push(each.streamId);
       if (left.length < 1_000) return;
       const late = left
         .splice(0)
@@ -337,9 +326,9 @@ describe('octets of an answer', () => {
     for (let at = 0; at < sent.length; at += 1) sent[at] = at % 251;
     const { begin } = await openPool((each, connection) => {
       if (each.type !== FRAME.headers) return;
-      connection.send(headers(each.stream, [[':status', '200']]));
+      connection.send(headers(each.streamId, [[':status', '200']]));
       for (let at = 0; at < sent.length; at += 10_000)
-        connection.send(data(each.stream, sent.subarray(at, at + 10_000), at + 10_000 >= sent.length));
+        connection.send(data(each.streamId, sent.subarray(at, at + 10_000), at + 10_000 >= sent.length));
     });
     const memories = new Set<ArrayBufferLike>();
     for (let asked = 0; asked < 8; asked += 1) {
@@ -387,8 +376,8 @@ describe('the memory of a request body', () => {
     upstream.connections[0]?.send(headers(1, [[':status', '103']]));
     await user.head.promise;
     expect(large.toString()).toBe('b'.repeat(128 * 1024));
-    const more = frame(FRAME.windowUpdate, 0, 1, word(128 * 1024));
-    upstream.connections[0]?.send(more, frame(FRAME.windowUpdate, 0, 0, word(128 * 1024)));
+    const more = frame(FRAME.windowUpdate, 0, 1, uint32(128 * 1024));
+    upstream.connections[0]?.send(more, frame(FRAME.windowUpdate, 0, 0, uint32(128 * 1024)));
     await user.isDrained.promise;
     const receivedBytes = (): number =>
       upstream.connections[0]?.of(FRAME.data).reduce((sum, { payload }) => sum + payload.length, 0) ?? 0;
@@ -401,7 +390,7 @@ describe('the memory of a request body', () => {
 describe('connections that are not used', () => {
   it('end after a while', async () => {
     const { upstream, pool, begin } = await openPool((each, connection) => {
-      if (each.type === FRAME.headers) connection.send(headers(each.stream, [[':status', '200']], true));
+      if (each.type === FRAME.headers) connection.send(headers(each.streamId, [[':status', '200']], true));
     });
     const { user, stream } = await begin();
     expect(await user.end.promise).toBe('end');
@@ -412,14 +401,14 @@ describe('connections that are not used', () => {
     expect(pool.takeIdle()).toBeNull();
     await upstream.until(({ connections }) => connections[0]?.ended === true);
     expect(upstream.connections[0]?.of(FRAME.goaway).map(({ payload }) => payload)).toEqual([
-      Buffer.concat([word(0), word(NO_ERROR)]),
+      Buffer.concat([uint32(0), uint32(CODE.noError)]),
     ]);
   });
 
   it('end at once where none are to be kept', async () => {
     const { upstream, pool, begin } = await openPool(
       (each, connection) => {
-        if (each.type === FRAME.headers) connection.send(headers(each.stream, [[':status', '200']], true));
+        if (each.type === FRAME.headers) connection.send(headers(each.streamId, [[':status', '200']], true));
       },
       { maxIdleConnections: 0 },
     );
@@ -461,12 +450,12 @@ describe('what several exchanges send at once', () => {
 describe('an upstream of a pool', () => {
   it('that says it goes away when nobody is asking is left', async () => {
     const { upstream, begin } = await openPool((each, connection) => {
-      if (each.type === FRAME.headers) connection.send(headers(each.stream, [[':status', '200']], true));
+      if (each.type === FRAME.headers) connection.send(headers(each.streamId, [[':status', '200']], true));
     });
     const { user, stream } = await begin();
     await user.end.promise;
     stream.release(0);
-    upstream.connections[0]?.send(goaway(1, NO_ERROR));
+    upstream.connections[0]?.send(goaway(1, CODE.noError));
     await upstream.until(({ connections }) => connections[0]?.ended === true);
   });
 
@@ -480,7 +469,7 @@ describe('an upstream of a pool', () => {
     expect(await user.end.promise).toBe('upstream-invalid-response');
     await upstream.until(({ connections }) => connections[0]?.ended === true);
     expect(upstream.connections[0]?.of(FRAME.goaway).map(({ payload }) => payload)).toEqual([
-      Buffer.concat([word(0), word(ENHANCE_YOUR_CALM)]),
+      Buffer.concat([uint32(0), uint32(CODE.enhanceYourCalm)]),
     ]);
   });
 
@@ -508,7 +497,7 @@ describe('an upstream of a pool', () => {
       { body: { kind: 'chunked' } },
       Buffer.concat([
         frame(FRAME.settings, 0, 0, anyWindow),
-        frame(FRAME.windowUpdate, 0, 0, word(2 ** 31 - 1 - 65_535)),
+        frame(FRAME.windowUpdate, 0, 0, uint32(2 ** 31 - 1 - 65_535)),
       ]),
     );
     const { stream } = await begin();
@@ -526,7 +515,7 @@ describe('an upstream of a pool', () => {
     const lease = { endsSoon: false, lapse: () => null };
     const { upstream, pool, begin } = await openPool(
       (each, connection) => {
-        if (each.type === FRAME.headers) connection.send(headers(each.stream, [[':status', '200']], true));
+        if (each.type === FRAME.headers) connection.send(headers(each.streamId, [[':status', '200']], true));
       },
       { lease },
     );
@@ -541,7 +530,7 @@ describe('an upstream of a pool', () => {
 
   it('that went away is not waited for when it cannot be reached again', async () => {
     const { upstream, begin } = await openPool((each, connection) => {
-      if (each.type === FRAME.headers) connection.send(goaway(1, NO_ERROR), headers(1, [[':status', '200']]));
+      if (each.type === FRAME.headers) connection.send(goaway(1, CODE.noError), headers(1, [[':status', '200']]));
       if (each.type === FRAME.headers) upstream.stopListening();
     });
     const { user } = await begin();

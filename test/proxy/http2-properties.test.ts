@@ -2,7 +2,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import * as fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
 import { canonicalTarget, fieldName, fieldValue } from '../http1/generators.ts';
-import { connectFrames, FLAG, FRAME, type FramePeer, frame, headerBlock } from '../support/http2-frames.ts';
+import { connectFrames, type FramePeer } from '../support/http2-frame-peer.ts';
+import { FLAG, FRAME, frame, headerBlock } from '../support/http2-frames.ts';
 import { OK, startProxy } from '../support/proxy-fixture.ts';
 
 type Field = readonly [name: string, value: string];

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ARTICLE_POLICY, compilePolicy, OK } from '../support/proxy-fixture.ts';
 import { openSetting } from '../support/proxy-setting.ts';
-import { CODE, connectFrames, FRAME, POST } from '../support/http2-frames.ts';
+import { connectFrames } from '../support/http2-frame-peer.ts';
+import { CODE, FRAME, POST } from '../support/http2-frames.ts';
 import { answerOf, connectHttp2, request } from '../support/http2-peer.ts';
 
 const READ_ONLY = ARTICLE_POLICY.replace('    allow: [registry, feature-store]', '    allow: [{ registry: [read] }]');

@@ -4,7 +4,8 @@ import type { ClientHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { H2cUpstream } from '../support/h2c-upstream.ts';
-import { CODE, connectFrames, FLAG, FRAME, type Frame, frame, GET, POST } from '../support/http2-frames.ts';
+import { connectFrames } from '../support/http2-frame-peer.ts';
+import { CODE, FLAG, FRAME, type Frame, frame, GET, POST } from '../support/http2-frames.ts';
 import { answerOf, connectHttp2, request } from '../support/http2-peer.ts';
 import {
   ARTICLE_POLICY,

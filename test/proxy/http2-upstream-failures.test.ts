@@ -1,45 +1,40 @@
 import { createServer as createTcpServer } from 'node:net';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { StreamTable } from '../../src/http2/stream-table.ts';
+import { connectFrames } from '../support/http2-frame-peer.ts';
+import { type FrameConnection, FrameUpstream } from '../support/http2-frame-upstream.ts';
 import {
-  CANCEL,
+  CODE,
   data,
-  ENHANCE_YOUR_CALM,
   FLAG,
   type Frame,
   FRAME,
   frame,
   goaway,
   headers,
-  INTERNAL_ERROR,
-  MAX_CONCURRENT_STREAMS,
-  NO_ERROR,
-  PROTOCOL_ERROR,
-  type RawConnection,
-  RawH2Upstream,
-  REFUSED_STREAM,
+  POST,
   reset,
+  SETTING,
   settings,
-  word,
-} from '../support/h2-frames.ts';
+  uint32,
+} from '../support/http2-frames.ts';
 import { connectHttp2, request } from '../support/http2-peer.ts';
-import { connectFrames, POST } from '../support/http2-frames.ts';
 import { type ProxyFixture, type ProxyOptions, type RawPeer, startProxy } from '../support/proxy-fixture.ts';
 import { connectTraining } from '../support/proxy-setting.ts';
 
 interface RawSetting {
-  readonly upstream: RawH2Upstream;
+  readonly upstream: FrameUpstream;
   readonly proxy: ProxyFixture;
   readonly peer: RawPeer;
 }
 
 /** `onRequest` is called with each HEADERS frame. */
 async function openRaw(
-  onRequest: (frame: Frame, connection: RawConnection, upstream: RawH2Upstream) => void,
+  onRequest: (frame: Frame, connection: FrameConnection, upstream: FrameUpstream) => void,
   options: ProxyOptions = {},
   hello: Buffer = settings(),
 ): Promise<RawSetting> {
-  const upstream = await RawH2Upstream.start((each, connection) => {
+  const upstream = await FrameUpstream.start((each, connection) => {
     if (each.type === FRAME.headers) onRequest(each, connection, upstream);
   }, hello);
   onTestFinished(() => upstream.close());
@@ -50,8 +45,8 @@ async function openRaw(
 
 const STATUS_200: readonly [string, string] = [':status', '200'];
 
-function answer({ stream }: Frame, connection: RawConnection): void {
-  connection.send(headers(stream, [STATUS_200, ['content-length', '2']]), data(stream, 'ok', true));
+function answer({ streamId }: Frame, connection: FrameConnection): void {
+  connection.send(headers(streamId, [STATUS_200, ['content-length', '2']]), data(streamId, 'ok', true));
 }
 
 async function get(peer: RawPeer): Promise<number> {
@@ -61,15 +56,15 @@ async function get(peer: RawPeer): Promise<number> {
 
 describe('a stream that the upstream resets', () => {
   it.each([
-    [NO_ERROR, 502, 'upstream-invalid-response'],
-    [PROTOCOL_ERROR, 502, 'upstream-invalid-response'],
-    [INTERNAL_ERROR, 502, 'upstream-reset'],
-    [CANCEL, 502, 'upstream-reset'],
-    [ENHANCE_YOUR_CALM, 503, 'upstream-saturated'],
+    [CODE.noError, 502, 'upstream-invalid-response'],
+    [CODE.protocolError, 502, 'upstream-invalid-response'],
+    [CODE.internalError, 502, 'upstream-reset'],
+    [CODE.cancel, 502, 'upstream-reset'],
+    [CODE.enhanceYourCalm, 503, 'upstream-saturated'],
     [0xff, 502, 'upstream-reset'],
   ])('with code %i is answered %i and recorded as %s, and the connection goes on', async (code, status, refusal) => {
     const { upstream, proxy, peer } = await openRaw((each, connection) => {
-      if (each.stream === 1) connection.send(reset(each.stream, code));
+      if (each.streamId === 1) connection.send(reset(each.streamId, code));
       else answer(each, connection);
     });
     expect([await get(peer), await get(peer)]).toEqual([status, 200]);
@@ -79,7 +74,7 @@ describe('a stream that the upstream resets', () => {
 
   it('without having looked at it is tried once more, whatever the method', async () => {
     const { upstream, proxy, peer } = await openRaw((each, connection) => {
-      if (each.stream === 1) connection.send(reset(each.stream, REFUSED_STREAM));
+      if (each.streamId === 1) connection.send(reset(each.streamId, CODE.refusedStream));
       else answer(each, connection);
     });
     peer.request('POST', '/x', 'content-length: 0\r\n');
@@ -90,7 +85,7 @@ describe('a stream that the upstream resets', () => {
 
   it('without having looked at it twice is not tried a third time', async () => {
     const { upstream, proxy, peer } = await openRaw((each, connection) =>
-      connection.send(reset(each.stream, REFUSED_STREAM)),
+      connection.send(reset(each.streamId, CODE.refusedStream)),
     );
     expect(await get(peer)).toBe(503);
     expect(upstream.connections[0]?.of(FRAME.headers)).toHaveLength(2);
@@ -98,8 +93,8 @@ describe('a stream that the upstream resets', () => {
   });
 
   it('without having looked at it is not tried again when its body is gone', async () => {
-    const upstream = await RawH2Upstream.start((each, connection) => {
-      if (each.type === FRAME.data) connection.send(reset(each.stream, REFUSED_STREAM));
+    const upstream = await FrameUpstream.start((each, connection) => {
+      if (each.type === FRAME.data) connection.send(reset(each.streamId, CODE.refusedStream));
     });
     onTestFinished(() => upstream.close());
     const proxy = await startProxy(upstream.port, { speaks: 'http/2' });
@@ -112,8 +107,8 @@ describe('a stream that the upstream resets', () => {
   });
 
   it('after its answer has begun cuts the answer', async () => {
-    const { proxy, peer } = await openRaw(({ stream }, connection) =>
-      connection.send(headers(stream, [STATUS_200]), data(stream, 'half'), reset(stream, INTERNAL_ERROR)),
+    const { proxy, peer } = await openRaw(({ streamId }, connection) =>
+      connection.send(headers(streamId, [STATUS_200]), data(streamId, 'half'), reset(streamId, CODE.internalError)),
     );
     peer.request('GET', '/x');
     expect(await peer.closed()).not.toMatch(/0\r\n\r\n$/);
@@ -121,8 +116,8 @@ describe('a stream that the upstream resets', () => {
   });
 
   it('without an error before its answer is whole has not answered', async () => {
-    const { proxy, peer } = await openRaw(({ stream }, connection) =>
-      connection.send(headers(stream, [STATUS_200]), data(stream, 'half'), reset(stream, NO_ERROR)),
+    const { proxy, peer } = await openRaw(({ streamId }, connection) =>
+      connection.send(headers(streamId, [STATUS_200]), data(streamId, 'half'), reset(streamId, CODE.noError)),
     );
     peer.request('GET', '/x');
     expect(await peer.closed()).not.toMatch(/0\r\n\r\n$/);
@@ -130,14 +125,14 @@ describe('a stream that the upstream resets', () => {
   });
 
   it('after an early answer without an error has answered', async () => {
-    const { proxy, peer } = await openRaw(({ stream }, connection) =>
+    const { proxy, peer } = await openRaw(({ streamId }, connection) =>
       connection.send(
-        headers(stream, [
+        headers(streamId, [
           [':status', '413'],
           ['content-length', '2'],
         ]),
-        data(stream, 'no', true),
-        reset(stream, NO_ERROR),
+        data(streamId, 'no', true),
+        reset(streamId, CODE.noError),
       ),
     );
     peer.request('POST', '/x', 'content-length: 100\r\n');
@@ -148,8 +143,8 @@ describe('a stream that the upstream resets', () => {
 
 describe('a request that is sent again', () => {
   it('is sent with all of its body, also what comes while there is no connection', async () => {
-    const upstream = await RawH2Upstream.start((each, connection, { connections }) => {
-      if (each.type === FRAME.headers && connections.length === 1) connection.send(goaway(0, NO_ERROR));
+    const upstream = await FrameUpstream.start((each, connection, { connections }) => {
+      if (each.type === FRAME.headers && connections.length === 1) connection.send(goaway(0, CODE.noError));
       if (each.type === FRAME.data && (each.flags & FLAG.endStream) !== 0) answer(each, connection);
     }, Buffer.alloc(0));
     onTestFinished(() => upstream.close());
@@ -178,8 +173,8 @@ describe('a request that an upstream has answered before it was whole', () => {
     const { upstream, peer } = await openRaw(answer);
     peer.request('POST', '/x', 'content-length: 100\r\n');
     expect((await peer.response()).status).toBe(200);
-    await upstream.until(({ connections }) => connections[0]?.of(FRAME.reset, 1).length === 1);
-    expect(upstream.connections[0]?.of(FRAME.reset)[0]?.payload).toEqual(word(CANCEL));
+    await upstream.until(({ connections }) => connections[0]?.of(FRAME.rstStream, 1).length === 1);
+    expect(upstream.connections[0]?.of(FRAME.rstStream)[0]?.payload).toEqual(uint32(CODE.cancel));
   });
 });
 
@@ -198,19 +193,21 @@ describe('credentials in a request', () => {
 describe('an answer to HEAD over HTTP/2 that has no end', () => {
   it('is cut in time, and its stream left', async () => {
     const { upstream, proxy } = await openRaw(
-      ({ stream }, connection) => connection.send(headers(stream, [STATUS_200])),
+      ({ streamId }, connection) => connection.send(headers(streamId, [STATUS_200])),
       {
         deadlines: { bodyIdleTimeoutMs: 300 },
       },
     );
     const { rstCode } = await request(await connectHttp2(proxy), { ':method': 'HEAD' });
-    expect(rstCode).toBe(INTERNAL_ERROR);
-    await upstream.until(({ connections }) => connections[0]?.of(FRAME.reset).length === 1);
+    expect(rstCode).toBe(CODE.internalError);
+    await upstream.until(({ connections }) => connections[0]?.of(FRAME.rstStream).length === 1);
     expect(proxy.recorder.requests).toMatchObject([{ status: 200, refusal: 'upstream-timeout' }]);
   });
 
   it('ends with its head when that ends it', async () => {
-    const { proxy } = await openRaw(({ stream }, connection) => connection.send(headers(stream, [STATUS_200], true)));
+    const { proxy } = await openRaw(({ streamId }, connection) =>
+      connection.send(headers(streamId, [STATUS_200], true)),
+    );
     const frames = await connectFrames(proxy);
     await frames.greet();
     frames.headers(1, [[':method', 'HEAD'], ...POST.slice(1)]);
@@ -245,7 +242,7 @@ describe('an answer that makes no sense', () => {
     ['too large a head', [STATUS_200, ...Array.from({ length: 80 }, (_, at) => [`x-${at}`, HUGE] as const)]],
   ])('is refused with %s', async (_name, fields) => {
     const { upstream, peer } = await openRaw((each, connection) => {
-      if (each.stream === 1) connection.send(headers(each.stream, fields), data(each.stream, 'ok', true));
+      if (each.streamId === 1) connection.send(headers(each.streamId, fields), data(each.streamId, 'ok', true));
       else answer(each, connection);
     });
     peer.request('GET', '/x');
@@ -261,16 +258,16 @@ describe('an answer that makes no sense', () => {
     ['a NUL in a value', 'b\0'],
     ['whitespace before a value', ' b'],
   ])('does not reach the peer with %s', async (_name, value) => {
-    const { peer } = await openRaw(({ stream }, connection) =>
-      connection.send(headers(stream, [STATUS_200, ['x-a', value], ['content-length', '0']], true)),
+    const { peer } = await openRaw(({ streamId }, connection) =>
+      connection.send(headers(streamId, [STATUS_200, ['x-a', value], ['content-length', '0']], true)),
     );
     peer.request('GET', '/x');
     expect((await peer.response()).head).not.toMatch(/x-forged|\0|x-a/);
   });
 
   it('is cut when it has fewer octets than it announced', async () => {
-    const { proxy, peer } = await openRaw(({ stream }, connection) =>
-      connection.send(headers(stream, [STATUS_200, ['content-length', '9']]), data(stream, 'short', true)),
+    const { proxy, peer } = await openRaw(({ streamId }, connection) =>
+      connection.send(headers(streamId, [STATUS_200, ['content-length', '9']]), data(streamId, 'short', true)),
     );
     peer.request('GET', '/x');
     expect(await peer.closed()).toContain('content-length: 9');
@@ -278,8 +275,8 @@ describe('an answer that makes no sense', () => {
   });
 
   it('is cut when it has more octets than it announced', async () => {
-    const { proxy, peer } = await openRaw(({ stream }, connection) =>
-      connection.send(headers(stream, [STATUS_200, ['content-length', '2']]), data(stream, 'longer', true)),
+    const { proxy, peer } = await openRaw(({ streamId }, connection) =>
+      connection.send(headers(streamId, [STATUS_200, ['content-length', '2']]), data(streamId, 'longer', true)),
     );
     peer.request('GET', '/x');
     await peer.closed();
@@ -288,8 +285,8 @@ describe('an answer that makes no sense', () => {
   });
 
   it('is refused with a body where there is none', async () => {
-    const { proxy, peer } = await openRaw(({ stream }, connection) =>
-      connection.send(headers(stream, [STATUS_200]), data(stream, 'body', true)),
+    const { proxy, peer } = await openRaw(({ streamId }, connection) =>
+      connection.send(headers(streamId, [STATUS_200]), data(streamId, 'body', true)),
     );
     peer.request('HEAD', '/x');
     await peer.closed();
@@ -298,8 +295,8 @@ describe('an answer that makes no sense', () => {
   });
 
   it('is refused with more interim answers than anybody needs', async () => {
-    const { proxy, peer } = await openRaw(({ stream }, connection) => {
-      for (let i = 0; i < 40; i += 1) connection.send(headers(stream, [[':status', '103']]));
+    const { proxy, peer } = await openRaw(({ streamId }, connection) => {
+      for (let i = 0; i < 40; i += 1) connection.send(headers(streamId, [[':status', '103']]));
     });
     peer.request('GET', '/x');
     expect(await peer.until((text) => text.includes(' 502 '))).toContain('HTTP/1.1 502 ');
@@ -311,8 +308,8 @@ describe('an answer that makes no sense', () => {
     ['a host', [['host', 'other']]],
     ['a status', [[':status', '200']]],
   ])('is cut with %s in its trailers', async (_name, trailers) => {
-    const { proxy, peer } = await openRaw(({ stream }, connection) =>
-      connection.send(headers(stream, [STATUS_200]), data(stream, 'body'), headers(stream, trailers, true)),
+    const { proxy, peer } = await openRaw(({ streamId }, connection) =>
+      connection.send(headers(streamId, [STATUS_200]), data(streamId, 'body'), headers(streamId, trailers, true)),
     );
     peer.request('GET', '/x');
     expect(await peer.closed()).not.toMatch(/0\r\n\r\n$/);
@@ -324,7 +321,8 @@ describe('an upstream that goes away', () => {
   it('gets no new exchanges after its GOAWAY, and finishes what it has', async () => {
     const { upstream, proxy, peer } = await openRaw((each, connection, { connections }) => {
       if (connections.length > 1) answer(each, connection);
-      else connection.send(headers(each.stream, [STATUS_200]), data(each.stream, 'first '), goaway(1, NO_ERROR));
+      else
+        connection.send(headers(each.streamId, [STATUS_200]), data(each.streamId, 'first '), goaway(1, CODE.noError));
     });
     peer.request('GET', '/x');
     await peer.until((text) => text.includes('first '));
@@ -339,7 +337,7 @@ describe('an upstream that goes away', () => {
   it('has those exchanges tried elsewhere that it did not look at, whatever the method', async () => {
     const { upstream, proxy } = await openRaw((each, connection, { connections }) => {
       if (connections.length > 1) return answer(each, connection);
-      if (each.stream === 5) connection.send(goaway(1, NO_ERROR));
+      if (each.streamId === 5) connection.send(goaway(1, CODE.noError));
     });
     const peers = await Promise.all([connectTraining(proxy), connectTraining(proxy), connectTraining(proxy)]);
     for (const [at, peer] of peers.entries()) {
@@ -355,7 +353,7 @@ describe('an upstream that goes away', () => {
   it('with an error is not asked again for what it may have looked at', async () => {
     const { proxy, peer } = await openRaw((each, connection, { connections }) => {
       if (connections.length > 1) answer(each, connection);
-      else connection.send(goaway(1, INTERNAL_ERROR));
+      else connection.send(goaway(1, CODE.internalError));
     });
     peer.request('POST', '/x', 'content-length: 0\r\n');
     expect((await peer.response()).status).toBe(502);
@@ -365,16 +363,16 @@ describe('an upstream that goes away', () => {
   it('with an error is asked again for what it did not look at', async () => {
     const { peer } = await openRaw((each, connection, { connections }) => {
       if (connections.length > 1) answer(each, connection);
-      else connection.send(goaway(0, ENHANCE_YOUR_CALM));
+      else connection.send(goaway(0, CODE.enhanceYourCalm));
     });
     peer.request('POST', '/x', 'content-length: 0\r\n');
     expect((await peer.response()).status).toBe(200);
   });
 
-  it.each([NO_ERROR, INTERNAL_ERROR])(
+  it.each([CODE.noError, CODE.internalError])(
     'with code %i has 503 told of what it did not look at and cannot be sent again',
     async (code) => {
-      const upstream = await RawH2Upstream.start((each, connection) => {
+      const upstream = await FrameUpstream.start((each, connection) => {
         if (each.type === FRAME.data) connection.send(goaway(0, code));
       });
       onTestFinished(() => upstream.close());
@@ -391,8 +389,8 @@ describe('an upstream that goes away', () => {
 
   it('without a word fails each exchange once', async () => {
     const { upstream, proxy, peer } = await openRaw((each, connection, { connections }) => {
-      if (connections.length > 1 || each.stream === 1) answer(each, connection);
-      else if (each.stream === 7) connection.send(headers(7, [STATUS_200]), data(7, 'half'));
+      if (connections.length > 1 || each.streamId === 1) answer(each, connection);
+      else if (each.streamId === 7) connection.send(headers(7, [STATUS_200]), data(7, 'half'));
     });
     expect(await get(peer)).toBe(200);
     const peers = await Promise.all([connectTraining(proxy), connectTraining(proxy), connectTraining(proxy)]);
@@ -466,7 +464,7 @@ describe('an upstream that is no upstream of HTTP/2', () => {
 describe('an upstream that floods', () => {
   it.each<[string, Buffer]>([
     ['PING', frame(FRAME.ping, 0, 0, Buffer.alloc(8))],
-    ['SETTINGS', settings([MAX_CONCURRENT_STREAMS, 7])],
+    ['SETTINGS', settings([SETTING.maxConcurrentStreams, 7])],
   ])('with %s is left', async (_name, flood) => {
     const { upstream, peer } = await openRaw((_each, connection) =>
       connection.send(Buffer.concat(Array.from({ length: 20_000 }, () => flood))),
@@ -476,17 +474,17 @@ describe('an upstream that floods', () => {
   });
 
   it('with CONTINUATION is left', async () => {
-    const { upstream, peer } = await openRaw(({ stream }, connection) => {
-      connection.send(frame(FRAME.headers, 0, stream));
-      for (let i = 0; i < 100; i += 1) connection.send(frame(FRAME.continuation, 0, stream));
+    const { upstream, peer } = await openRaw(({ streamId }, connection) => {
+      connection.send(frame(FRAME.headers, 0, streamId));
+      for (let i = 0; i < 100; i += 1) connection.send(frame(FRAME.continuation, 0, streamId));
     });
     expect(await get(peer)).toBe(502);
     await upstream.until(({ connections }) => connections[0]?.ended === true);
   });
 
   it('with a push is left', async () => {
-    const { upstream, peer } = await openRaw(({ stream }, connection) =>
-      connection.send(frame(FRAME.pushPromise, FLAG.endHeaders, stream, word(2))),
+    const { upstream, peer } = await openRaw(({ streamId }, connection) =>
+      connection.send(frame(FRAME.pushPromise, FLAG.endHeaders, streamId, uint32(2))),
     );
     expect(await get(peer)).toBe(502);
     await upstream.until(({ connections }) => connections[0]?.ended === true);
@@ -494,17 +492,17 @@ describe('an upstream that floods', () => {
 });
 
 describe('more exchanges than the upstream takes', () => {
-  const ONE = settings([MAX_CONCURRENT_STREAMS, 1]);
+  const ONE = settings([SETTING.maxConcurrentStreams, 1]);
 
   it('wait for each other where no more connections are allowed', async () => {
     const { upstream, proxy } = await openRaw(() => undefined, { pool: { maxConnections: 1 } }, ONE);
     const peers = await Promise.all([connectTraining(proxy), connectTraining(proxy), connectTraining(proxy)]);
     for (const peer of peers) peer.request('GET', '/x');
     const statuses = Promise.all(peers.map(async (peer) => (await peer.response()).status));
-    for (const stream of [1, 3, 5]) {
-      await upstream.until(({ connections }) => (connections[0]?.of(FRAME.headers, stream).length ?? 0) === 1);
-      expect(upstream.connections[0]?.of(FRAME.headers, stream + 2)).toEqual([]);
-      upstream.connections[0]?.send(headers(stream, [STATUS_200, ['content-length', '0']], true));
+    for (const streamId of [1, 3, 5]) {
+      await upstream.until(({ connections }) => (connections[0]?.of(FRAME.headers, streamId).length ?? 0) === 1);
+      expect(upstream.connections[0]?.of(FRAME.headers, streamId + 2)).toEqual([]);
+      upstream.connections[0]?.send(headers(streamId, [STATUS_200, ['content-length', '0']], true));
     }
     expect(await statuses).toEqual([200, 200, 200]);
     expect(upstream.connections).toHaveLength(1);
@@ -515,7 +513,7 @@ describe('more exchanges than the upstream takes', () => {
     const peers = await Promise.all([connectTraining(proxy), connectTraining(proxy)]);
     for (const peer of peers) peer.request('GET', '/x');
     await upstream.until(({ connections }) => connections[0]?.of(FRAME.headers).length === 1);
-    upstream.connections[0]?.send(settings([MAX_CONCURRENT_STREAMS, 2]));
+    upstream.connections[0]?.send(settings([SETTING.maxConcurrentStreams, 2]));
     await upstream.until(({ connections }) => connections[0]?.of(FRAME.headers).length === 2);
   });
 
@@ -528,7 +526,7 @@ describe('more exchanges than the upstream takes', () => {
     );
     const statuses = Promise.all(peers.map(async (peer) => (await peer.response()).status));
     const answered = new Set<Frame>();
-    const waiting = (): readonly { readonly asked: Frame; readonly connection: RawConnection }[] =>
+    const waiting = (): readonly { readonly asked: Frame; readonly connection: FrameConnection }[] =>
       upstream.connections.flatMap((connection) =>
         connection.of(FRAME.headers).flatMap((asked) => (answered.has(asked) ? [] : [{ asked, connection }])),
       );
@@ -590,8 +588,11 @@ describe('more exchanges than the upstream takes', () => {
     second.request('GET', '/second');
     await upstream.until(({ connections }) => connections[0]?.of(FRAME.headers).length === 2);
     first.socket.destroy();
-    await upstream.until(({ connections }) => connections[0]?.of(FRAME.reset).length === 1);
-    expect(upstream.connections[0]?.of(FRAME.reset)[0]).toMatchObject({ stream: 1, payload: word(CANCEL) });
+    await upstream.until(({ connections }) => connections[0]?.of(FRAME.rstStream).length === 1);
+    expect(upstream.connections[0]?.of(FRAME.rstStream)[0]).toMatchObject({
+      streamId: 1,
+      payload: uint32(CODE.cancel),
+    });
     upstream.connections[0]?.send(headers(3, [STATUS_200, ['content-length', '0']], true));
     expect((await second.response()).status).toBe(200);
   });
@@ -599,7 +600,7 @@ describe('more exchanges than the upstream takes', () => {
 
 describe('a connection to an upstream of HTTP/2 that has used up its numbers', () => {
   it('takes no more exchanges, and those that follow have one of their own', async () => {
-    const upstream = await RawH2Upstream.start((each, connection) => {
+    const upstream = await FrameUpstream.start((each, connection) => {
       if (each.type === FRAME.data) answer(each, connection);
     });
     onTestFinished(() => upstream.close());

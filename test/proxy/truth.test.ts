@@ -5,7 +5,8 @@ import { createServer as createHttp1Server, type IncomingMessage, type ServerRes
 import { createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connectFrames, FLAG, FRAME, frame, type FramePeer } from '../support/http2-frames.ts';
+import { connectFrames, type FramePeer } from '../support/http2-frame-peer.ts';
+import { FLAG, FRAME, frame } from '../support/http2-frames.ts';
 import { type ProxyFixture, startProxy } from '../support/proxy-fixture.ts';
 
 type Protocol = 'http/1.1' | 'http/2';

@@ -1,8 +1,4 @@
-// A peer that speaks HTTP/2 in frames made by hand: what Node's own client would never send.
-
-import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { onTestFinished } from 'vitest';
-import type { ProxyFixture } from './proxy-fixture.ts';
+// HTTP/2 by hand: frames and header blocks as bytes, written here once more so that ours is not its own witness.
 
 export const FRAME = {
   data: 0,
@@ -32,8 +28,11 @@ export const CODE = {
   enhanceYourCalm: 11,
 } as const;
 
+export const SETTING = { maxConcurrentStreams: 3 } as const;
+
 export const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 const HEADER_OCTETS = 9;
+const MAX_FRAME_OCTETS = 16_384;
 
 export interface Frame {
   readonly type: number;
@@ -75,6 +74,40 @@ export function headerBlock(fields: readonly (readonly [name: string, value: str
   return Buffer.concat(fields.flatMap(([name, value]) => [Buffer.from([0]), literal(name), literal(value)]));
 }
 
+/** In as many frames as it takes. */
+export function headers(streamId: number, fields: readonly (readonly [string, string])[], end = false): Buffer {
+  const block = headerBlock(fields);
+  const pieces = Math.max(1, Math.ceil(block.length / MAX_FRAME_OCTETS));
+  return Buffer.concat(
+    Array.from({ length: pieces }, (_, at) => {
+      const flags = (at === 0 && end ? FLAG.endStream : 0) | (at === pieces - 1 ? FLAG.endHeaders : 0);
+      const piece = block.subarray(at * MAX_FRAME_OCTETS, (at + 1) * MAX_FRAME_OCTETS);
+      return frame(at === 0 ? FRAME.headers : FRAME.continuation, flags, streamId, piece);
+    }),
+  );
+}
+
+export function data(streamId: number, bytes: string | Buffer, end = false): Buffer {
+  return frame(FRAME.data, end ? FLAG.endStream : 0, streamId, Buffer.from(bytes));
+}
+
+export function settings(...pairs: readonly (readonly [number, number])[]): Buffer {
+  const payload = Buffer.alloc(pairs.length * 6);
+  for (const [at, [id, value]] of pairs.entries()) {
+    payload.writeUInt16BE(id, at * 6);
+    payload.writeUInt32BE(value, at * 6 + 2);
+  }
+  return frame(FRAME.settings, 0, 0, payload);
+}
+
+export function reset(streamId: number, code: number): Buffer {
+  return frame(FRAME.rstStream, 0, streamId, uint32(code));
+}
+
+export function goaway(lastStreamId: number, code: number): Buffer {
+  return frame(FRAME.goaway, 0, 0, Buffer.concat([uint32(lastStreamId), uint32(code)]));
+}
+
 /** A 32-bit number as the payload of RST_STREAM or WINDOW_UPDATE. */
 export function uint32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
@@ -104,97 +137,4 @@ function prefixedInteger(value: number): Buffer {
   for (; rest >= 128; rest = Math.floor(rest / 128)) octets.push((rest % 128) + 128);
   octets.push(rest);
   return Buffer.from(octets);
-}
-
-export class FramePeer {
-  readonly socket: TLSSocket;
-  readonly frames: Frame[] = [];
-  ended = false;
-  #unread: Buffer = Buffer.alloc(0);
-  #waiters: (() => void)[] = [];
-
-  constructor(socket: TLSSocket) {
-    this.socket = socket;
-    socket.on('data', (bytes: Buffer) => this.#onData(bytes));
-    socket.on('error', () => undefined);
-    socket.on('close', () => {
-      this.ended = true;
-      this.#wake();
-    });
-  }
-
-  /** Preface and SETTINGS, and the acknowledgement of theirs. */
-  async greet(settings: Buffer | string = ''): Promise<void> {
-    this.send(Buffer.from(PREFACE), frame(FRAME.settings, 0, 0, settings));
-    await this.until(({ type, flags }) => type === FRAME.settings && flags === 0);
-    this.send(frame(FRAME.settings, FLAG.ack, 0));
-  }
-
-  send(...frames: readonly Buffer[]): void {
-    this.socket.write(Buffer.concat(frames));
-  }
-
-  headers(streamId: number, fields: readonly (readonly [string, string])[], flags: number = FLAG.endStream): void {
-    this.send(frame(FRAME.headers, FLAG.endHeaders | flags, streamId, headerBlock(fields)));
-  }
-
-  /** The first frame received that is wanted; undefined when the connection has ended without one. */
-  async until(wanted: (frame: Frame) => boolean): Promise<Frame | undefined> {
-    for (;;) {
-      const found = this.frames.find(wanted);
-      if (found !== undefined || this.ended) return found;
-      await new Promise<void>((resolve) => this.#waiters.push(resolve));
-    }
-  }
-
-  /** The code of the first RST_STREAM of a stream. */
-  async reset(streamId: number): Promise<number | undefined> {
-    const found = await this.until((each) => each.type === FRAME.rstStream && each.streamId === streamId);
-    return found?.payload.readUInt32BE(0);
-  }
-
-  /** The code of the first GOAWAY. */
-  async goaway(): Promise<number | undefined> {
-    return (await this.until(({ type }) => type === FRAME.goaway))?.payload.readUInt32BE(4);
-  }
-
-  async closed(): Promise<void> {
-    await this.until(() => false);
-  }
-
-  #onData(bytes: Buffer): void {
-    const { frames, rest } = framesOf(Buffer.concat([this.#unread, bytes]));
-    this.#unread = rest;
-    this.frames.push(...frames);
-    this.#wake();
-  }
-
-  #wake(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const waiter of waiters) waiter();
-  }
-}
-
-/** Of `spiffe://ai.example/training/job`. */
-export async function connectFrames(proxy: ProxyFixture): Promise<FramePeer> {
-  const svid = proxy.authority.issue('/training/job');
-  const socket = connectTls({
-    host: '127.0.0.1',
-    port: proxy.port,
-    ca: proxy.authority.certificatePem,
-    cert: svid.certificatePem,
-    key: svid.privateKeyPem,
-    checkServerIdentity: () => undefined,
-    ALPNProtocols: ['h2'],
-  });
-  await new Promise<void>((resolve, reject) => {
-    socket.once('secureConnect', resolve);
-    socket.once('error', reject);
-  });
-  const peer = new FramePeer(socket);
-  onTestFinished(() => {
-    socket.destroy();
-  });
-  return peer;
 }
