@@ -124,7 +124,6 @@ export class ClosingPolicies {
     const friends = this.#friendsOf(component);
     if (typeof friends === 'string') return friends;
     const own = this.#cluster.workloadsIn(to.namespace).filter(({ object }) => object === to.object);
-    const isFriend = (other: Workload): boolean => other.object === to.object || this.#isFriend(other, component);
     const lost = [...rules].filter(([policy]) => selectedBy(this.#cluster, policy).includes(to));
     // Whoever no policy isolated was open to all, at all ports.
     const openings = lost.length === 0 ? [null] : lost.flatMap(([policy, ofPolicy]) => openingsOf(policy, ofPolicy));
@@ -134,7 +133,7 @@ export class ClosingPolicies {
         (other) => opening === null || this.#isAdmitted(opening.rule, other),
       );
       const peers = new Map<string, Json>();
-      const why = this.#addPeers(admitted, { peers, isFriend });
+      const why = this.#addPeers(admitted, peers);
       if (why !== null) return why;
       if (peers.size > 0) ingress.push({ from: [...peers.values()], ...opening?.ports });
     }
@@ -155,10 +154,6 @@ export class ClosingPolicies {
     return askPeer(peer, pod === undefined ? OTHER_NODE : { kind: 'pod', pod }) !== false;
   }
 
-  #isFriend(other: Workload, component: string | null): boolean {
-    return this.#access.grants.has(this.#componentOf.get(other) ?? null, component);
-  }
-
   #friendsOf(component: string | null): readonly Workload[] | string {
     const friends = [...this.#byComponent]
       .filter(([source]) => this.#access.grants.has(source, component))
@@ -166,14 +161,12 @@ export class ClosingPolicies {
     return friends.length > MAX_PEERS ? `${friends.length} workloads may come` : friends;
   }
 
-  /** Null when all could be named. */
-  #addPeers(
-    workloads: readonly Workload[],
-    { peers, isFriend }: { readonly peers: Map<string, Json>; readonly isFriend: (other: Workload) => boolean },
-  ): string | null {
+  /** Null when all could be named, and nobody else: also who is granted something, and was not let in before, is not now. */
+  #addPeers(workloads: readonly Workload[], peers: Map<string, Json>): string | null {
+    const isNamed = (other: Workload): boolean => workloads.includes(other);
     for (const workload of workloads) {
       if (workload.isHostNetwork) return `${workload.ref} is on the network of its node, and no policy can name it`;
-      const selector = selectOnly(workload, this.#neighboursOf(workload, isFriend));
+      const selector = selectOnly(workload, this.#neighboursOf(workload, isNamed));
       if (selector === null) return `its labels do not tell ${workload.ref}, which may come, from others`;
       const peer = peerOf(workload.namespace, selector);
       peers.set(JSON.stringify(peer), peer);

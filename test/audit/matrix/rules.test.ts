@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { describeAccess } from '../../../src/audit/matrix/component-graph.ts';
 import { namespace, networkPolicy, pod, clusterFrom, type Body } from '../network/scene.ts';
+import { objectsOf } from '../inventory.ts';
 import { accessFor, linesOf, policyOf, verdictsOf } from './setting.ts';
 
 const POLICY = policyOf(['training', 'registry', 'inference'], '  training: { allow: [registry] }');
@@ -182,6 +183,35 @@ describe('matrix-hole', () => {
     expect(edges.find(({ from, to }) => from === 'training' && to === 'registry')?.verbs).toEqual(['connect']);
     const denying = policyOf(names, '  training: { allow: [{ registry: [connect] }], deny: [registry] }');
     expect(lines('matrix-hole', bodies, { policy: denying })).toContain('fail registry/api[Pod] training');
+  });
+
+  it('proposes a policy that lets nobody in who was not let in before, also whom the matrix grants it', () => {
+    const peer = {
+      namespaceSelector: {},
+      podSelector: { matchExpressions: [{ key: 'app', operator: 'DoesNotExist' }] },
+    };
+    const bodies = [
+      REGISTRY,
+      TRAINER,
+      pod('training/notebook'),
+      pod('inference/batch'),
+      networkPolicy('registry/some', { podSelector: {}, policyTypes: ['Ingress'], ingress: [{ from: [peer] }] }),
+    ];
+    const verdicts = verdictsOf('matrix-hole', clusterFrom([...NAMESPACES, ...bodies]), { policy: POLICY });
+    const manifest = verdicts.find(({ resource }) => resource.ref === 'registry/api[Pod]')?.remediation.manifest ?? '';
+    const proposed = objectsOf(manifest).find(({ body }) => (body as Body).metadata.name?.startsWith('matrix-'));
+    expect((proposed?.body as Body)['spec']).toMatchObject({
+      ingress: [
+        {
+          from: [
+            {
+              namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'training' } },
+              podSelector: peer.podSelector,
+            },
+          ],
+        },
+      ],
+    });
   });
 
   it('says nothing without a matrix', () => {
