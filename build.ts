@@ -1,8 +1,13 @@
 // Bundles the program for the package's `bin` and the container image: one entry, and a file for each part that is loaded only when
 // asked for. What a configuration does not use is not even read.
 
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import { build, type Metafile, type Plugin } from 'esbuild';
 
 /**
@@ -38,6 +43,21 @@ const BANNER =
 
 const LIBRARY_BYTES = 50_000;
 
+const SAMPLE_POLICY = `version: 1
+trustDomain: build.example
+components: { client: {}, server: {} }
+access:
+  client: { allow: [{ target: server, verbs: [read], paths: [/a/**] }] }
+`;
+const SAMPLE_CONFIG = `trustDomain: build.example
+identity:
+  files: { certificate: sidecar.pem, privateKey: sidecar.key, trustBundles: { build.example: bundle.pem } }
+policy: { path: policy.yaml }
+listeners:
+  - { name: server, bind: "127.0.0.1:0", component: server, upstream: "http://127.0.0.1:1" }
+admin: { bind: "127.0.0.1:0" }
+`;
+
 await rm('dist', { recursive: true, force: true });
 const { metafile } = await build({
   // The thread that reads files starts from a file of its own.
@@ -61,6 +81,7 @@ const { metafile } = await build({
 });
 await bundleServing(metafile.outputs);
 await chmod('dist/sallyport.js', 0o755);
+await keepCompiled();
 
 /**
  * What the sidecar always needs is in some sixty parts, since other commands need some of them too, and finding and linking each takes Node
@@ -138,6 +159,35 @@ async function bundleServing(outputs: Metafile['outputs']): Promise<void> {
   const name = basename(run);
   if (!program.includes(`"./parts/${name}"`)) throw new Error('the program does not load the command `run`');
   await writeFile('dist/sallyport.js', program.replace(`"./parts/${name}"`, `"./serving/${name}"`));
+}
+
+/**
+ * Half of what it takes to start is compiling. Where there is a folder `compiled`, Node keeps there what V8 made of each file that a process
+ * has used (src/main.ts), so a sidecar is started once, with an identity and a policy of its own.
+ */
+async function keepCompiled(): Promise<void> {
+  await mkdir('dist/compiled');
+  const directory = await mkdtemp(join(tmpdir(), 'sallyport-build-'));
+  try {
+    const program = 'dist/sallyport.js';
+    const call = async (...args: readonly string[]): Promise<unknown> =>
+      promisify(execFile)(process.execPath, [program, ...args]);
+    await call('dev-ca', 'init', '--trust-domain', 'build.example', '--out', directory);
+    const out = join(directory, 'sidecar');
+    await call('dev-ca', 'issue', '--ca', directory, '--id', 'spiffe://build.example/sidecar', '--out', out);
+    await writeFile(join(directory, 'policy.yaml'), SAMPLE_POLICY);
+    await writeFile(join(directory, 'sallyport.yaml'), SAMPLE_CONFIG);
+    const sidecar = spawn(process.execPath, [program, 'run', '--config', join(directory, 'sallyport.yaml')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      timeout: 60_000,
+    });
+    const ended = once(sidecar, 'exit');
+    for await (const line of createInterface(sidecar.stdout)) if (line.includes('"msg":"ready"')) sidecar.kill();
+    const [code] = await ended;
+    if (code !== 0) throw new Error(`the sidecar that was built did not start and end: exit code ${code}`);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 }
 
 /** `from` and whatever it imports, directly or by another. */

@@ -54,6 +54,14 @@ describe.skipIf(!canBuild)(`the bundle with several workers${skipped}`, () => {
     );
   });
 
+  it('has with it what V8 made of that file, and V8 takes it', () => {
+    const { stderr } = spawnSync(process.execPath, [join(directory, 'dist/sallyport.js'), 'run', '--config', 'none'], {
+      env: { ...process.env, NODE_DEBUG_NATIVE: 'COMPILE_CACHE' },
+      encoding: 'utf8',
+    });
+    expect(stderr).toMatch(/V8 code cache for ESM \S+\/serving\/core\.js was accepted/);
+  });
+
   it('serves, takes a new policy in each, drains, and ends with 0', { timeout: 120_000 }, async ({
     onTestFinished,
   }) => {
