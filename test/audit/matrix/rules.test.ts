@@ -200,7 +200,8 @@ describe('matrix-hole', () => {
     const verdicts = verdictsOf('matrix-hole', clusterFrom([...NAMESPACES, ...bodies]), { policy: POLICY });
     const manifest = verdicts.find(({ resource }) => resource.ref === 'registry/api[Pod]')?.remediation.manifest ?? '';
     const proposed = objectsOf(manifest).find(({ body }) => (body as Body).metadata.name?.startsWith('matrix-'));
-    expect((proposed?.body as Body)['spec']).toMatchObject({
+    const body = proposed?.body as Body | undefined;
+    expect(body?.['spec']).toMatchObject({
       ingress: [
         {
           from: [
