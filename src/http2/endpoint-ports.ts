@@ -139,8 +139,8 @@ export interface EndpointOutput {
 
 /** What `endpoint.ts` offers. */
 export interface Endpoint {
-  /** `bytes` may be overwritten when this has returned. */
-  receive(bytes: Buffer): void;
+  /** `bytes` may be overwritten when this has returned. @returns how many frames have begun in them. */
+  receive(bytes: Buffer): number;
   /** Of a client. @returns null when the connection takes no more streams: after a GOAWAY of either side, or without a number left. */
   open(fields: RawFields, endsStream: boolean, user: StreamUser): Http2Channel | null;
   /** Writes all that waits, as far as windows and the output allow. */

@@ -77,8 +77,8 @@ export class Http2Endpoint implements Endpoint, FrameOwner, StreamHost {
     return this.streams.size;
   }
 
-  receive(bytes: Buffer): void {
-    this.#frames.read(bytes);
+  receive(bytes: Buffer): number {
+    return this.#frames.read(bytes);
   }
 
   open(fields: RawFields, endsStream: boolean, user: StreamUser): Http2Channel | null {

@@ -70,8 +70,8 @@ export class FrameDispatch implements FrameSink {
     this.#block = new FieldBlock(2 * hpack.maxFieldSectionBytes + EXCESS_BYTES);
   }
 
-  read(bytes: Buffer): void {
-    this.#reader.read(bytes);
+  read(bytes: Buffer): number {
+    return this.#reader.read(bytes);
   }
 
   stop(): void {

@@ -44,6 +44,7 @@ export class FrameReader {
   #heldBytes = 0;
   readonly #header = Buffer.allocUnsafeSlow(FRAME_HEADER_BYTES);
   #paddingBytes = 0;
+  #begun = 0;
   #isStopped = false;
 
   constructor(sink: FrameSink, role: 'server' | 'client') {
@@ -58,8 +59,9 @@ export class FrameReader {
     this.#held = NOTHING;
   }
 
-  /** `bytes` are not referred to when this has returned. */
-  read(bytes: Buffer): void {
+  /** `bytes` are not referred to when this has returned. @returns how many frames have begun in them. */
+  read(bytes: Buffer): number {
+    this.#begun = 0;
     let at = 0;
     while (at < bytes.length && !this.#isStopped) {
       const end = Math.min(bytes.length, at + this.#missing);
@@ -87,6 +89,7 @@ export class FrameReader {
       }
       at = end;
     }
+    return this.#begun;
   }
 
   #readPreface(bytes: Buffer, at: number, end: number): void {
@@ -110,6 +113,7 @@ export class FrameReader {
   }
 
   #begin(bytes: Buffer, at: number): void {
+    this.#begun += 1;
     this.length = (octetAt(bytes, at) << 16) | (octetAt(bytes, at + 1) << 8) | octetAt(bytes, at + 2);
     this.type = octetAt(bytes, at + 3);
     this.flags = octetAt(bytes, at + 4);

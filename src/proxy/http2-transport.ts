@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import type { Endpoint, EndpointOutput } from '../http2/endpoint-ports.ts';
 import type { ErrorCode } from '../http2/frame.ts';
+import { FrameTurns } from './frame-turns.ts';
 import { SharedRead } from './shared-read.ts';
 
 /** `ending`: as soon as what is being written has been. `ended`: the last of it is on its way, and what still comes is thrown away. */
@@ -12,6 +13,7 @@ export class Http2Transport implements EndpointOutput {
   readonly #socket: Socket;
   readonly #endpoint: Endpoint;
   readonly #read: SharedRead;
+  readonly #turns: FrameTurns;
   #phase: Phase = 'open';
   /** Of the GOAWAY that goes before the end; null where there has been one. */
   #lastCode: ErrorCode | null = null;
@@ -24,6 +26,7 @@ export class Http2Transport implements EndpointOutput {
   constructor(socket: Socket, endpoint: Endpoint) {
     this.#socket = socket;
     this.#endpoint = endpoint;
+    this.#turns = new FrameTurns(socket);
     this.#read = new SharedRead(socket, (bytes) => this.received(bytes));
     socket.on('drain', () => this.#onDrain());
     // Half-closed is gone, as in HTTP/1.1.
@@ -35,9 +38,10 @@ export class Http2Transport implements EndpointOutput {
   received(bytes: Buffer): void {
     if (this.#phase !== 'open') return;
     this.#isTelling = true;
-    this.#endpoint.receive(bytes);
+    const frames = this.#endpoint.receive(bytes);
     this.#isTelling = false;
     this.flush();
+    this.#turns.count(frames);
   }
 
   /** `bytes` of a body, to be kept by whoever frees them. */

@@ -14,6 +14,7 @@ import { Http2Endpoint } from '../http2/endpoint.ts';
 import { dataFrames, ERROR_CODE, type ErrorCode, MAX_STREAM_ID } from '../http2/frame.ts';
 import { ResponseFieldsReader } from '../http2/response-fields.ts';
 import { TrailerFieldsReader } from '../http2/trailer-fields.ts';
+import { FrameTurns } from './frame-turns.ts';
 import { GatheredData } from './gathered-data.ts';
 import type { Http2UpstreamStream } from './http2-upstream-stream.ts';
 import { IdleFrames } from './idle-frames.ts';
@@ -86,6 +87,7 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
   /** Those above have not been seen by an upstream that is going away. */
   #lastStreamId = Number.POSITIVE_INFINITY;
   #hasAnswered = false;
+  readonly #turns: FrameTurns;
   readonly #idleFrames = new IdleFrames();
   readonly #liveness = new UpstreamLiveness();
   /** Monotonic ms; set by the pool: when it was asked for, later when its last exchange ended. */
@@ -102,6 +104,7 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
       callback: (count: number): boolean => this.#onRead(count),
     };
     this.#socket = dial(this, onread);
+    this.#turns = new FrameTurns(this.#socket);
     this.#socket.on('drain', () => this.#onDrain());
     this.#socket.on('end', () => this.#gone());
     this.#socket.on('error', () => this.#gone());
@@ -306,7 +309,7 @@ export class Http2UpstreamSession implements DialUser, EndpointOwner, EndpointOu
   #onRead(count: number): boolean {
     const buffer = this.#buffer;
     this.#isInTurn = true;
-    this.#endpoint.receive(buffer.bytes.subarray(0, count));
+    this.#turns.count(this.#endpoint.receive(buffer.bytes.subarray(0, count)));
     this.#endTurn();
     if (buffer.isLent) {
       buffer.letGo();

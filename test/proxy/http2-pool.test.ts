@@ -346,6 +346,22 @@ describe('octets of an answer', () => {
   });
 });
 
+it('H2-90 an upstream of frames by the thousand lets others have their turn between them', async () => {
+  const octets = 200_000;
+  const { upstream, begin } = await openPool();
+  const { user } = await begin();
+  const frames = Buffer.concat(Array.from({ length: octets }, () => data(1, 'x')));
+  upstream.connections[0]?.send(headers(1, [[':status', '200']]), frames, data(1, '', true));
+  let mostOctets = 0;
+  for (let known = 0; known < octets; known = user.receivedBytes) {
+    await new Promise(setImmediate);
+    mostOctets = Math.max(mostOctets, user.receivedBytes - known);
+  }
+  // What one read brings, in frames of ten octets.
+  expect(mostOctets).toBeLessThanOrEqual(26_215);
+  expect(await user.end.promise).toBe('end');
+});
+
 describe('the memory of a request body', () => {
   const NO_WINDOW = Buffer.of(0, 4, 0, 0, 0, 0);
 

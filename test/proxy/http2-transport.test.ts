@@ -17,12 +17,15 @@ class ScriptedEndpoint implements Endpoint {
   readonly told: string[] = [];
   readonly streamCount = 0;
   waiting: Buffer[] = [];
+  /** In what each read brings. */
+  frames = 1;
   onReceive: () => void = () => undefined;
   onFlush: () => void = () => undefined;
 
-  receive(bytes: Buffer): void {
+  receive(bytes: Buffer): number {
     this.told.push(`receive ${bytes.toString('latin1')}`);
     this.onReceive();
+    return this.frames;
   }
 
   flush(output: EndpointOutput): void {
@@ -96,6 +99,23 @@ describe('an HTTP/2 endpoint over a socket', () => {
     expect(String(bytes)).toBe('one two three');
     expect(writev).toHaveBeenCalledTimes(1);
     expect(write).not.toHaveBeenCalled();
+  });
+
+  it('H2-90 lets others have their turn between frames that come by the thousand', async () => {
+    const { endpoint, there } = await openTransport();
+    const read = { times: 0, bytes: 0 };
+    endpoint.frames = 500;
+    endpoint.onReceive = () => {
+      read.times += 1;
+      read.bytes += (endpoint.told.pop() ?? '').length - 'receive '.length;
+    };
+    there.write(Buffer.alloc(4 * MIB, 'x'));
+    let mostTimes = 0;
+    for (let known = 0; read.bytes < 4 * MIB; known = read.times) {
+      await new Promise(setImmediate);
+      mostTimes = Math.max(mostTimes, read.times - known);
+    }
+    expect(mostTimes).toBeLessThanOrEqual(4);
   });
 
   it('writes what waits otherwise once a turn', async () => {
