@@ -77,6 +77,10 @@ export class Http2Endpoint implements Endpoint, FrameOwner, StreamHost {
     return this.streams.size;
   }
 
+  get headUnderway(): number {
+    return this.#frames.headUnderway;
+  }
+
   receive(bytes: Buffer): number {
     return this.#frames.read(bytes);
   }

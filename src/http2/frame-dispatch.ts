@@ -70,6 +70,12 @@ export class FrameDispatch implements FrameSink {
     this.#block = new FieldBlock(2 * hpack.maxFieldSectionBytes + EXCESS_BYTES);
   }
 
+  get headUnderway(): number {
+    if (this.#block.streamId !== 0) return this.#block.streamId;
+    const { type, streamId, isWithinPayload } = this.#reader;
+    return isWithinPayload && type === FRAME_TYPE.headers ? streamId : 0;
+  }
+
   read(bytes: Buffer): number {
     return this.#reader.read(bytes);
   }

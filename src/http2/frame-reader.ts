@@ -53,6 +53,11 @@ export class FrameReader {
     this.#missing = role === 'server' ? CLIENT_PREFACE.length : FRAME_HEADER_BYTES;
   }
 
+  /** Whether a frame that is told as a whole has begun, and has not come as a whole. */
+  get isWithinPayload(): boolean {
+    return this.#part === 'payload';
+  }
+
   /** Nothing more is told, not even of what is being read. */
   stop(): void {
     this.#isStopped = true;

@@ -60,6 +60,9 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner, 
   #phaseSinceMs: number;
   /** Since when there has been no stream. */
   #quietSinceMs: number;
+  /** The stream of a head that had come in part when that was last looked at, and since when it has; 0 for none. */
+  #partialHead = 0;
+  #partialSinceMs = 0;
   /** Whether anybody is known to be at the other end: from the beginning by certificate, or since the first token. */
   #hasProven: boolean;
   #ending: Termination | null = null;
@@ -132,7 +135,8 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner, 
         return;
       case 'open': {
         const notice = this.#reasonToLeave(nowMs);
-        if (notice !== null) this.#notice(notice);
+        if (this.#isHeadLate(nowMs)) this.#destroy('head-timeout', ERROR_CODE.noError);
+        else if (notice !== null) this.#notice(notice);
         else if (this.#streams.size === 0 && nowMs - this.#quietSinceMs >= this.#idleTimeoutMs) {
           this.#close('idle-timeout');
         }
@@ -250,6 +254,14 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner, 
   get #idleTimeoutMs(): number {
     const { headTimeoutMs, idleTimeoutMs } = this.#context.limits;
     return this.#hasProven ? idleTimeoutMs : Math.min(headTimeoutMs, idleTimeoutMs);
+  }
+
+  /** Whether one head has been on its way for longer than heads may be; for all others it is the connection that waits (RFC 9113 §4.3). */
+  #isHeadLate(nowMs: number): boolean {
+    const { headUnderway } = this.#endpoint;
+    if (headUnderway !== this.#partialHead) this.#partialSinceMs = nowMs;
+    this.#partialHead = headUnderway;
+    return headUnderway !== 0 && nowMs - this.#partialSinceMs >= this.#context.limits.headTimeoutMs;
   }
 
   #reasonToLeave(nowMs: number): Termination | null {

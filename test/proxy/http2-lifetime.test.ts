@@ -1,8 +1,9 @@
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { NO_REVOCATIONS } from '../../src/revocation/revocations.ts';
 import { connectFrames } from '../support/http2-frame-peer.ts';
-import { CODE, FRAME, frame, GET } from '../support/http2-frames.ts';
+import { CODE, FLAG, FRAME, frame, GET, headerBlock } from '../support/http2-frames.ts';
 import { answerOf, connectHttp2, request } from '../support/http2-peer.ts';
 import { bundlesOf, compilePolicy, OK, type ProxyOptions, ARTICLE_POLICY } from '../support/proxy-fixture.ts';
 import { openSetting, type ProxySetting } from '../support/proxy-setting.ts';
@@ -150,6 +151,37 @@ describe('an HTTP/2 connection', () => {
     const frames = await connectFrames(proxy);
     await frames.closed();
     expect(proxy.recorder.terminations).toEqual(['head-timeout']);
+  });
+
+  const HEAD = headerBlock(GET);
+  it.each<[string, Buffer]>([
+    ['between its frames', frame(FRAME.headers, FLAG.endStream, 3, HEAD.subarray(0, 10))],
+    ['within a frame', frame(FRAME.headers, FLAG.endStream | FLAG.endHeaders, 3, HEAD).subarray(0, 20)],
+  ])('ends when a head stops %s, whatever else it carries', async (_where, half) => {
+    const { proxy, upstream } = await openSetting(() => undefined, { limits: { headTimeoutMs: 300 } });
+    const frames = await connectFrames(proxy);
+    await frames.greet();
+    frames.headers(1, GET);
+    await upstream.until(({ received }) => received.includes('GET /x'));
+    frames.send(half);
+    expect(await frames.goaway()).toBe(CODE.noError);
+    await frames.closed();
+    expect(proxy.recorder.terminations).toEqual(['head-timeout']);
+  });
+
+  it('stays when heads come slowly, one after the other', async () => {
+    const { proxy } = await openSetting((_head, socket) => socket.write(OK), { limits: { headTimeoutMs: 1_500 } });
+    const frames = await connectFrames(proxy);
+    await frames.greet();
+    const half = HEAD.length / 2;
+    for (let streamId = 1; streamId < 12; streamId += 2) {
+      frames.send(frame(FRAME.headers, FLAG.endStream, streamId, HEAD.subarray(0, half)));
+      await delay(400);
+      frames.send(frame(FRAME.continuation, FLAG.endHeaders, streamId, HEAD.subarray(half)));
+    }
+    await frames.until(({ type, streamId }) => type === FRAME.headers && streamId === 11);
+    expect(frames.frames.filter(({ type }) => type === FRAME.headers)).toHaveLength(6);
+    expect(proxy.recorder.terminations).toEqual([]);
   });
 
   it('ends when it has no stream for long enough, and says so', async () => {

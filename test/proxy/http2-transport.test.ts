@@ -16,6 +16,7 @@ afterEach(() => {
 class ScriptedEndpoint implements Endpoint {
   readonly told: string[] = [];
   readonly streamCount = 0;
+  readonly headUnderway = 0;
   waiting: Buffer[] = [];
   /** In what each read brings. */
   frames = 1;
