@@ -180,11 +180,17 @@ async function keepCompiled(): Promise<void> {
     const sidecar = spawn(process.execPath, [program, 'run', '--config', join(directory, 'sallyport.yaml')], {
       stdio: ['ignore', 'pipe', 'inherit'],
       timeout: 60_000,
+      killSignal: 'SIGKILL',
     });
     const ended = once(sidecar, 'exit');
-    for await (const line of createInterface(sidecar.stdout)) if (line.includes('"msg":"ready"')) sidecar.kill();
+    let isReady = false;
+    for await (const line of createInterface(sidecar.stdout)) {
+      if (!line.includes('"msg":"ready"')) continue;
+      isReady = true;
+      sidecar.kill('SIGTERM');
+    }
     const [code] = await ended;
-    if (code !== 0) throw new Error(`the sidecar that was built did not start and end: exit code ${code}`);
+    if (!isReady || code !== 0) throw new Error(`the sidecar that was built did not start and end: exit code ${code}`);
   } finally {
     await rm(directory, { recursive: true });
   }

@@ -2,23 +2,24 @@
 // The program: gives the command line its terminal.
 
 import { existsSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
+import nodeModule from 'node:module';
 import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import { readVersion } from './app/version.ts';
 import { runProgram } from './cli/program.ts';
 import { writeWhole } from './cli/standard-output.ts';
 
-const MIN_NODE_MAJOR = 24;
+const MIN_NODE = { major: 24, minor: 15 };
 const STANDARD_OUTPUT = 1;
 /** Beside the bundle alone: what V8 made of its parts. It counts for this Node, this kind of processor and this user, or not at all. */
 const COMPILED = fileURLToPath(new URL('./compiled', import.meta.url));
 
-if (Number(process.versions.node.split('.')[0]) < MIN_NODE_MAJOR) {
-  process.stderr.write(`sallyport: needs Node ${MIN_NODE_MAJOR}, this is ${process.version}\n`);
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < MIN_NODE.major || (major === MIN_NODE.major && minor < MIN_NODE.minor)) {
+  process.stderr.write(`sallyport: needs Node ${MIN_NODE.major}.${MIN_NODE.minor}, this is ${process.version}\n`);
   process.exit(2);
 }
-if (existsSync(COMPILED)) enableCompileCache({ directory: COMPILED, portable: true });
+if (existsSync(COMPILED)) nodeModule.enableCompileCache({ directory: COMPILED, portable: true });
 await runProgram(process.argv.slice(2), readVersion(), {
   write,
   tell,

@@ -1,7 +1,7 @@
 // Several workers of the program as it is shipped: bundled, away from its sources, started from the bundle again.
 
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,6 +10,12 @@ import { ARTICLE_POLICY, connectPeer, OK, type RawPeer, ScriptedUpstream } from 
 import { runSidecar, writeSidecarFiles } from '../support/sidecar-process.ts';
 import { testAuthority } from '../support/svid-fixtures.ts';
 import { isRunning, peerOnEach, workerPids } from '../support/workers.ts';
+
+/** Of the repository, in the stage of the image that builds. */
+function copiedToBuild(): readonly string[] {
+  const [stage = ''] = readFileSync(join(ROOT, 'deploy/Dockerfile'), 'utf8').split('RUN npm run build');
+  return [...stage.matchAll(/^COPY (.+) \S+$/gm)].flatMap(([, names = '']) => names.split(' '));
+}
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const canBuild = existsSync(join(ROOT, 'node_modules/esbuild'));
@@ -21,8 +27,8 @@ describe.skipIf(!canBuild)(`the bundle with several workers${skipped}`, () => {
 
   beforeAll(async () => {
     upstream = await ScriptedUpstream.start((_head, socket) => void socket.write(OK));
-    for (const name of ['src', 'policies', 'node_modules']) symlinkSync(join(ROOT, name), join(directory, name));
-    copyFileSync(join(ROOT, 'package.json'), join(directory, 'package.json'));
+    // As in the image: what is not copied there is not here either.
+    for (const name of ['node_modules', ...copiedToBuild()]) symlinkSync(join(ROOT, name), join(directory, name));
     const { status, stderr } = spawnSync(process.execPath, [join(ROOT, 'build.ts')], {
       cwd: directory,
       encoding: 'utf8',
@@ -30,6 +36,8 @@ describe.skipIf(!canBuild)(`the bundle with several workers${skipped}`, () => {
     expect(status, stderr).toBe(0);
     // What it needs of these is in it.
     for (const name of ['src', 'node_modules']) rmSync(join(directory, name));
+    cpSync(join(directory, 'dist'), join(directory, 'moved/dist'), { recursive: true });
+    for (const name of ['package.json', 'policies']) symlinkSync(join(ROOT, name), join(directory, 'moved', name));
   }, 120_000);
   afterAll(() => {
     upstream.close();
@@ -54,11 +62,13 @@ describe.skipIf(!canBuild)(`the bundle with several workers${skipped}`, () => {
     );
   });
 
-  it('has with it what V8 made of that file, and V8 takes it', () => {
-    const { stderr } = spawnSync(process.execPath, [join(directory, 'dist/sallyport.js'), 'run', '--config', 'none'], {
-      env: { ...process.env, NODE_DEBUG_NATIVE: 'COMPILE_CACHE' },
-      encoding: 'utf8',
-    });
+  it('has with it what V8 made of that file, and V8 takes it, also elsewhere', () => {
+    const program = join(directory, 'moved/dist/sallyport.js');
+    const { stderr } = spawnSync(
+      process.execPath,
+      ['--max-semi-space-size=4', program, 'run', '--config', join(directory, 'none')],
+      { env: { ...process.env, NODE_DEBUG_NATIVE: 'COMPILE_CACHE' }, encoding: 'utf8' },
+    );
     expect(stderr).toMatch(/V8 code cache for ESM \S+\/serving\/core\.js was accepted/);
   });
 
