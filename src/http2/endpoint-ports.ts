@@ -157,6 +157,6 @@ export interface Endpoint {
   /** The transport is gone: every stream is told. Nothing is written any more. */
   disconnected(): void;
   readonly streamCount: number;
-  /** The number of the stream whose fields, head or trailers, have come in part; 0 for none. */
-  readonly headUnderway: number;
+  /** What has come in part, a block of fields or a frame that is no DATA, by a number that nothing else has; null for nothing. */
+  readonly unfinished: number | null;
 }

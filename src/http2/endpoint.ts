@@ -77,8 +77,8 @@ export class Http2Endpoint implements Endpoint, FrameOwner, StreamHost {
     return this.streams.size;
   }
 
-  get headUnderway(): number {
-    return this.#frames.headUnderway;
+  get unfinished(): number | null {
+    return this.#frames.unfinished;
   }
 
   receive(bytes: Buffer): number {

@@ -55,6 +55,8 @@ export class FrameDispatch implements FrameSink {
   readonly #owner: FrameOwner;
   readonly #user: EndpointOwner;
   #hasSettings = false;
+  /** The frame with which the block began that has not come as a whole. */
+  #blockFrame = 0;
   /** Of the DATA frame that is being read; null when it is nobody's. */
   #dataStream: EndpointStream | null = null;
 
@@ -70,10 +72,9 @@ export class FrameDispatch implements FrameSink {
     this.#block = new FieldBlock(2 * hpack.maxFieldSectionBytes + EXCESS_BYTES);
   }
 
-  get headUnderway(): number {
-    if (this.#block.streamId !== 0) return this.#block.streamId;
-    const { type, streamId, isWithinPayload } = this.#reader;
-    return isWithinPayload && type === FRAME_TYPE.headers ? streamId : 0;
+  get unfinished(): number | null {
+    if (this.#block.streamId !== 0) return this.#blockFrame;
+    return this.#reader.isWithinFrame ? this.#reader.frames : null;
   }
 
   read(bytes: Buffer): number {
@@ -195,6 +196,7 @@ export class FrameDispatch implements FrameSink {
     if (to < from) return this.#owner.violate(ERROR_CODE.protocolError);
     this.#block.endsStream = (flags & FLAG.endStream) !== 0;
     this.#block.streamId = streamId;
+    this.#blockFrame = this.#reader.frames;
     if ((flags & FLAG.endHeaders) !== 0) this.#onBlock(bytes.subarray(from, to));
     else if (!this.#block.push(bytes, from, to)) this.#owner.overflow();
   }

@@ -44,7 +44,7 @@ export class FrameReader {
   #heldBytes = 0;
   readonly #header = Buffer.allocUnsafeSlow(FRAME_HEADER_BYTES);
   #paddingBytes = 0;
-  #begun = 0;
+  #frames = 0;
   #isStopped = false;
 
   constructor(sink: FrameSink, role: 'server' | 'client') {
@@ -53,9 +53,15 @@ export class FrameReader {
     this.#missing = role === 'server' ? CLIENT_PREFACE.length : FRAME_HEADER_BYTES;
   }
 
-  /** Whether a frame that is told as a whole has begun, and has not come as a whole. */
-  get isWithinPayload(): boolean {
-    return this.#part === 'payload';
+  /** How many frames have begun. */
+  get frames(): number {
+    return this.#frames;
+  }
+
+  /** Whether some of a frame has come and some has not; of DATA that is told as it comes. */
+  get isWithinFrame(): boolean {
+    if (this.#part === 'header') return this.#missing < FRAME_HEADER_BYTES;
+    return this.#part === 'payload' || (this.#part === 'skipped' && this.type !== FRAME_TYPE.data);
   }
 
   /** Nothing more is told, not even of what is being read. */
@@ -66,7 +72,7 @@ export class FrameReader {
 
   /** `bytes` are not referred to when this has returned. @returns how many frames have begun in them. */
   read(bytes: Buffer): number {
-    this.#begun = 0;
+    const before = this.#frames;
     let at = 0;
     while (at < bytes.length && !this.#isStopped) {
       const end = Math.min(bytes.length, at + this.#missing);
@@ -94,7 +100,7 @@ export class FrameReader {
       }
       at = end;
     }
-    return this.#begun;
+    return this.#frames - before;
   }
 
   #readPreface(bytes: Buffer, at: number, end: number): void {
@@ -118,7 +124,7 @@ export class FrameReader {
   }
 
   #begin(bytes: Buffer, at: number): void {
-    this.#begun += 1;
+    this.#frames += 1;
     this.length = (octetAt(bytes, at) << 16) | (octetAt(bytes, at + 1) << 8) | octetAt(bytes, at + 2);
     this.type = octetAt(bytes, at + 3);
     this.flags = octetAt(bytes, at + 4);

@@ -2,7 +2,7 @@
 
 import type { Socket } from 'node:net';
 
-/** Some milliseconds. libuv reads a socket up to 32 times before it looks at another, and frames may be nine octets short. */
+/** libuv reads a socket up to 32 times before it looks at another, and frames may be nine octets short. What one read brings is dealt with. */
 const FRAMES_PER_TURN = 2_000;
 
 export class FrameTurns {

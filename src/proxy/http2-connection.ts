@@ -60,9 +60,9 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner, 
   #phaseSinceMs: number;
   /** Since when there has been no stream. */
   #quietSinceMs: number;
-  /** The stream of a head that had come in part when that was last looked at, and since when it has; 0 for none. */
-  #partialHead = 0;
-  #partialSinceMs = 0;
+  /** What had come in part when that was last looked at, and since when it has. */
+  #unfinished: number | null = null;
+  #unfinishedSinceMs = 0;
   /** Whether anybody is known to be at the other end: from the beginning by certificate, or since the first token. */
   #hasProven: boolean;
   #ending: Termination | null = null;
@@ -129,14 +129,14 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner, 
     for (const stream of this.#streams) stream.sweep(nowMs, elapsedMs);
     const { limits } = this.#context;
     const inPhaseMs = nowMs - this.#phaseSinceMs;
+    if (!this.#isEnding && this.#isHeldUp(nowMs)) return this.#destroy('head-timeout', ERROR_CODE.noError);
     switch (this.#phase) {
       case 'greeting':
         if (inPhaseMs >= limits.headTimeoutMs) this.#destroy('head-timeout', ERROR_CODE.noError);
         return;
       case 'open': {
         const notice = this.#reasonToLeave(nowMs);
-        if (this.#isHeadLate(nowMs)) this.#destroy('head-timeout', ERROR_CODE.noError);
-        else if (notice !== null) this.#notice(notice);
+        if (notice !== null) this.#notice(notice);
         else if (this.#streams.size === 0 && nowMs - this.#quietSinceMs >= this.#idleTimeoutMs) {
           this.#close('idle-timeout');
         }
@@ -256,12 +256,12 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner, 
     return this.#hasProven ? idleTimeoutMs : Math.min(headTimeoutMs, idleTimeoutMs);
   }
 
-  /** Whether one head has been on its way for longer than heads may be; for all others it is the connection that waits (RFC 9113 §4.3). */
-  #isHeadLate(nowMs: number): boolean {
-    const { headUnderway } = this.#endpoint;
-    if (headUnderway !== this.#partialHead) this.#partialSinceMs = nowMs;
-    this.#partialHead = headUnderway;
-    return headUnderway !== 0 && nowMs - this.#partialSinceMs >= this.#context.limits.headTimeoutMs;
+  /** Whether something has been on its way for longer than heads may be: until it is there, nothing else comes (RFC 9113 §4.3). */
+  #isHeldUp(nowMs: number): boolean {
+    const { unfinished } = this.#endpoint;
+    if (unfinished !== this.#unfinished) this.#unfinishedSinceMs = nowMs;
+    this.#unfinished = unfinished;
+    return unfinished !== null && nowMs - this.#unfinishedSinceMs >= this.#context.limits.headTimeoutMs;
   }
 
   #reasonToLeave(nowMs: number): Termination | null {

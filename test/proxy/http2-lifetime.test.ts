@@ -157,8 +157,9 @@ describe('an HTTP/2 connection', () => {
   it.each<[string, Buffer]>([
     ['between its frames', frame(FRAME.headers, FLAG.endStream, 3, HEAD.subarray(0, 10))],
     ['within a frame', frame(FRAME.headers, FLAG.endStream | FLAG.endHeaders, 3, HEAD).subarray(0, 20)],
+    ['within the header of a frame', frame(FRAME.headers, FLAG.endStream | FLAG.endHeaders, 3, HEAD).subarray(0, 5)],
   ])('ends when a head stops %s, whatever else it carries', async (_where, half) => {
-    const { proxy, upstream } = await openSetting(() => undefined, { limits: { headTimeoutMs: 300 } });
+    const { proxy, upstream } = await openSetting(() => undefined, { limits: { headTimeoutMs: 1_000 } });
     const frames = await connectFrames(proxy);
     await frames.greet();
     frames.headers(1, GET);
@@ -169,8 +170,21 @@ describe('an HTTP/2 connection', () => {
     expect(proxy.recorder.terminations).toEqual(['head-timeout']);
   });
 
+  it('ends when the head of another request stops while it is asked to leave', async () => {
+    const limits = { headTimeoutMs: 1_000, maxConnectionAgeMs: 500 };
+    const { proxy, upstream } = await openSetting(() => undefined, { limits });
+    const frames = await connectFrames(proxy);
+    await frames.greet();
+    frames.headers(1, GET);
+    await upstream.until(({ received }) => received.includes('GET /x'));
+    expect(await frames.goaway()).toBe(CODE.noError);
+    frames.send(frame(FRAME.headers, FLAG.endStream, 3, HEAD.subarray(0, 10)));
+    await frames.closed();
+    expect(proxy.recorder.requests).toMatchObject([{ refusal: 'head-timeout' }]);
+  });
+
   it('stays when heads come slowly, one after the other', async () => {
-    const { proxy } = await openSetting((_head, socket) => socket.write(OK), { limits: { headTimeoutMs: 1_500 } });
+    const { proxy } = await openSetting((_head, socket) => socket.write(OK), { limits: { headTimeoutMs: 2_500 } });
     const frames = await connectFrames(proxy);
     await frames.greet();
     const half = HEAD.length / 2;

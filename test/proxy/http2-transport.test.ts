@@ -16,7 +16,7 @@ afterEach(() => {
 class ScriptedEndpoint implements Endpoint {
   readonly told: string[] = [];
   readonly streamCount = 0;
-  readonly headUnderway = 0;
+  readonly unfinished = null;
   waiting: Buffer[] = [];
   /** In what each read brings. */
   frames = 1;

@@ -161,7 +161,7 @@ export class ClosingPolicies {
     return friends.length > MAX_PEERS ? `${friends.length} workloads may come` : friends;
   }
 
-  /** Null when all could be named, and nobody else: also who is granted something, and was not let in before, is not now. */
+  /** Null when all could be named, and nobody else: who is granted something and was kept out by the rule stays out. */
   #addPeers(workloads: readonly Workload[], peers: Map<string, Json>): string | null {
     const isNamed = (other: Workload): boolean => workloads.includes(other);
     for (const workload of workloads) {
