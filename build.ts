@@ -162,7 +162,7 @@ async function bundleServing(outputs: Metafile['outputs']): Promise<void> {
 }
 
 /**
- * Half of what it takes to start is compiling. Where there is a folder `compiled`, Node keeps there what V8 made of each file that a process
+ * A sixth of what it takes to start is compiling. Where there is a folder `compiled`, Node keeps there what V8 made of each file that a process
  * has used (src/main.ts), so a sidecar is started once, with an identity and a policy of its own.
  */
 async function keepCompiled(): Promise<void> {

@@ -32,7 +32,7 @@ export async function readFiles(jobs: readonly PoolJob[], { onProgress }: PoolTe
   return facts;
 }
 
-/** One thread that reads until nothing is left. It ends by itself: to be ended from without is where Node's threads crash. */
+/** One thread that reads until nothing is left. It ends by itself: nothing of it is torn down while it runs. */
 async function readInThread(take: () => FileJob | undefined, onMessage: (message: FileMessage) => void): Promise<void> {
   const worker = new Worker(WORKER);
   await new Promise<void>((resolve, reject) => {

@@ -73,8 +73,7 @@ export class FrameDispatch implements FrameSink {
   }
 
   get unfinished(): number | null {
-    if (this.#block.streamId !== 0) return this.#blockFrame;
-    return this.#reader.isWithinFrame ? this.#reader.frames : null;
+    return this.#block.streamId === 0 ? this.#reader.unfinished : this.#blockFrame;
   }
 
   read(bytes: Buffer): number {

@@ -58,10 +58,20 @@ export class FrameReader {
     return this.#frames;
   }
 
-  /** Whether some of a frame has come and some has not; of DATA that is told as it comes. */
-  get isWithinFrame(): boolean {
-    if (this.#part === 'header') return this.#missing < FRAME_HEADER_BYTES;
-    return this.#part === 'payload' || (this.#part === 'skipped' && this.type !== FRAME_TYPE.data);
+  /** Which frame it is of which some has come and some has not, the first being 1; null for none, and for DATA, which is told as it comes. */
+  get unfinished(): number | null {
+    switch (this.#part) {
+      case 'header':
+        return this.#missing < FRAME_HEADER_BYTES ? this.#frames + 1 : null;
+      case 'payload':
+        return this.#frames;
+      case 'skipped':
+        return this.type === FRAME_TYPE.data ? null : this.#frames;
+      case 'preface':
+      case 'data-padding':
+      case 'data':
+        return null;
+    }
   }
 
   /** Nothing more is told, not even of what is being read. */

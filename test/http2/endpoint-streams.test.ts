@@ -1,7 +1,7 @@
 // What users of streams are told, and when; what they may do meanwhile; and how streams and connections end.
 
 import { describe, expect, it } from 'vitest';
-import { EndpointProbe, request } from '../support/endpoint-probe.ts';
+import { EndpointProbe, POST_BLOCK, request } from '../support/endpoint-probe.ts';
 import {
   EndpointPair,
   type OpenedStream,
@@ -448,5 +448,28 @@ describe('a connection', () => {
     probe.send(request(1), request(3), frame(FRAME.rstStream, 0, 1, uint32(0)));
     expect(probe.owner.opened).toHaveLength(1);
     expect(probe.goaways).toEqual([[1, CODE.enhanceYourCalm]]);
+  });
+});
+
+describe('what has come in part', () => {
+  it('is told apart from everything else, octet by octet, and is nothing where only DATA is to come', () => {
+    const { endpoint } = EndpointProbe.greeted('server');
+    // SETTINGS and their acknowledgement were the first two; a block has the number of the frame that it began with.
+    const parts: readonly (readonly [bytes: Buffer, within: number | null, after: number | null])[] = [
+      [request(1, 0), 3, null],
+      [frame(FRAME.data, 0, 1, OCTETS).subarray(0, 8), 4, 4],
+      [frame(FRAME.data, 0, 1, OCTETS).subarray(8), null, null],
+      [frame(FRAME.headers, FLAG.endStream, 3, POST_BLOCK.subarray(0, 10)), 5, 5],
+      [frame(FRAME.continuation, FLAG.endHeaders, 3, POST_BLOCK.subarray(10)), 5, null],
+      [frame(FRAME.ping, 0, 0, Buffer.alloc(8)), 7, null],
+      [frame(0x42, 0, 0, OCTETS), 8, null],
+    ];
+    for (const [bytes, within, after] of parts) {
+      const told = Array.from(bytes, (_, at) => {
+        endpoint.receive(bytes.subarray(at, at + 1));
+        return endpoint.unfinished;
+      });
+      expect(told).toEqual(Array.from(bytes, (_, at) => (at < bytes.length - 1 ? within : after)));
+    }
   });
 });
