@@ -401,3 +401,14 @@ describe('an answer over HTTP/2', () => {
     );
   });
 });
+
+it('a body of frames by the thousand comes whole, octet by octet', async () => {
+  const { proxy, upstream } = await openSetting(() => undefined);
+  const frames = await connectFrames(proxy);
+  await frames.greet();
+  frames.headers(1, POST, 0);
+  frames.send(Buffer.concat(Array.from({ length: 10_000 }, () => frame(FRAME.data, 0, 1, 'z'))));
+  frames.send(frame(FRAME.data, FLAG.endStream, 1, 'y'));
+  await upstream.until(({ received }) => received.includes('y\r\n0\r\n\r\n'));
+  expect(upstream.received.split('z')).toHaveLength(10_001);
+});

@@ -117,3 +117,12 @@ describe('HTTP/2 over mTLS to an upstream', () => {
     expect(sessions).toHaveLength(1);
   });
 });
+
+it('a session with a server that proves itself goes on after frames by the thousand', async () => {
+  const { peer, sessions } = await openH2(testAuthority().issue('/registry/server'));
+  for (let asked = 0; asked < 1_100; asked += 1) {
+    peer.request('GET', '/x');
+    expect((await peer.response()).status).toBe(200);
+  }
+  expect(sessions).toHaveLength(1);
+});
