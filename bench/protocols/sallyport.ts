@@ -102,7 +102,7 @@ async function start(
   writeFileSync(policyPath, POLICY);
   const facts = { directory: site.directory, svid, serving, policyPath, logsAll: false };
   writeFileSync(path('.yaml'), formatSallyportConfig(facts));
-  return startProgram([process.execPath, bundle, 'run', '--config', path('.yaml')], {
+  return startProgram([bundle, 'run', '--config', path('.yaml')], {
     cpu: PROXY_CPU,
     port,
     stdout: openSync(path('.log'), 'a'),

@@ -1,6 +1,7 @@
-// Sallyport as it is shipped, `npm run build`, and the same with the decision taken out.
+// Sallyport as it is shipped, `npm run build`, and the same with the decision taken out: each started by its first line.
 
 import { spawnSync } from 'node:child_process';
+import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { ROOT } from './contender.ts';
@@ -53,5 +54,7 @@ async function bundlePassthrough(): Promise<string> {
   });
   if (!isReplaced)
     throw new Error('src/app/authorizer.ts is gone: the bench cannot take the decision out of the data plane');
-  return join(directory, 'sallyport.js');
+  const program = join(directory, 'sallyport.js');
+  chmodSync(program, 0o755);
+  return program;
 }

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { connect, createServer } from 'node:net';
+import { delimiter, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Program {
@@ -13,6 +14,8 @@ export interface Program {
 
 const START_TIMEOUT_MS = 20_000;
 const LOOK_MS = 1;
+/** For programs that are scripts of Node: of the Node that runs this one. */
+const PATH = `${dirname(process.execPath)}${delimiter}${process.env['PATH']}`;
 
 /** @throws {Error} when nothing listens on `port`, or the path of a Unix socket, in time; with what the program said. */
 export async function startProgram(
@@ -29,7 +32,7 @@ export async function startProgram(
   const startedAt = performance.now();
   const child = spawn('taskset', ['-c', cpu, ...command], {
     stdio: ['ignore', stdout ?? 'ignore', 'pipe'],
-    env: { ...process.env, ...env },
+    env: { ...process.env, PATH, ...env },
   });
   let said = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {

@@ -25,9 +25,6 @@ export function sallyportContenders({ shipped, passthrough }: Bundles): readonly
   ];
 }
 
-/** As the first line of the program and its image have it. */
-const NODE_OPTIONS = ['--max-semi-space-size=4'];
-
 function contender(mode: string, { bundle, path, logsAll, hasManyRules }: Variant): Contender {
   return {
     name: `Sallyport ${mode}`,
@@ -46,7 +43,7 @@ function contender(mode: string, { bundle, path, logsAll, hasManyRules }: Varian
         config,
         formatSallyportConfig({ directory: site.directory, svid: 'server', serving, policyPath, logsAll }),
       );
-      return startProgram([process.execPath, ...NODE_OPTIONS, bundle, 'run', '--config', config], {
+      return startProgram([bundle, 'run', '--config', config], {
         cpu: PROXY_CPU,
         port,
         // Of a file, so that writing it costs what it costs.
