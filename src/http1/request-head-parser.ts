@@ -3,6 +3,7 @@
 import { findHostEnd } from './authority.ts';
 import type { FieldSection } from './field-section.ts';
 import { isProxiedMethod } from './method.ts';
+import { NONE_NEVER_INDEXED } from './never-indexed.ts';
 import { CR, isAt, LF, octetAt, SP, TOKEN } from './octets.ts';
 import type { BodyFraming, RequestHead } from './request-head.ts';
 import { findPathFlaw, findQueryFlaw } from './request-target.ts';
@@ -60,9 +61,22 @@ export class RequestHeadParser {
     if (flaw !== null) throw section.refusal(flaw);
 
     const meaning = this.#meaningOf(section, targetEnd + 1 + VERSION_LENGTH + 2, version);
-    const { authority, host, body, persistent, expectsContinue, upgrade } = meaning;
+    const { authority, host, body, persistent, expectsContinue, upgrade, neverIndexed } = meaning;
     const { fields } = this.#fields;
-    return { method, authority, host, path, query, fields, body, persistent, expectsContinue, upgrade, version };
+    return {
+      method,
+      authority,
+      host,
+      path,
+      query,
+      fields,
+      body,
+      persistent,
+      expectsContinue,
+      upgrade,
+      version,
+      neverIndexed,
+    };
   }
 
   /** The same lines in the same version mean the same. */
@@ -99,6 +113,7 @@ function interpret(section: SectionReader, fields: FieldSection, version: FieldM
     expectsContinue: version === '1.1' && fields.expect !== null && body.kind !== 'none',
     upgrade: fields.upgrade === null ? null : parseUpgrade(section, fields, version),
     version,
+    neverIndexed: NONE_NEVER_INDEXED,
   };
 }
 

@@ -1,6 +1,7 @@
 // A request head as the rest of the program sees it: one type for HTTP/1.1 and HTTP/2.
 
 import type { ParsedFields } from './field-lines.ts';
+import type { NeverIndexed } from './never-indexed.ts';
 
 export type BodyFraming =
   | { readonly kind: 'none' }
@@ -40,6 +41,7 @@ export interface RequestHead {
   /** The one protocol the peer asks to switch to, lower case, never `h2c`; only without a body. */
   readonly upgrade: string | null;
   readonly version: '1.0' | '1.1' | '2';
+  readonly neverIndexed: NeverIndexed;
 }
 
 /** False also for an announced length of 0. */

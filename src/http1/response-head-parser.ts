@@ -1,6 +1,7 @@
 // A section of bytes to a ResponseHead: status line, framing and connection rules of what an upstream answers.
 
 import type { FieldSection } from './field-section.ts';
+import { NONE_NEVER_INDEXED } from './never-indexed.ts';
 import { CR, DIGIT_0, DIGIT_9, FIELD_VALUE, isAt, LF, octetAt, SP } from './octets.ts';
 import type { ResponseHead } from './response-head.ts';
 import type { SectionReader } from './section-reader.ts';
@@ -44,6 +45,7 @@ export function parseResponseHead(section: SectionReader, fields: FieldSection, 
     declaredLength: fields.contentLength,
     persistent: wantsPersistence && body.kind !== 'until-close',
     upgrade: status === 101 && fields.nominatesUpgrade ? readProtocol(fields.upgrade ?? '') : null,
+    neverIndexed: NONE_NEVER_INDEXED,
   };
 }
 

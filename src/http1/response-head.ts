@@ -1,6 +1,7 @@
 // A response head as the rest of the program sees it.
 
 import type { ParsedFields } from './field-lines.ts';
+import type { NeverIndexed } from './never-indexed.ts';
 import type { BodyFraming } from './request-head.ts';
 
 export interface ResponseHead {
@@ -21,4 +22,5 @@ export interface ResponseHead {
   readonly persistent: boolean;
   /** Of a 101: the one protocol that it switches to, lower case; null when it does not say, and for every other status. */
   readonly upgrade: string | null;
+  readonly neverIndexed: NeverIndexed;
 }

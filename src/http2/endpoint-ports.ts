@@ -1,9 +1,22 @@
 // What one end of an HTTP/2 connection (endpoint.ts) and whoever uses it say to each other. No sockets, clocks or timers (RFC 9113).
 
+import { type NeverIndexed, NONE_NEVER_INDEXED } from '../http1/never-indexed.ts';
 import type { ErrorCode } from './frame.ts';
 
 /** Flat name, value, name, value …, in the order in which they came, one character of latin1 for each octet. */
-export type RawFields = readonly string[];
+export interface RawFields extends ReadonlyArray<string> {
+  /** Of those that were, or are to be, literals never indexed; without it there are none. */
+  readonly neverIndexed?: NeverIndexed;
+}
+
+export function neverIndexedOf({ neverIndexed }: RawFields): NeverIndexed {
+  return neverIndexed === undefined ? NONE_NEVER_INDEXED : neverIndexed;
+}
+
+/** The same array, which says so from now on. */
+export function withNeverIndexed(fields: string[], neverIndexed: NeverIndexed): RawFields {
+  return neverIndexed.length === 0 ? fields : Object.assign(fields, { neverIndexed });
+}
 
 /** `too-large`: more than was announced (RFC 9113 §10.5.1). They have been read, so that the tables stay in step, and are gone. */
 export type ReceivedFields = RawFields | 'too-large';

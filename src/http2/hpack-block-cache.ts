@@ -3,7 +3,7 @@
 import { octetAt } from '../http1/octets.ts';
 import type { RawFields } from './endpoint-ports.ts';
 
-/** Each block has one of 32 places, and a place has room for two. With their fields some 110 KiB for a peer that does its worst. */
+/** Each block has one of 32 places, and a place has room for two. With their fields some 140 KiB for a peer that does its worst. */
 const PLACE_BITS = 5;
 const MAX_BLOCKS = 2 << PLACE_BITS;
 const MAX_BLOCK_BYTES = 512;

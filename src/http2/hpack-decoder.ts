@@ -1,7 +1,7 @@
 // Field blocks to fields (RFC 7541), of one direction of a connection.
 
 import { octetAt } from '../http1/octets.ts';
-import type { ReceivedFields } from './endpoint-ports.ts';
+import { type ReceivedFields, withNeverIndexed } from './endpoint-ports.ts';
 import { BlockCache } from './hpack-block-cache.ts';
 import { DEFAULT_TABLE_BYTES, DecoderTable, FIELD_OVERHEAD_BYTES } from './hpack-decoder-table.ts';
 import { HpackError } from './hpack-error.ts';
@@ -20,6 +20,7 @@ export interface HpackLimits {
 const INDEXED = 0x80;
 const WITH_INDEXING = 0x40;
 const SIZE_UPDATE = 0x20;
+const NEVER_INDEXED = 0x10;
 
 const INDEXED_PREFIX = 0x7f;
 const WITH_INDEXING_PREFIX = 0x3f;
@@ -84,6 +85,7 @@ export class HpackDecoder {
     const { maxFieldSectionBytes, maxFieldCount } = this.#limits;
     const end = this.#block.length;
     let fields: string[] | null = [];
+    const neverIndexed: string[] = [];
     let bytes = 0;
     while (this.#at < end) {
       const first = this.#readOctet();
@@ -103,13 +105,14 @@ export class HpackDecoder {
       } else {
         name = this.#readName(this.#readInteger(first, WITHOUT_INDEXING_PREFIX));
         value = this.#readString();
+        if (first >= NEVER_INDEXED && fields !== null) neverIndexed.push(name);
       }
       bytes += FIELD_OVERHEAD_BYTES + name.length + value.length;
       // What is too large is read to its end nevertheless: it may say what is to be kept for the blocks that follow.
       if (fields !== null && (bytes > maxFieldSectionBytes || fields.length >= 2 * maxFieldCount)) fields = null;
       fields?.push(name, value);
     }
-    return fields ?? 'too-large';
+    return fields === null ? 'too-large' : withNeverIndexed(fields, neverIndexed);
   }
 
   #readName(index: number): string {

@@ -1,6 +1,7 @@
 // Fields to field blocks (RFC 7541), of one direction of a connection.
 
-import type { RawFields } from './endpoint-ports.ts';
+import { type NeverIndexed, NONE_NEVER_INDEXED } from '../http1/never-indexed.ts';
+import { neverIndexedOf, type RawFields } from './endpoint-ports.ts';
 import { DEFAULT_TABLE_BYTES } from './hpack-decoder-table.ts';
 import { EncoderTable } from './hpack-encoder-table.ts';
 
@@ -33,6 +34,7 @@ export class HpackEncoder {
   readonly #table = new EncoderTable();
   /** The lowest since the last block; null when nothing has changed. */
   #lowestMaxBytes: number | null = null;
+  #neverIndexed: NeverIndexed = NONE_NEVER_INDEXED;
   #into = NOTHING;
   #at = 0;
 
@@ -52,6 +54,7 @@ export class HpackEncoder {
   encodeInto(fields: RawFields, into: Buffer, at: number): number {
     this.#into = into;
     this.#at = at;
+    this.#neverIndexed = neverIndexedOf(fields);
     this.#writeSizeUpdates();
     for (let at = 0; at < fields.length; at += 2) this.#writeField(fields[at] as string, fields[at + 1] as string);
     this.#into = NOTHING;
@@ -70,14 +73,15 @@ export class HpackEncoder {
   #writeField(text: string, value: string): void {
     const table = this.#table;
     const name = table.nameOf(text);
-    const index = name.isNeverIndexed ? 0 : table.indexOf(name, value);
+    const isNeverIndexed = name.isNeverIndexed || this.#neverIndexed.includes(text);
+    const index = isNeverIndexed ? 0 : table.indexOf(name, value);
     if (index > 0) {
       this.#writeInteger(index, INDEXED);
       return;
     }
     // Before the field is kept: the other end looks the name up first.
     const nameIndex = table.indexOfName(name);
-    const form = name.isNeverIndexed ? NEVER_INDEXED : table.offer(name, value) ? WITH_INDEXING : WITHOUT_INDEXING;
+    const form = isNeverIndexed ? NEVER_INDEXED : table.offer(name, value) ? WITH_INDEXING : WITHOUT_INDEXING;
     this.#writeInteger(nameIndex, form);
     if (nameIndex === 0) this.#writeString(text);
     this.#writeString(value);

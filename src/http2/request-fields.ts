@@ -10,7 +10,7 @@ import { isToken } from '../http1/octets.ts';
 import type { HeadLimits, RequestHead } from '../http1/request-head.ts';
 import { RequestHeadParser } from '../http1/request-head-parser.ts';
 import { SectionReader } from '../http1/section-reader.ts';
-import type { RawFields } from './endpoint-ports.ts';
+import { neverIndexedOf, type RawFields } from './endpoint-ports.ts';
 import { Http2Error } from './http2-error.ts';
 import { KnownSections } from './known-sections.ts';
 
@@ -74,7 +74,7 @@ export class RequestFieldsReader {
       return known.head;
     }
     const text = toHttp1Head(raw, end, this.#scheme);
-    const head = this.#parse(text);
+    const head = { ...this.#parse(text), version: '2', persistent: true, neverIndexed: neverIndexedOf(raw) } as const;
     if (end === 'ends' && head.body.kind === 'length' && head.body.bytes > 0) throw new Http2Error('length-mismatch');
     this.#lines = this.#fields.lines;
     this.#known.keep(raw, { head, lines: this.#lines, end });
@@ -89,7 +89,7 @@ export class RequestFieldsReader {
     section.start = 0;
     section.end = this.#octets.write(text, 'latin1');
     try {
-      return { ...this.#parser.parse(section), version: '2', persistent: true };
+      return this.#parser.parse(section);
     } finally {
       section.release();
     }

@@ -7,7 +7,7 @@ import { Http1Error } from '../http1/http1-error.ts';
 import type { HeadLimits } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import { parseResponseHead } from '../http1/response-head-parser.ts';
-import type { RawFields } from './endpoint-ports.ts';
+import { neverIndexedOf, type RawFields } from './endpoint-ports.ts';
 import { FieldText } from './field-text.ts';
 import { KnownSections } from './known-sections.ts';
 
@@ -76,7 +76,7 @@ export class ResponseFieldsReader {
     try {
       const head = parseResponseHead(section, this.#fields, 'GET');
       this.#lines = this.#fields.lines;
-      return head;
+      return { ...head, neverIndexed: neverIndexedOf(raw) };
     } finally {
       section.release();
     }
@@ -90,7 +90,8 @@ export class ResponseFieldsReader {
     const section = this.#text.load(`HTTP/1.1 ${status} \r\n`, raw.slice(2));
     try {
       const head = parseResponseHead(section, this.#fields, method);
-      return { ...head, body: bodyOf(head, endsStream), persistent: true };
+      const neverIndexed = neverIndexedOf(raw);
+      return { ...head, body: bodyOf(head, endsStream), persistent: true, neverIndexed };
     } finally {
       section.release();
     }

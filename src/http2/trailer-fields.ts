@@ -1,10 +1,10 @@
 // Trailers of HTTP/2, in either direction: what comes after the decision, or after the head of an answer, may not change what either meant.
 
-import { type FieldLines, NO_LINES } from '../http1/field-lines.ts';
 import { FieldSection } from '../http1/field-section.ts';
 import { Http1Error, type MessageSide } from '../http1/http1-error.ts';
 import type { HeadLimits } from '../http1/request-head.ts';
-import type { RawFields } from './endpoint-ports.ts';
+import { NO_TRAILERS, type Trailers } from '../http1/trailers.ts';
+import { neverIndexedOf, type RawFields } from './endpoint-ports.ts';
 import { FieldText } from './field-text.ts';
 import { KnownSections } from './known-sections.ts';
 
@@ -45,7 +45,7 @@ export class TrailerFieldsReader {
   readonly #side: MessageSide;
   readonly #text: FieldText;
   readonly #fields: FieldSection;
-  readonly #known = new KnownSections<FieldLines>();
+  readonly #known = new KnownSections<Trailers>();
 
   /** `isPassedOn` says by name, in lower case, which fields may be in a head of that side. */
   constructor(side: MessageSide, limits: HeadLimits, isPassedOn: (name: string) => boolean) {
@@ -55,8 +55,8 @@ export class TrailerFieldsReader {
   }
 
   /** `raw`: as it was decoded; what has no place there is left out. @throws {Http1Error} for framing and routing. */
-  read(raw: RawFields): FieldLines {
-    if (raw.length === 0) return NO_LINES;
+  read(raw: RawFields): Trailers {
+    if (raw.length === 0) return NO_TRAILERS;
     const known = this.#known.find(raw);
     if (known !== undefined) return known;
     const section = this.#text.load('', raw);
@@ -66,7 +66,8 @@ export class TrailerFieldsReader {
       section.release();
     }
     if (this.#fields.touchesFraming) throw new Http1Error('forbidden-trailer', this.#side);
-    this.#known.keep(raw, this.#fields.lines);
-    return this.#fields.lines;
+    const trailers = { lines: this.#fields.lines, neverIndexed: neverIndexedOf(raw) };
+    this.#known.keep(raw, trailers);
+    return trailers;
   }
 }

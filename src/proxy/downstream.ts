@@ -2,6 +2,7 @@
 
 import type { FieldLines } from '../http1/field-lines.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
+import type { Trailers } from '../http1/trailers.ts';
 import type { CachePartition } from '../policy/decision-cache.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import type { Lease } from './lease.ts';
@@ -18,8 +19,7 @@ export interface Downstream {
   sendData(bytes: Buffer, loan: Loan): void;
   /** Everything one turn of the upstream brought has been sent. */
   flush(): void;
-  /** `trailers` may be none. */
-  sendEnd(trailers: FieldLines): void;
+  sendEnd(trailers: Trailers): void;
   /** Answers in the upstream's place. */
   refuse(refusal: Refusal): void;
   /** Ends the response where it stands, so that the peer can tell it is not whole. */

@@ -3,6 +3,7 @@
 import type { FieldLines } from '../http1/field-lines.ts';
 import { hasBody, type RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
+import type { Trailers } from '../http1/trailers.ts';
 import type { AuthzRequest } from '../policy/decide.ts';
 import type { Decision } from '../policy/decision.ts';
 import { PEER_ABORTED, type RequestRecord } from '../telemetry/recorder.ts';
@@ -150,7 +151,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     this.#requestPhase = this.#stream?.writeBody(bytes) === false ? 'congested' : 'arriving';
   }
 
-  requestEnd(trailers: FieldLines): void {
+  requestEnd(trailers: Trailers): void {
     if (this.#requestPhase === 'complete') return;
     this.#requestPhase = 'complete';
     this.#stream?.endBody(trailers);
@@ -284,7 +285,7 @@ export class Exchange implements UpstreamUser, UpstreamWaiter, RequestRecord {
     if (this.#downstream.isCongested) this.#stream?.pause();
   }
 
-  upstreamEnd(trailers: FieldLines): void {
+  upstreamEnd(trailers: Trailers): void {
     this.#downstream.sendEnd(trailers);
     const nowMs = this.#context.clock.monotonicMs();
     this.#endAnswering(nowMs);

@@ -58,8 +58,8 @@ export function forward(
   if (request.webSocketKey !== null) lines = addField(lines, WEBSOCKET_KEY, request.webSocketKey);
   lines = joinLines(lines, request.connectionLines);
   const target = head.query === null ? head.path : `${head.path}?${head.query}`;
-  const { method, authority, body, expectsContinue, upgrade } = head;
-  to.stream.begin(to.user, { method, target, authority, lines, body, expectsContinue, upgrade });
+  const { method, authority, body, expectsContinue, upgrade, neverIndexed } = head;
+  to.stream.begin(to.user, { method, target, authority, lines, body, expectsContinue, upgrade, neverIndexed });
   return trace;
 }
 

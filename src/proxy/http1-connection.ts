@@ -1,11 +1,12 @@
 // One HTTP/1.1 connection: reads requests one after another, has its session say who asks, sends what their exchanges answer.
 
 import type { Socket } from 'node:net';
-import { type FieldLines, NO_LINES } from '../http1/field-lines.ts';
+import type { FieldLines } from '../http1/field-lines.ts';
 import { Http1Error } from '../http1/http1-error.ts';
 import { RequestDecoder } from '../http1/request-decoder.ts';
 import { hasBody, type RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
+import { NO_TRAILERS } from '../http1/trailers.ts';
 import type { ListenerContext } from './context.ts';
 import type { ConnectionOwner, DownstreamConnection } from './downstream-connection.ts';
 import type { Downstream } from './downstream.ts';
@@ -219,7 +220,7 @@ export class Http1Connection implements Downstream, DownstreamConnection {
   }
 
   #onEnd(): void {
-    if (this.#isTunnel) this.#exchange?.requestEnd(NO_LINES);
+    if (this.#isTunnel) this.#exchange?.requestEnd(NO_TRAILERS);
     // Half-closed is gone: nginx and Envoy take it so too, and nothing else tells an abandoned stream from a patient one.
     else this.#socket.destroy();
   }
@@ -294,7 +295,7 @@ export class Http1Connection implements Downstream, DownstreamConnection {
         this.#exchange?.requestData(this.#read.lasting(this.#decoder.data));
         return true;
       case 'end':
-        this.#exchange?.requestEnd(NO_LINES);
+        this.#exchange?.requestEnd(NO_TRAILERS);
         return true;
     }
   }

@@ -1,9 +1,9 @@
 // One HTTP/2 connection: many requests at a time, each decided by itself, and bounds on what else a peer can make us do.
 
 import type { Socket } from 'node:net';
-import type { FieldLines } from '../http1/field-lines.ts';
 import { Http1Error } from '../http1/http1-error.ts';
 import type { RequestHead } from '../http1/request-head.ts';
+import type { Trailers } from '../http1/trailers.ts';
 import type {
   Endpoint,
   EndpointOwner,
@@ -155,7 +155,7 @@ export class Http2Connection implements DownstreamConnection, Http2StreamOwner, 
     }
   }
 
-  readTrailers(fields: RawFields): FieldLines {
+  readTrailers(fields: RawFields): Trailers {
     return this.#trailerReader.read(fields);
   }
 

@@ -2,7 +2,7 @@
 // they are calls of gRPC, which are told in another way.
 
 import type { TLSSocket } from 'node:tls';
-import { type FieldLines, NO_LINES } from '../http1/field-lines.ts';
+import { NO_TRAILERS, type Trailers } from '../http1/trailers.ts';
 import type { Endpoint, EndpointOwner, Http2Channel, ReceivedFields, StreamUser } from '../http2/endpoint-ports.ts';
 import { Http2Endpoint } from '../http2/endpoint.ts';
 import { ERROR_CODE } from '../http2/frame.ts';
@@ -90,8 +90,8 @@ class RefusedConnection implements EndpointOwner, Http2StreamOwner {
     this.#transport.outputWaits();
   }
 
-  readTrailers(): FieldLines {
-    return NO_LINES;
+  readTrailers(): Trailers {
+    return NO_TRAILERS;
   }
 
   /** Nobody keeps any. */

@@ -2,7 +2,8 @@
 
 import { type FieldLines, fieldsOf } from '../http1/field-lines.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
-import type { Http2Channel } from '../http2/endpoint-ports.ts';
+import type { Trailers } from '../http1/trailers.ts';
+import { type Http2Channel, type RawFields, withNeverIndexed } from '../http2/endpoint-ports.ts';
 import { grpcStatusOfTermination } from './grpc-status.ts';
 import type { ResponseFieldsWriter } from './http2-response-fields.ts';
 import type { Loan } from './read-buffers.ts';
@@ -18,7 +19,7 @@ export interface AnsweredRequest {
 /** `awaited`: there is none yet. `open`: its head is sent. `ending`: all of it is, and being delivered. */
 type Phase = 'awaited' | 'open' | 'ending';
 
-const NO_TRAILERS: readonly string[] = [];
+const NO_FIELDS: RawFields = [];
 
 export class Http2Response {
   readonly #channel: Http2Channel;
@@ -38,7 +39,8 @@ export class Http2Response {
   }
 
   informational(head: ResponseHead, lines: FieldLines): void {
-    this.#channel.sendHeaders([':status', String(head.status), ...fieldsOf(lines)], false);
+    const fields = [':status', String(head.status), ...fieldsOf(lines)];
+    this.#channel.sendHeaders(withNeverIndexed(fields, head.neverIndexed), false);
   }
 
   head(head: ResponseHead, lines: FieldLines, { method, isGrpc }: AnsweredRequest): void {
@@ -55,8 +57,8 @@ export class Http2Response {
     if (this.#phase === 'open' && this.#hasBody) this.#channel.sendData(bytes, loan);
   }
 
-  end(trailers: FieldLines): void {
-    if (this.#phase === 'open') this.#endWith(this.#hasBody ? this.#writer.trailers(trailers) : NO_TRAILERS);
+  end(trailers: Trailers): void {
+    if (this.#phase === 'open') this.#endWith(this.#hasBody ? this.#writer.trailers(trailers) : NO_FIELDS);
   }
 
   /**
@@ -81,7 +83,7 @@ export class Http2Response {
     this.#channel.sendHeaders(all, ends && !hasBody);
     if (!hasBody) return true;
     this.#channel.sendData(Buffer.from(body, 'latin1'), null);
-    if (ends) this.#channel.sendEnd(NO_TRAILERS);
+    if (ends) this.#channel.sendEnd(NO_FIELDS);
     return true;
   }
 
@@ -96,7 +98,7 @@ export class Http2Response {
     return true;
   }
 
-  #endWith(trailers: readonly string[]): void {
+  #endWith(trailers: RawFields): void {
     this.#phase = 'ending';
     this.#channel.sendEnd(trailers);
   }

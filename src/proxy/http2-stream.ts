@@ -1,9 +1,10 @@
 // One HTTP/2 stream: one request and its answer.
 
-import { type FieldLines, NO_LINES } from '../http1/field-lines.ts';
+import type { FieldLines } from '../http1/field-lines.ts';
 import { Http1Error } from '../http1/http1-error.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
+import { NO_TRAILERS, type Trailers } from '../http1/trailers.ts';
 import type { Http2Channel, RawFields, ReceivedFields, StreamReset, StreamUser } from '../http2/endpoint-ports.ts';
 import { ERROR_CODE, type ErrorCode } from '../http2/frame.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
@@ -24,7 +25,7 @@ export type StreamOutcome = 'served' | 'broken-off';
 export interface Http2StreamOwner {
   readonly responseFields: ResponseFieldsWriter;
   /** @throws {Http1Error} for what may not be in trailers. */
-  readTrailers(fields: RawFields): FieldLines;
+  readTrailers(fields: RawFields): Trailers;
   /** `bytes` that were received, to be kept. */
   lasting(bytes: Buffer): Buffer;
   /** That much DATA is on its way, which the peer may answer. */
@@ -68,7 +69,7 @@ export class Http2Stream implements Downstream, StreamUser {
   #isRequestWhole: boolean;
   /** The peer has broken the protocol on it. */
   #isMalformed = false;
-  #requestTrailers: FieldLines = NO_LINES;
+  #requestTrailers = NO_TRAILERS;
   #outcome: StreamOutcome = 'served';
   /** While ending: until when at the latest something has to get on. */
   #stillUntilMs = Number.POSITIVE_INFINITY;
@@ -162,7 +163,7 @@ export class Http2Stream implements Downstream, StreamUser {
     if (this.#channel.isCongested) this.#owner.flush();
   }
 
-  sendEnd(trailers: FieldLines): void {
+  sendEnd(trailers: Trailers): void {
     this.#response.end(trailers);
     if (this.#response.isEnding) this.#startDelivery(this.#context.deadlines.bodyIdleTimeoutMs);
   }

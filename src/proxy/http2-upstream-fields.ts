@@ -1,7 +1,7 @@
 // A request as the fields of a stream to an upstream of HTTP/2.
 
 import { fieldsOf, pushFields } from '../http1/field-lines.ts';
-import type { RawFields } from '../http2/endpoint-ports.ts';
+import { type RawFields, withNeverIndexed } from '../http2/endpoint-ports.ts';
 import { isGrpcContentType } from './grpc-status.ts';
 import { WEBSOCKET_KEY } from './switching.ts';
 import type { UpstreamRequest } from './upstream.ts';
@@ -16,7 +16,7 @@ export interface WebSocketRequest {
 const KEY = /^[A-Za-z0-9+/]{22}==$/;
 
 export function requestFields(request: UpstreamRequest, scheme: 'http' | 'https'): RawFields {
-  const { method, target, authority, lines, body, expectsContinue } = request;
+  const { method, target, authority, lines, body, expectsContinue, neverIndexed } = request;
   const fields = [':method', method, ':scheme', scheme, ':authority', authority, ':path', target];
   const passedOnAt = fields.length;
   pushFields(fields, lines);
@@ -28,12 +28,12 @@ export function requestFields(request: UpstreamRequest, scheme: 'http' | 'https'
   if (expectsContinue) fields.push('expect', '100-continue');
   // PROTOCOL-HTTP2.md: servers tell by it that nothing on the way loses trailers.
   if (isGrpc) fields.push('te', 'trailers');
-  return fields;
+  return withNeverIndexed(fields, neverIndexed);
 }
 
 /** An extended CONNECT (RFC 8441 §4). @returns null for what asks for no WebSocket, or has none of the keys that one must have. */
 export function webSocketRequest(request: UpstreamRequest, scheme: 'http' | 'https'): WebSocketRequest | null {
-  const { method, target, authority, lines, body, upgrade } = request;
+  const { method, target, authority, lines, body, upgrade, neverIndexed } = request;
   if (upgrade !== 'websocket' || method !== 'GET' || body.kind !== 'none') return null;
   const fields = [
     ':method',
@@ -55,5 +55,7 @@ export function webSocketRequest(request: UpstreamRequest, scheme: 'http' | 'htt
     else fields.push(name, value);
   }
   const [key, ...others] = keys;
-  return key !== undefined && others.length === 0 && KEY.test(key) ? { fields, key } : null;
+  return key !== undefined && others.length === 0 && KEY.test(key)
+    ? { fields: withNeverIndexed(fields, neverIndexed), key }
+    : null;
 }

@@ -1,10 +1,18 @@
 // One exchange with an upstream over a stream of an HTTP/2 connection.
 
-import { type FieldLines, fieldsOf, NO_LINES } from '../http1/field-lines.ts';
+import { fieldsOf } from '../http1/field-lines.ts';
 import { Http1Error } from '../http1/http1-error.ts';
 import { hasBody } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
-import type { Http2Channel, RawFields, ReceivedFields, StreamReset, StreamUser } from '../http2/endpoint-ports.ts';
+import { NO_TRAILERS, type Trailers } from '../http1/trailers.ts';
+import {
+  type Http2Channel,
+  type RawFields,
+  type ReceivedFields,
+  type StreamReset,
+  type StreamUser,
+  withNeverIndexed,
+} from '../http2/endpoint-ports.ts';
 import { ERROR_CODE, type ErrorCode } from '../http2/frame.ts';
 import { freeMemory } from './free-memory.ts';
 import type { DataTaker } from './gathered-data.ts';
@@ -26,7 +34,7 @@ export class Http2UpstreamStream implements UpstreamStream, StreamUser, DataTake
   #method = '';
   /** Of a WebSocket: what HTTP/1.1 has in the answer. */
   #accept: string | null = null;
-  #trailers: FieldLines = NO_LINES;
+  #trailers = NO_TRAILERS;
   /** Whether anything has come back, and whether what came before on its session has been answered. */
   #answered = false;
   #followsAnswer = false;
@@ -85,8 +93,8 @@ export class Http2UpstreamStream implements UpstreamStream, StreamUser, DataTake
     return !channel.isCongested;
   }
 
-  endBody(trailers: FieldLines): void {
-    this.#channel?.sendEnd(fieldsOf(trailers));
+  endBody({ lines, neverIndexed }: Trailers): void {
+    this.#channel?.sendEnd(withNeverIndexed(fieldsOf(lines), neverIndexed));
   }
 
   pause(): void {

@@ -3,10 +3,11 @@
 
 import type { Socket } from 'node:net';
 import { chunkPrefix, CHUNK_END, encodeRequestHead, LAST_CHUNK } from '../http1/encode.ts';
-import { addField, joinLines, NO_LINES, RepeatedField } from '../http1/field-lines.ts';
+import { addField, joinLines, RepeatedField } from '../http1/field-lines.ts';
 import { Http1Error } from '../http1/http1-error.ts';
 import { type BodyFraming, hasBody, type HeadLimits } from '../http1/request-head.ts';
 import { ResponseDecoder } from '../http1/response-decoder.ts';
+import { NO_TRAILERS } from '../http1/trailers.ts';
 import { freeMemory } from './free-memory.ts';
 import type { LapseReason } from './lease.ts';
 import type { ReadBuffer, ReadBuffers } from './read-buffers.ts';
@@ -206,7 +207,7 @@ export class UpstreamConnection implements UpstreamStream, DialUser {
           this.#user = null;
           // TLS hands over what it had decrypted before it was paused, and the end may be in that.
           this.resume();
-          user.upstreamEnd(NO_LINES);
+          user.upstreamEnd(NO_TRAILERS);
           return;
         }
         if (this.#user !== user) return;

@@ -1,8 +1,10 @@
 // The served service as an exchange sees it, whatever protocol carries its requests there.
 
 import type { FieldLines } from '../http1/field-lines.ts';
+import type { NeverIndexed } from '../http1/never-indexed.ts';
 import type { BodyFraming } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
+import type { Trailers } from '../http1/trailers.ts';
 import type { LapseReason } from './lease.ts';
 import type { Loan } from './read-buffers.ts';
 import type { Refusal } from './refusal.ts';
@@ -21,6 +23,7 @@ export interface UpstreamRequest {
   readonly expectsContinue: boolean;
   /** The protocol that the peer may switch to: on 101, what follows in both directions is of that protocol. */
   readonly upgrade: string | null;
+  readonly neverIndexed: NeverIndexed;
 }
 
 /** What an exchange hears from the upstream that carries it. */
@@ -29,8 +32,7 @@ export interface UpstreamUser {
   upstreamHead(head: ResponseHead, lines: FieldLines): void;
   /** The bytes are overwritten after this has returned, unless `loan` is held. */
   upstreamData(bytes: Buffer, loan: Loan): void;
-  /** `trailers` may be none. */
-  upstreamEnd(trailers: FieldLines): void;
+  upstreamEnd(trailers: Trailers): void;
   /** What one read from the upstream brought has been handed over, and it was not the end. */
   upstreamFlush(): void;
   upstreamFailed(refusal: Refusal): void;
@@ -55,7 +57,7 @@ export interface UpstreamStream {
   begin(user: UpstreamUser, request: UpstreamRequest): void;
   /** Takes `bytes` over: they are gone once they have been sent. @returns false when the caller should wait for upstreamDrained(). */
   writeBody(bytes: Buffer): boolean;
-  endBody(trailers: FieldLines): void;
+  endBody(trailers: Trailers): void;
   /** Stops reading from the upstream: the peer is slower than it. Only from upstreamFlush(), so that none ends while paused. */
   pause(): void;
   resume(): void;

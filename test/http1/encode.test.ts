@@ -130,6 +130,7 @@ describe('heads', () => {
           expectsContinue: false,
           upgrade: null,
           version: '1.1',
+          neverIndexed: [],
         };
         expect(messages).toEqual([{ head: expected, body: '', isComplete: true }]);
       }),

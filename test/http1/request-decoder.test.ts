@@ -20,6 +20,7 @@ const PLAIN: Expected<RequestHead> = {
   expectsContinue: false,
   upgrade: null,
   version: '1.1',
+  neverIndexed: [],
 };
 
 /** The one request in `text`, which must be accepted whole and in single octets alike. */

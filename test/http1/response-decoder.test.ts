@@ -14,6 +14,7 @@ const PLAIN: Expected<ResponseHead> = {
   declaredLength: 0,
   persistent: true,
   upgrade: null,
+  neverIndexed: [],
 };
 
 const NONE: ResponseHead['body'] = { kind: 'none' };

@@ -141,6 +141,11 @@ describe('H2 90 what a decoder remembers', () => {
     ],
     [160, 'blocks of small fields', each(300, (at) => octets(`0f0102${(0x6161 + at).toString(16)}`.repeat(32)))],
     [
+      190,
+      'blocks of small fields for no table',
+      each(300, (at) => octets(`1f0102${(0x6161 + at).toString(16)}`.repeat(32))),
+    ],
+    [
       30,
       'large strings with Huffman codes',
       each(2, () => Buffer.concat([octets('000178'), integer(0x80, 127, 200 * KIB), Buffer.alloc(200 * KIB)])),

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ReceivedFields } from '../../src/http2/endpoint-ports.ts';
+import { withNeverIndexed } from '../../src/http2/endpoint-ports.ts';
 import { HpackDecoder } from '../../src/http2/hpack-decoder.ts';
 import { HpackError } from '../../src/http2/hpack-error.ts';
 import { integer, octets, outcome, text } from '../support/hpack-blocks.ts';
@@ -40,7 +41,6 @@ describe('a field block', () => {
     ['the first field of the static table', '81', [':authority', '']],
     ['the last field of the static table', 'bd', ['www-authenticate', '']],
     ['the last name of the static table', '0f2e0161', ['www-authenticate', 'a']],
-    ['a field that is never to be kept', '1003782d610162', ['x-a', 'b']],
     ['a name and a value without octets', '000000', ['', '']],
     ['a name and a value that no reader would take', '000341203a 030d0a00', ['A :', '\r\n\0']],
     ['octets that are not ASCII', '000180 02ffe9', ['\x80', '\xff\xe9']],
@@ -48,6 +48,16 @@ describe('a field block', () => {
     ['an integer in as many octets as may be', '0f80808000 0161', ['accept-charset', 'a']],
   ])('of %s is read', (_name, hex, fields) => {
     expect(decoded(hex)).toEqual(fields);
+  });
+
+  it('says which fields no table may hold, also when it comes again', () => {
+    const decoder = new HpackDecoder(LIMITS);
+    const block = octets('0003782d610162 1003782d620162 14012f 1003782d620163');
+    for (let times = 0; times < 3; times += 1) {
+      const fields = ['x-a', 'b', 'x-b', 'b', ':path', '/', 'x-b', 'c'];
+      expect(decoder.decode(block)).toEqual(withNeverIndexed(fields, ['x-b', ':path', 'x-b']));
+    }
+    expect(decoder.decode(octets('0003782d620162'))).toEqual(['x-b', 'b']);
   });
 
   it.each<readonly [name: string, code: string, text: string]>([

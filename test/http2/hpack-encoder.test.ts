@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { RawFields } from '../../src/http2/endpoint-ports.ts';
+import { type RawFields, withNeverIndexed } from '../../src/http2/endpoint-ports.ts';
 import { HpackDecoder } from '../../src/http2/hpack-decoder.ts';
 import { HpackEncoder, maxBlockBytes } from '../../src/http2/hpack-encoder.ts';
 import { heldBytes } from '../support/memory.ts';
@@ -49,6 +49,14 @@ describe('an encoder', () => {
       '888e90a1',
     );
     expect(hex(encoder, ':status', '201', 'date', 'a')).toBe('08033230310f120161');
+  });
+
+  it('puts what no table may hold into none, and names it by none, even what both ends know', () => {
+    const encoder = keeper();
+    const marked = withNeverIndexed(['x-a', 'b', 'x-c', 'd', ':path', '/'], ['x-a', 'x-c', ':path']);
+    for (let times = 0; times < 3; times += 1)
+      expect(block(encoder, marked).toString('hex')).toBe('1f2f01621003782d63016414012f');
+    expect(hex(encoder, 'x-a', 'b')).toBe(KEPT);
   });
 
   it('writes lengths of any size', () => {

@@ -9,7 +9,7 @@ import {
 import { type Duplex, duplexPair } from 'node:stream';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { RawFields } from '../../src/http2/endpoint-ports.ts';
+import { neverIndexedOf, type RawFields, withNeverIndexed } from '../../src/http2/endpoint-ports.ts';
 import { HpackDecoder } from '../../src/http2/hpack-decoder.ts';
 import { HpackEncoder, maxBlockBytes } from '../../src/http2/hpack-encoder.ts';
 import { FLAG, FRAME, frame, settings } from '../support/http2-frames.ts';
@@ -30,7 +30,7 @@ const value = fc.oneof(
     .array(fc.oneof(fc.integer({ min: 0x21, max: 0x7e }), fc.integer({ min: 0x80, max: 0xff })), { maxLength: 200 })
     .map((codes) => String.fromCharCode(...codes)),
 );
-const section = fc.uniqueArray(fc.tuple(name, value), { selector: ([name]) => name, maxLength: 10 });
+const section = fc.uniqueArray(fc.tuple(name, value, fc.boolean()), { selector: ([name]) => name, maxLength: 10 });
 const tableBytes = fc.constantFrom(0, 60, 200, 4096, 65_536);
 const steps = fc
   .tuple(
@@ -44,7 +44,14 @@ const steps = fc
     ),
   )
   .map(([sections, steps]) =>
-    steps.map((step) => ('pick' in step ? { fields: (sections[step.pick % sections.length] ?? []).flat() } : step)),
+    steps.map((step) => {
+      if (!('pick' in step)) return step;
+      const picked = sections[step.pick % sections.length] ?? [];
+      return {
+        fields: picked.flatMap(([name, value]) => [name, value]),
+        marked: picked.flatMap(([name, , isMarked]) => (isMarked ? [name] : [])),
+      };
+    }),
   );
 
 /** Our end of a connection, as far as fields go. */
@@ -160,11 +167,12 @@ describe('nghttp2', () => {
               stream.on('error', () => undefined);
               opened.resolve({ raw: [...raw], sensitive: Reflect.get(headers, sensitiveHeaders) });
             });
-            end.send(streamId, fields);
+            end.send(streamId, withNeverIndexed(fields, step.marked));
             streamId += 2;
             const { raw, sensitive } = await unlessBroken(session, opened.promise);
-            expect(raw).toEqual(fields);
-            expect(sensitive).toEqual(fields.filter((name, at) => at % 2 === 0 && SENSITIVE.has(name)));
+            expect(raw).toEqual([...fields]);
+            const unkept = (name: string): boolean => SENSITIVE.has(name) || step.marked.includes(name);
+            expect(sensitive).toEqual(fields.filter((name, at) => at % 2 === 0 && unkept(name)));
           }
         } finally {
           session.destroy();
@@ -192,12 +200,24 @@ describe('nghttp2', () => {
             const pairs = Object.fromEntries(
               step.fields.flatMap((name, at) => (at % 2 === 0 ? [[name, step.fields[at + 1]]] : [])),
             );
-            const stream = session.request({ ':path': '/a', ':authority': 'b', ...pairs }, { endStream: true });
+            const marked = { [sensitiveHeaders]: [...step.marked] };
+            const stream = session.request(
+              { ':path': '/a', ':authority': 'b', ...pairs, ...marked },
+              { endStream: true },
+            );
             stream.on('error', () => undefined);
             const answered = Promise.withResolvers<RawFields>();
             stream.once('response', (_headers, _flags, raw) => answered.resolve([...raw]));
             const request = [':method', 'GET', ':scheme', 'http', ':path', '/a', ':authority', 'b', ...step.fields];
-            expect(sortedPairs(await unlessBroken(session, end.fields()))).toEqual(sortedPairs(request));
+            const received = await unlessBroken(session, end.fields());
+            expect(sortedPairs(received)).toEqual(sortedPairs(request));
+            // nghttp2 marks some credentials by itself.
+            expect(
+              neverIndexedOf(received)
+                .filter((name) => !SENSITIVE.has(name))
+                .sort(),
+            ).toEqual(step.marked.filter((name) => !SENSITIVE.has(name)).sort());
+            expect(neverIndexedOf(received)).toEqual(expect.arrayContaining([...step.marked]));
             const response = [':status', '200', ...step.fields];
             end.send(streamId, response);
             streamId += 2;

@@ -34,6 +34,7 @@ describe('the head of an HTTP/2 response', () => {
       declaredLength: 3,
       persistent: true,
       upgrade: null,
+      neverIndexed: [],
     });
   });
 
@@ -153,7 +154,7 @@ describe('the head of an HTTP/2 response', () => {
 
 describe('trailers of HTTP/2', () => {
   const trailersOf = (raw: readonly string[], isPassedOn = every): readonly string[] =>
-    fieldsOf(new TrailerFieldsReader('response', LIMITS, isPassedOn).read(raw));
+    fieldsOf(new TrailerFieldsReader('response', LIMITS, isPassedOn).read(raw).lines);
 
   it('of gRPC pass, custom metadata among them', () => {
     const raw = ['grpc-status', '0', 'grpc-message', 'a%20b', 'grpc-status-details-bin', 'AAE', 'x-a', '1', 'x-a', '2'];
@@ -169,8 +170,8 @@ describe('trailers of HTTP/2', () => {
       ['content-length', '1'],
     ] as const;
     for (let at = 0; at < 3; at += 1) {
-      expect(fieldsOf(reader.read(sections[0]))).toEqual(sections[0]);
-      expect(fieldsOf(reader.read(sections[1]))).toEqual(sections[1]);
+      expect(fieldsOf(reader.read(sections[0]).lines)).toEqual(sections[0]);
+      expect(fieldsOf(reader.read(sections[1]).lines)).toEqual(sections[1]);
       expect(codeOf(() => reader.read(sections[2]))).toBe('forbidden-trailer');
     }
   });

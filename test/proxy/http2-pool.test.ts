@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { NO_LINES } from '../../src/http1/field-lines.ts';
 import type { BodyFraming } from '../../src/http1/request-head.ts';
+import { NO_TRAILERS } from '../../src/http1/trailers.ts';
 import { Http2Pool } from '../../src/proxy/http2-pool.ts';
 import type { Loan } from '../../src/proxy/read-buffers.ts';
 import type { Refusal } from '../../src/proxy/refusal.ts';
@@ -117,6 +118,7 @@ async function openPool(
       body: options.body ?? { kind: 'none' },
       expectsContinue: false,
       upgrade: null,
+      neverIndexed: [],
     });
     await upstream.until(({ connections }) => connections.some((each) => each.of(FRAME.headers).length > 0));
     return { user, stream };
@@ -372,7 +374,7 @@ describe('the memory of a request body', () => {
     const kept = Buffer.alloc(64, 'c');
     const shared = kept.subarray(0, 10);
     for (const bytes of [small, large, shared]) expect(stream.writeBody(bytes)).toBe(true);
-    stream.endBody(NO_LINES);
+    stream.endBody(NO_TRAILERS);
     await upstream.until(({ connections }) => connections[0]?.of(FRAME.data).some(({ flags }) => flags === 1) === true);
     expect([small, large, shared].map((bytes) => bytes.buffer.byteLength > 0)).toEqual([false, false, true]);
     const payloads = upstream.connections[0]?.of(FRAME.data).map(({ payload }) => payload) ?? [];
@@ -455,7 +457,7 @@ describe('what several exchanges send at once', () => {
     const all = await Promise.all([begin(), begin(), begin()]);
     for (const { stream } of all) {
       stream.writeBody(Buffer.from('question'));
-      stream.endBody(NO_LINES);
+      stream.endBody(NO_TRAILERS);
     }
     await upstream.until(({ connections }) => connections[0]?.of(FRAME.data).length === all.length);
     expect(written).toHaveBeenCalledTimes(1);
