@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=2
+#!/usr/bin/env -S node --max-semi-space-size=4
 // The program: gives the command line its terminal.
 
 import { existsSync } from 'node:fs';

@@ -66,7 +66,7 @@ describe.skipIf(!canBuild)(`the bundle with several workers${skipped}`, () => {
     const program = join(directory, 'moved/dist/sallyport.js');
     const { stderr } = spawnSync(
       process.execPath,
-      ['--max-semi-space-size=2', program, 'run', '--config', join(directory, 'none')],
+      ['--max-semi-space-size=4', program, 'run', '--config', join(directory, 'none')],
       { env: { ...process.env, NODE_DEBUG_NATIVE: 'COMPILE_CACHE' }, encoding: 'utf8' },
     );
     expect(stderr).toMatch(/V8 code cache for ESM \S+\/serving\/core\.js was accepted/);
