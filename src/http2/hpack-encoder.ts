@@ -1,7 +1,6 @@
 // Fields to field blocks (RFC 7541), of one direction of a connection.
 
-import { type NeverIndexed, NONE_NEVER_INDEXED } from '../http1/never-indexed.ts';
-import { neverIndexedOf, type RawFields } from './endpoint-ports.ts';
+import type { RawFields } from './endpoint-ports.ts';
 import { DEFAULT_TABLE_BYTES } from './hpack-decoder-table.ts';
 import { EncoderTable } from './hpack-encoder-table.ts';
 
@@ -21,6 +20,7 @@ const MAX_FRAMING_OCTETS = 13;
 /** From here on a call of Buffer.latin1Write() costs less than writing each octet. */
 const MIN_WRITE_OCTETS = 12;
 const NOTHING: Buffer = Buffer.alloc(0);
+const NO_NAMES: ReadonlySet<string> = new Set();
 
 /** As many octets as the block of `fields` can have at most, whatever the tables hold. */
 export function maxBlockBytes(fields: RawFields): number {
@@ -34,7 +34,7 @@ export class HpackEncoder {
   readonly #table = new EncoderTable();
   /** The lowest since the last block; null when nothing has changed. */
   #lowestMaxBytes: number | null = null;
-  #neverIndexed: NeverIndexed = NONE_NEVER_INDEXED;
+  #neverIndexed = NO_NAMES;
   #into = NOTHING;
   #at = 0;
 
@@ -54,7 +54,8 @@ export class HpackEncoder {
   encodeInto(fields: RawFields, into: Buffer, at: number): number {
     this.#into = into;
     this.#at = at;
-    this.#neverIndexed = neverIndexedOf(fields);
+    // Not looked for one by one: there may be as many as there are fields.
+    this.#neverIndexed = fields.neverIndexed === undefined ? NO_NAMES : new Set(fields.neverIndexed);
     this.#writeSizeUpdates();
     for (let at = 0; at < fields.length; at += 2) this.#writeField(fields[at] as string, fields[at + 1] as string);
     this.#into = NOTHING;
@@ -73,7 +74,7 @@ export class HpackEncoder {
   #writeField(text: string, value: string): void {
     const table = this.#table;
     const name = table.nameOf(text);
-    const isNeverIndexed = name.isNeverIndexed || this.#neverIndexed.includes(text);
+    const isNeverIndexed = name.isNeverIndexed || this.#neverIndexed.has(text);
     const index = isNeverIndexed ? 0 : table.indexOf(name, value);
     if (index > 0) {
       this.#writeInteger(index, INDEXED);
